@@ -1,0 +1,166 @@
+"""The one protocol between this package and any LLM."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from flowsteer.draft import Draft
+from flowsteer.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One chat message."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How tokens are drawn.
+
+    Attributes:
+        temperature: 0 is greedy.
+        top_p: 1.0 is off.
+        top_k: 0 is off.
+        max_tokens: Most new tokens.
+        seed: Seed where the backend takes one, else None.
+    """
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    max_tokens: int = 1024
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who asks, and about what. Accounting reads the role; the simulated executor reads the rest; an LLM sees none of it.
+
+    Attributes:
+        role: `director` or `executor`.
+        task: The task at hand.
+        operator: The asking operator, empty for a Director.
+        category: That operator's category.
+        draft: What that operator reads.
+        prompt: The Director's instruction to it.
+        sample: Which draw of an otherwise equal call this is.
+    """
+
+    role: str
+    task: Task
+    operator: str = ""
+    category: str = ""
+    draft: Draft = Draft()
+    prompt: str = ""
+    sample: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call of a backend.
+
+    Attributes:
+        messages: The conversation, oldest first.
+        sampling: How to draw.
+        json_schema: The reply must be JSON of this schema, where the backend can enforce it.
+        grammar: The reply must match this GBNF grammar, where the backend can enforce it.
+        origin: Who asks.
+    """
+
+    messages: tuple[Message, ...]
+    sampling: Sampling = Sampling()
+    json_schema: Mapping[str, Any] | None = None
+    grammar: str | None = None
+    origin: Origin | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What calls cost.
+
+    Attributes:
+        calls: Requests answered by a model (cache hits are not calls).
+        prompt_tokens: Tokens read.
+        completion_tokens: Tokens written.
+        seconds: Wall time of the calls, added up.
+        cost: US dollars; None when the price is unknown, which is not the same as free.
+    """
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    seconds: float = 0.0
+    cost: float | None = 0.0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        """The sum; an unknown cost makes the sum unknown."""
+        cost = None if self.cost is None or other.cost is None else self.cost + other.cost
+        return Usage(
+            self.calls + other.calls,
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.seconds + other.seconds,
+            cost,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a backend answered.
+
+    Attributes:
+        text: The reply, without reasoning.
+        usage: What it cost; zero calls when it came from the cache.
+        model: The model name the server reports.
+        finish: `stop`, or `length` when it was cut at `max_tokens`.
+        reasoning: Thinking that the server returned apart.
+        cached: True if it came from the response cache.
+    """
+
+    text: str
+    usage: Usage
+    model: str
+    finish: Literal["stop", "length"] = "stop"
+    reasoning: str = ""
+    cached: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What a backend can enforce while decoding."""
+
+    json_schema: bool = False
+    grammar: bool = False
+
+
+class Backend(Protocol):
+    """An LLM that answers requests.
+
+    Implementations are safe to call concurrently from one event loop and keep their own limits.
+    """
+
+    @property
+    def spec(self) -> str:
+        """The string that names this backend, such as `openai:gpt-5-mini`. It holds no key."""
+        ...
+
+    @property
+    def features(self) -> Features:
+        """What it can enforce."""
+        ...
+
+    async def complete(self, request: Request) -> Reply:
+        """Answer one request.
+
+        Raises:
+            BackendUnavailable: Unreachable, timed out or still failing after the retries.
+            BackendRejected: This request was refused.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Release connections, processes and memory."""
+        ...

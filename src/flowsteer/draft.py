@@ -1,0 +1,113 @@
+"""The draft: what flows along the edges of a workflow."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What one parallel branch produced, kept for an ensemble step to choose from.
+
+    Attributes:
+        source: Who made it: the branch in DSL, such as `Plan -> Programmer`.
+        answer: Its answer; may be empty where only a solution or code exists.
+        solution: Its reasoning in words.
+        code: Its Python code.
+    """
+
+    source: str
+    answer: str = ""
+    solution: str = ""
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a check said.
+
+    Attributes:
+        passed: True if the check found no fault.
+        feedback: What is wrong, or why it is right.
+        confidence: In [0, 1], or None where the checker gives none.
+        by: The operator that checked.
+    """
+
+    passed: bool
+    feedback: str = ""
+    confidence: float | None = None
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The state of the work so far; an operator reads some fields and writes some.
+
+    Attributes:
+        plan: Strategy and steps.
+        subproblems: Parts of the problem.
+        solution: Reasoning in words.
+        code: Python code.
+        output: What running the code printed or returned.
+        candidates: Results of parallel branches, in the order of the branches.
+        verdict: The latest check of the current answer; None once the answer is new.
+        answer: The answer so far; for code tasks the code itself.
+    """
+
+    plan: str = ""
+    subproblems: tuple[str, ...] = ()
+    solution: str = ""
+    code: str = ""
+    output: str = ""
+    candidates: tuple[Candidate, ...] = ()
+    verdict: Verdict | None = None
+    answer: str = ""
+
+    def only(self, names: Iterable[str]) -> "Draft":
+        """The same draft with every field outside `names` at its default."""
+        return Draft(**{name: getattr(self, name) for name in names})
+
+    def merge(self, other: "Draft", names: Iterable[str]) -> "Draft":
+        """This draft with the fields `names` taken from `other`."""
+        return replace(self, **{name: getattr(other, name) for name in names})
+
+
+FIELDS: tuple[str, ...] = tuple(field.name for field in fields(Draft))
+"""Names of the draft's fields, in order."""
+
+
+def draft_to_json(draft: Draft) -> dict[str, Any]:
+    """The draft as plain JSON values; fields at their default are left out.
+
+    >>> draft_to_json(Draft(answer="4", verdict=Verdict(True, by="Verify")))
+    {'verdict': {'passed': True, 'feedback': '', 'confidence': None, 'by': 'Verify'}, 'answer': '4'}
+    """
+    plain: dict[str, Any] = {}
+    for name in FIELDS:
+        value = getattr(draft, name)
+        if not value:
+            continue
+        if name == "candidates":
+            value = [{f.name: getattr(c, f.name) for f in fields(c)} for c in value]
+        elif name == "verdict":
+            value = {f.name: getattr(value, f.name) for f in fields(value)}
+        elif name == "subproblems":
+            value = list(value)
+        plain[name] = value
+    return plain
+
+
+def draft_from_json(plain: dict[str, Any]) -> Draft:
+    """The inverse of `draft_to_json`.
+
+    Raises:
+        TypeError: If a field is unknown.
+    """
+    values = dict(plain)
+    if "subproblems" in values:
+        values["subproblems"] = tuple(values["subproblems"])
+    if "candidates" in values:
+        values["candidates"] = tuple(Candidate(**item) for item in values["candidates"])
+    if values.get("verdict") is not None:
+        values["verdict"] = Verdict(**values["verdict"])
+    return Draft(**values)
