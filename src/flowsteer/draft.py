@@ -72,6 +72,9 @@ class Draft:
         return replace(self, **{name: getattr(other, name) for name in names})
 
 
+EMPTY = Draft()
+"""The draft a workflow starts from."""
+
 FIELDS: tuple[str, ...] = tuple(field.name for field in fields(Draft))
 """Names of the draft's fields, in order."""
 

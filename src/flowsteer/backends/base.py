@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from flowsteer.draft import Draft
+from flowsteer.draft import EMPTY, Draft
 from flowsteer.task import Task
 
 
@@ -37,7 +37,9 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who asks, and about what. Accounting reads the role; the simulated executor reads the rest; an LLM sees none of it.
+    """Who asks, and about what; an LLM sees none of it.
+
+    Accounting reads the role; the simulated executor reads the rest.
 
     Attributes:
         role: `director` or `executor`.
@@ -53,7 +55,7 @@ class Origin:
     task: Task
     operator: str = ""
     category: str = ""
-    draft: Draft = Draft()
+    draft: Draft = EMPTY
     prompt: str = ""
     sample: str = ""
 
@@ -105,6 +107,10 @@ class Usage:
             self.seconds + other.seconds,
             cost,
         )
+
+
+NO_USAGE = Usage()
+"""Nothing asked, nothing paid."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,90 @@
+"""The Director, seen from the canvas: whoever emits the next action (an LLM, a script, a person, a policy in training)."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from flowsteer.backends.base import NO_USAGE, Usage
+from flowsteer.errors import ActionError
+from flowsteer.operators.registry import Library
+from flowsteer.task import Task
+from flowsteer.workflow.edits import Action
+from flowsteer.workflow.nodes import NodeId, Workflow
+from flowsteer.workflow.rules import Rules
+
+
+@dataclass(frozen=True, slots=True)
+class PromptText:
+    """The reply to a prompt request in two-step mode: the instruction for the step the canvas asked about."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a Director did in one turn.
+
+    Attributes:
+        text: What it said, unchanged: sampled text, typed text or a script's line.
+        action: What was understood, or the `ActionError` that says why nothing was.
+        reasoning: Thinking that the backend returned apart from the text.
+        usage: What the turn cost.
+        seconds: Wall time.
+    """
+
+    text: str
+    action: Action | PromptText | ActionError
+    reasoning: str = ""
+    usage: Usage = NO_USAGE
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One earlier turn: what the Director said and what the canvas answered, word for word."""
+
+    text: str
+    feedback: str
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """Everything a Director may look at before it acts.
+
+    Attributes:
+        task: The task.
+        library: The operators it may use.
+        rules: The rules of the canvas.
+        workflow: The workflow as it stands.
+        turn: This turn's number, from 1.
+        max_turns: The turn limit.
+        unmet: Finish conditions not yet met, in words; a finish is accepted only when empty.
+        asks_prompt: In two-step mode, the step whose instruction is asked for now; else None.
+        history: All earlier turns, oldest first; the last one's feedback is the canvas's current answer.
+    """
+
+    task: Task
+    library: Library
+    rules: Rules
+    workflow: Workflow
+    turn: int
+    max_turns: int
+    unmet: tuple[str, ...]
+    asks_prompt: NodeId | None
+    history: tuple[Exchange, ...]
+
+
+class Director(Protocol):
+    """Emits one action a turn. It keeps no state between episodes, so one object serves many at once."""
+
+    @property
+    def spec(self) -> str:
+        """The string that names it."""
+        ...
+
+    async def act(self, observation: Observation) -> Turn:
+        """Choose the next action.
+
+        Raises:
+            BackendUnavailable: Its LLM is gone. Never turned into an action.
+        """
+        ...

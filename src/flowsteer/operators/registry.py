@@ -1,0 +1,69 @@
+"""Operator libraries: found by entry points, chosen by name, swapped whole."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+
+from flowsteer.errors import ConfigError
+from flowsteer.operators.base import Operator
+from flowsteer.workflow.nodes import Category
+
+GROUP = "flowsteer.libraries"
+"""Entry-point group: each entry point loads to a `Library`. The built-in libraries are registered in just this way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """A named set of operators: the O of the paper.
+
+    Attributes:
+        name: What users type, such as `paper` or `paper+tools`.
+        operators: Operators by name, in the order the Director is shown them.
+    """
+
+    name: str
+    operators: Mapping[str, Operator]
+
+    @classmethod
+    def of(cls, name: str, operators: Iterable[Operator]) -> "Library":
+        """A library of these operators.
+
+        Raises:
+            ConfigError: If two operators share a name.
+        """
+        by_name: dict[str, Operator] = {}
+        for item in operators:
+            if item.name in by_name:
+                raise ConfigError(f"library {name}: two operators are named {item.name}; rename one of them")
+            by_name[item.name] = item
+        return cls(name, by_name)
+
+    @property
+    def categories(self) -> Mapping[str, Category]:
+        """The category of each operator."""
+        return {name: item.category for name, item in self.operators.items()}
+
+
+def library_names() -> list[str]:
+    """Names of all installed libraries."""
+    return sorted({entry.name for entry in entry_points(group=GROUP)})
+
+
+def load_library(name: str = "paper") -> Library:
+    """Load a library by name; `a+b` joins several.
+
+    Raises:
+        ConfigError: If a name is unknown, or joined libraries share an operator name.
+    """
+    found = {entry.name: entry for entry in entry_points(group=GROUP)}
+    parts: list[Library] = []
+    for part in name.split("+"):
+        if part not in found:
+            raise ConfigError(f"unknown operator library {part!r}", f"installed libraries: {', '.join(sorted(found))}")
+        loaded = found[part].load()
+        if not isinstance(loaded, Library):
+            raise ConfigError(f"entry point {part!r} of group {GROUP} is not a Library but {type(loaded).__name__}")
+        parts.append(loaded)
+    if len(parts) == 1:
+        return parts[0]
+    return Library.of(name, (item for part in parts for item in part.operators.values()))
