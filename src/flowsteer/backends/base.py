@@ -6,6 +6,19 @@ from typing import Any, Literal, Protocol
 
 from flowsteer.draft import EMPTY, Draft
 from flowsteer.task import Task
+from flowsteer.usage import NO_USAGE, Usage
+
+__all__ = [
+    "NO_USAGE",
+    "Backend",
+    "Features",
+    "Message",
+    "Origin",
+    "Reply",
+    "Request",
+    "Sampling",
+    "Usage",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,46 +93,13 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
-    """What calls cost.
-
-    Attributes:
-        calls: Requests answered by a model (cache hits are not calls).
-        prompt_tokens: Tokens read.
-        completion_tokens: Tokens written.
-        seconds: Wall time of the calls, added up.
-        cost: US dollars; None when the price is unknown, which is not the same as free.
-    """
-
-    calls: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    seconds: float = 0.0
-    cost: float | None = 0.0
-
-    def __add__(self, other: "Usage") -> "Usage":
-        """The sum; an unknown cost makes the sum unknown."""
-        cost = None if self.cost is None or other.cost is None else self.cost + other.cost
-        return Usage(
-            self.calls + other.calls,
-            self.prompt_tokens + other.prompt_tokens,
-            self.completion_tokens + other.completion_tokens,
-            self.seconds + other.seconds,
-            cost,
-        )
-
-
-NO_USAGE = Usage()
-"""Nothing asked, nothing paid."""
-
-
-@dataclass(frozen=True, slots=True)
 class Reply:
     """What a backend answered.
 
     Attributes:
         text: The reply, without reasoning.
-        usage: What it cost; zero calls when it came from the cache.
+        usage: What it cost when the model was asked, also if it comes from the cache now, so that an episode's
+            figures do not depend on what had been asked before. What is paid now is the budget's affair.
         model: The model name the server reports.
         finish: `stop`, or `length` when it was cut at `max_tokens`.
         reasoning: Thinking that the server returned apart.

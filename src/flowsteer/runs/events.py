@@ -1,14 +1,32 @@
-"""Every fact of an episode as a small tagged record: the one stream that everything else reads."""
+"""Every fact of an episode as a small tagged record: the one stream that everything else reads.
 
-from dataclasses import dataclass, field, fields
+Records hold live values (a `Draft`, a `Workflow`); `event_to_json` and `event_from_json` turn them into JSON and back
+at the edge, so nothing is serialised that nobody writes down.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
+
+from flowsteer.draft import Draft, draft_from_json, draft_to_json
+from flowsteer.usage import Usage
+from flowsteer.workflow.nodes import Workflow
+from flowsteer.workflow.serial import workflow_from_json, workflow_to_json
 
 JSON = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a node failed: a short stable word for statistics, and a sentence for people."""
+
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class EpisodeStarted:
-    """An episode began. `task` holds the task as JSON: no gold answer, no hidden test."""
+    """An episode began. `task` is the task as JSON: it holds no gold answer and no hidden test."""
 
     kind: ClassVar[str] = "episode_started"
     episode: str
@@ -20,37 +38,37 @@ class EpisodeStarted:
 
 @dataclass(frozen=True, slots=True)
 class TurnTaken:
-    """The Director replied. `text` is what it sampled, unchanged; tokens and cost are in `usage`."""
+    """The Director replied. `text` is what it sampled, unchanged."""
 
     kind: ClassVar[str] = "turn_taken"
     turn: int
     text: str
     reasoning: str
-    usage: JSON
+    usage: Usage
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class EditApplied:
-    """An action was accepted. `echo` is what was understood; `new` are the ids it made; `workflow` the whole tree."""
+    """An action was accepted. `echo` is what was understood, `new` the ids it made, `workflow` the whole tree."""
 
     kind: ClassVar[str] = "edit_applied"
     turn: int
     echo: str
     new: tuple[str, ...]
     dsl: str
-    workflow: JSON
+    workflow: Workflow
 
 
 @dataclass(frozen=True, slots=True)
 class EditRejected:
-    """An action did not parse (`parsed` false) or was refused; nothing changed."""
+    """An action did not parse (`parsed` is false) or was refused; nothing changed."""
 
     kind: ClassVar[str] = "edit_rejected"
     turn: int
     parsed: bool
     reason: str
-    choices: tuple[str, ...]
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +76,16 @@ class NodeRan:
     """A node ran, failed, or was served from the memo.
 
     Attributes:
-        turn: The turn it belongs to (0 outside an episode).
+        turn: The turn it belongs to; 0 outside an episode.
         node: The node's id.
         operator: Its operator.
-        iteration: Which iteration of the loops around it, outermost first; empty outside loops.
-        status: `ok`, `failed` or `memo` (the same call had been made before).
-        key: Digest of the memo key; empty when nobody records it.
-        writes: The draft fields it wrote, as JSON.
-        failure: `{kind, message}` when it failed, else None.
-        backend: The backend that answered.
-        usage: Calls, tokens, seconds, cost of this very run (zero for `memo`).
-        retries: Replies asked for again because they did not parse.
+        iteration: Which iteration of each loop around it, outermost first and from 0; empty outside loops.
+        memo: True if the very same call had been made before and its result was used again.
+        wrote: A draft that holds what the operator wrote; empty when it failed.
+        failure: Why it failed, or None.
+        backend: Spec of the node's backend.
+        usage: What the call cost; zero for a memo hit.
+        retries: Replies that had to be asked for again because they did not parse.
         seconds: Wall time.
     """
 
@@ -77,12 +94,11 @@ class NodeRan:
     node: str
     operator: str
     iteration: tuple[int, ...]
-    status: str
-    key: str
-    writes: JSON
-    failure: JSON | None
+    memo: bool
+    wrote: Draft
+    failure: Failure | None
     backend: str
-    usage: JSON
+    usage: Usage
     retries: int
     seconds: float
 
@@ -98,15 +114,29 @@ class FeedbackGiven:
 
 @dataclass(frozen=True, slots=True)
 class EpisodeEnded:
-    """The episode is over. `finished` is true only if the Director's own finish was accepted."""
+    """The episode is over.
+
+    Attributes:
+        answer: What the workflow produced.
+        finished: True only if the Director's own finish was accepted.
+        reason: `finished`, `turn limit` or `rejected edits`.
+        turns: Turns taken.
+        stated: The answer the Director wrote into its finish; recorded, never scored.
+        dsl: The final workflow as DSL.
+        workflow: The final workflow.
+        usage: What Director and operators cost together.
+        seconds: Wall time.
+    """
 
     kind: ClassVar[str] = "episode_ended"
     answer: str
     finished: bool
+    reason: str
     turns: int
+    stated: str
     dsl: str
-    workflow: JSON
-    usage: JSON
+    workflow: Workflow
+    usage: Usage
     seconds: float
 
 
@@ -116,20 +146,53 @@ class Graded:
 
     kind: ClassVar[str] = "graded"
     score: float | None
-    metrics: dict[str, float] = field(default_factory=dict)
+    metrics: dict[str, float]
     reason: str = ""
 
 
 Event = EpisodeStarted | TurnTaken | EditApplied | EditRejected | NodeRan | FeedbackGiven | EpisodeEnded | Graded
-KINDS: dict[str, type] = {
-    cls.kind: cls
-    for cls in (EpisodeStarted, TurnTaken, EditApplied, EditRejected, NodeRan, FeedbackGiven, EpisodeEnded, Graded)
+Emit = Callable[[Event], None]
+"""A place events go to; called in the order the facts became true."""
+
+_KINDS: tuple[type[Event], ...] = (
+    EpisodeStarted,
+    TurnTaken,
+    EditApplied,
+    EditRejected,
+    NodeRan,
+    FeedbackGiven,
+    EpisodeEnded,
+    Graded,
+)
+_BY_KIND: dict[str, type[Event]] = {cls.kind: cls for cls in _KINDS}
+
+
+def _to_plain(value: Any) -> Any:
+    match value:
+        case Draft():
+            return draft_to_json(value)
+        case Workflow():
+            return workflow_to_json(value)
+        case Usage() | Failure():
+            return asdict(value)
+        case _:
+            return value
+
+
+_FROM_PLAIN: dict[str, Callable[[Any], Any]] = {
+    "wrote": draft_from_json,
+    "workflow": workflow_from_json,
+    "usage": lambda plain: Usage(**plain),
+    "failure": lambda plain: None if plain is None else Failure(**plain),
+    "new": tuple,
+    "choices": tuple,
+    "iteration": tuple,
 }
 
 
 def event_to_json(event: Event) -> JSON:
     """The event as plain JSON values, tagged with its kind."""
-    return {"kind": event.kind} | {f.name: getattr(event, f.name) for f in fields(event)}
+    return {"kind": event.kind} | {field.name: _to_plain(getattr(event, field.name)) for field in fields(event)}
 
 
 def event_from_json(plain: JSON) -> Event:
@@ -139,8 +202,9 @@ def event_from_json(plain: JSON) -> Event:
         KeyError: If the kind is unknown.
         TypeError: If a field is missing or unknown.
     """
-    values = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in plain.items() if name != "kind"
-    }
-    event: Event = KINDS[plain["kind"]](**values)
-    return event
+    values = {name: _FROM_PLAIN.get(name, lambda value: value)(value) for name, value in plain.items()}
+    return _BY_KIND[values.pop("kind")](**values)
+
+
+def ignore(event: Event) -> None:
+    """An `Emit` that drops what it gets."""
