@@ -1,4 +1,7 @@
-"""The Director, seen from the canvas: whoever emits the next action (an LLM, a script, a person, a policy in training)."""
+"""The Director, seen from the canvas: whoever emits the next action.
+
+An LLM behind an API, a local policy in training, a script or a person: the canvas cannot tell.
+"""
 
 from dataclasses import dataclass
 from typing import Protocol

@@ -124,7 +124,8 @@ class EpisodeEnded:
         stated: The answer the Director wrote into its finish; recorded, never scored.
         dsl: The final workflow as DSL.
         workflow: The final workflow.
-        usage: What Director and operators cost together.
+        director_usage: What the Director's turns cost.
+        executor_usage: What the operators' calls cost.
         seconds: Wall time.
     """
 
@@ -136,7 +137,8 @@ class EpisodeEnded:
     stated: str
     dsl: str
     workflow: Workflow
-    usage: Usage
+    director_usage: Usage
+    executor_usage: Usage
     seconds: float
 
 
@@ -183,6 +185,8 @@ _FROM_PLAIN: dict[str, Callable[[Any], Any]] = {
     "wrote": draft_from_json,
     "workflow": workflow_from_json,
     "usage": lambda plain: Usage(**plain),
+    "director_usage": lambda plain: Usage(**plain),
+    "executor_usage": lambda plain: Usage(**plain),
     "failure": lambda plain: None if plain is None else Failure(**plain),
     "new": tuple,
     "choices": tuple,

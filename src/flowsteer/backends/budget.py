@@ -1,0 +1,127 @@
+"""A budget that is never exceeded: what a call may cost at most is set aside before it is made."""
+
+from dataclasses import dataclass
+from time import monotonic
+
+from flowsteer.backends.base import Backend, Features, Reply, Request
+from flowsteer.backends.prices import price
+from flowsteer.errors import BudgetExceeded, ConfigError
+from flowsteer.usage import NO_USAGE, Usage
+
+CHARACTERS_PER_TOKEN = 2
+"""Set aside a token for every so many characters of a prompt; text has rarely fewer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """Limits of a run; None is no limit.
+
+    Attributes:
+        calls: Calls of any model.
+        tokens: Tokens read and written.
+        seconds: Wall time from the start of the run.
+        cost: US dollars.
+    """
+
+    calls: int | None = None
+    tokens: int | None = None
+    seconds: float | None = None
+    cost: float | None = None
+
+
+class Budget:
+    """What a run may still spend; one for the whole process, shared by all its backends."""
+
+    def __init__(self, caps: Caps) -> None:
+        self.caps = caps
+        self.spent = NO_USAGE
+        self._reserved = NO_USAGE
+        self._started = monotonic()
+
+    def check(self) -> None:
+        """Raise if time is up.
+
+        Raises:
+            BudgetExceeded: The run has taken its seconds.
+        """
+        if self.caps.seconds is not None and monotonic() - self._started >= self.caps.seconds:
+            raise BudgetExceeded(f"the budget of {self.caps.seconds:g} s is used up", "raise --max-seconds to go on")
+
+    def reserve(self, most: Usage) -> None:
+        """Set aside what a call may cost at most.
+
+        Raises:
+            BudgetExceeded: It would not fit into what is left.
+        """
+        self.check()
+        after = self.spent + self._reserved + most
+        for name, cap, value, option in (
+            ("calls", self.caps.calls, after.calls, "--max-calls"),
+            ("tokens", self.caps.tokens, after.tokens, "--max-tokens"),
+            ("dollars", self.caps.cost, after.cost or 0.0, "--max-cost"),
+        ):
+            if cap is not None and value > cap:
+                raise BudgetExceeded(
+                    f"the next call may pass the budget of {cap:g} {name} (up to {value:g} with it)",
+                    f"raise {option} to go on; what has been done is kept",
+                )
+        self._reserved += most
+
+    def settle(self, most: Usage, actual: Usage) -> None:
+        """Give back what was set aside and book what was spent."""
+        back = Usage(-most.calls, -most.prompt_tokens, -most.completion_tokens, 0.0, -(most.cost or 0.0))
+        self._reserved += back
+        self.spent += actual
+
+
+class BudgetedBackend:
+    """A backend whose calls are paid from a budget.
+
+    Args:
+        inner: The backend.
+        budget: Who pays.
+
+    Raises:
+        ConfigError: A cap on money was asked for, and the price of the model is unknown.
+    """
+
+    def __init__(self, inner: Backend, budget: Budget) -> None:
+        self._inner = inner
+        self._budget = budget
+        if budget.caps.cost is not None and price(inner.spec, NO_USAGE) is None:
+            raise ConfigError(
+                f"the price of {inner.spec} is unknown, so a budget in dollars cannot be kept",
+                "cap calls or tokens instead: --max-calls N or --max-tokens N",
+            )
+
+    @property
+    def spec(self) -> str:
+        """The inner backend's spec."""
+        return self._inner.spec
+
+    @property
+    def features(self) -> Features:
+        """The inner backend's features."""
+        return self._inner.features
+
+    async def complete(self, request: Request) -> Reply:
+        """Answer one request if the budget allows it.
+
+        Raises:
+            BudgetExceeded: It may cost more than is left.
+        """
+        characters = sum(len(message.content) for message in request.messages)
+        most = Usage(1, characters // CHARACTERS_PER_TOKEN + 16, request.sampling.max_tokens)
+        most = Usage(1, most.prompt_tokens, most.completion_tokens, 0.0, price(self.spec, most) or 0.0)
+        self._budget.reserve(most)
+        actual = NO_USAGE
+        try:
+            reply = await self._inner.complete(request)
+            actual = reply.usage
+        finally:
+            self._budget.settle(most, actual)
+        return reply
+
+    async def aclose(self) -> None:
+        """Close the inner backend."""
+        await self._inner.aclose()

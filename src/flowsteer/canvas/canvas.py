@@ -1,0 +1,234 @@
+"""The workflow canvas: checks an edit, applies it whole or not at all, runs what is new, and answers (spec §5)."""
+
+from dataclasses import dataclass, replace
+
+from flowsteer.canvas.director import Exchange, Observation, PromptText, Turn
+from flowsteer.canvas.feedback import Budgets, Feedback, render
+from flowsteer.draft import EMPTY, Draft
+from flowsteer.errors import ActionError
+from flowsteer.execution.executor import Execution, Executor, Seen
+from flowsteer.operators.registry import Library
+from flowsteer.runs.events import EditApplied, EditRejected, Emit, FeedbackGiven, NodeRan, ignore
+from flowsteer.task import Task
+from flowsteer.usage import NO_USAGE
+from flowsteer.workflow.apply import Applied, Rejected, apply
+from flowsteer.workflow.dsl import to_dsl
+from flowsteer.workflow.edits import Edit, Finish, Modify, SetPrompt
+from flowsteer.workflow.nodes import NodeId, Step, Workflow, find
+from flowsteer.workflow.rules import Rules, unmet
+
+LONG_ANSWER = 100
+"""An answer of more characters than this needs a formatting operator before a finish (spec §5)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a canvas behaves.
+
+    Attributes:
+        max_turns: Turn limit; at it the workflow is scored as it stands.
+        max_rejected: So many rejected turns in a row end the episode; None for no such limit.
+        execute: False runs nothing before the end, so that feedback carries no results (an ablation of the paper).
+        budgets: Budgets of the feedback.
+    """
+
+    max_turns: int = 20
+    max_rejected: int | None = None
+    execute: bool = True
+    budgets: Budgets = Budgets()  # noqa: RUF009 - frozen
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """The canvas's answer to one turn.
+
+    Attributes:
+        feedback: The text the Director reads.
+        parsed: Whether what it said was one well-formed action.
+        accepted: Whether that action was accepted.
+    """
+
+    feedback: str
+    parsed: bool
+    accepted: bool
+
+
+def rules_for(task: Task, library: Library, base: Rules | None = None) -> Rules:
+    """The rules of a canvas for one task: the paper's, or `base`, and a Test where a task has public tests."""
+    rules = base or Rules(library.categories)
+    if task.type == "code" and task.public_tests is not None and "Test" in library.operators:
+        rules = replace(rules, needs_operators=("Test",))
+    return rules
+
+
+class Canvas:
+    """The environment of one episode: single-use, fed one turn at a time.
+
+    Args:
+        task: The task.
+        executor: Runs the workflow.
+        rules: What is allowed, and when a finish is.
+        settings: How the canvas behaves.
+        emit: Gets every event.
+
+    Attributes:
+        workflow: The workflow as it stands.
+        execution: What running it came to; None before the first run.
+        turn: Turns taken.
+        done: Why the episode is over: `finished`, `turn limit`, `rejected edits`; empty while it goes on.
+        stated: The answer the Director wrote into its finish.
+        spent: What the operators' calls have cost.
+    """
+
+    def __init__(
+        self, task: Task, executor: Executor, rules: Rules, settings: Settings | None = None, emit: Emit = ignore
+    ) -> None:
+        self.task = task
+        self.rules = rules
+        self.settings = settings or Settings()
+        self.workflow = Workflow()
+        self.execution: Execution | None = None
+        self.turn = 0
+        self.done = ""
+        self.stated = ""
+        self.spent = NO_USAGE
+        self._executor = executor
+        self._emit = emit
+        self._seen: Seen = set()
+        self._history: list[Exchange] = []
+        self._asked: list[NodeId] = []
+        self._rejected = 0
+
+    @property
+    def draft(self) -> Draft:
+        """What the workflow has produced so far."""
+        return EMPTY if self.execution is None else self.execution.draft
+
+    @property
+    def unmet(self) -> tuple[str, ...]:
+        """Finish conditions still unmet, in words."""
+        rules = self.rules
+        if self.task.type != "code" and len(self.draft.answer) > LONG_ANSWER and "formatting" not in rules.needs:
+            rules = replace(rules, needs=(*rules.needs, "formatting"))
+        return unmet(self.workflow, rules)
+
+    def observe(self) -> Observation:
+        """What the Director may look at before its next action."""
+        return Observation(
+            task=self.task,
+            library=self._executor.library,
+            rules=self.rules,
+            workflow=self.workflow,
+            turn=self.turn + 1,
+            max_turns=self.settings.max_turns,
+            unmet=self.unmet,
+            asks_prompt=self._asked[0] if self._asked else None,
+            history=tuple(self._history),
+        )
+
+    async def step(self, turn: Turn) -> StepResult:
+        """Take one turn of the Director.
+
+        Args:
+            turn: What it did.
+
+        Returns:
+            The canvas's answer.
+
+        Raises:
+            BackendUnavailable: An executor backend is gone: the episode ends here, and running it again resumes it.
+            SandboxError: The sandbox broke; likewise.
+            BudgetExceeded: The budget is spent; likewise.
+        """
+        self.turn += 1
+        parsed = not isinstance(turn.action, ActionError)
+        outcome = self._decide(turn)
+        if isinstance(outcome, Applied):
+            self._rejected = 0
+            self.workflow = outcome.workflow
+            new = tuple(map(str, outcome.new))
+            self._emit(EditApplied(self.turn, outcome.echo, new, to_dsl(self.workflow), self.workflow))
+        else:
+            self._rejected += 1
+            self._emit(EditRejected(self.turn, parsed, outcome.reason, outcome.choices))
+        self._end_at_limits()
+        fresh = await self._run() if self._must_run(outcome) else ()
+        text = render(self._feedback(outcome, fresh), self.settings.budgets)
+        self._history.append(Exchange(turn.text, text))
+        self._emit(FeedbackGiven(self.turn, text))
+        return StepResult(text, parsed, isinstance(outcome, Applied))
+
+    def _decide(self, turn: Turn) -> Applied | Rejected:
+        """Accept or reject what the Director did; sets `done` on an accepted finish."""
+        action = turn.action
+        if isinstance(action, ActionError):
+            return Rejected(action.message, (action.hint,) if action.hint else ())
+        if self._asked:
+            return self._take_prompt(action)
+        if isinstance(action, PromptText):
+            return Rejected("no instruction was asked for; emit one action", ())
+        if isinstance(action, Finish):
+            return self._finish(action)
+        outcome = apply(self.workflow, action, self.rules)
+        if isinstance(outcome, Applied) and self.rules.two_step:
+            self._asked = _to_ask(outcome, action)
+        return outcome
+
+    def _take_prompt(self, action: object) -> Applied | Rejected:
+        """The reply to a prompt request; any action instead of it is refused, and the request stands."""
+        if not isinstance(action, PromptText):
+            return Rejected(f"the instruction of {self._asked[0]} was asked for", ("<prompt>…</prompt>",))
+        outcome = apply(self.workflow, SetPrompt(self._asked[0], action.text), self.rules)
+        if isinstance(outcome, Applied):
+            self._asked.pop(0)
+        return outcome
+
+    def _finish(self, action: Finish) -> Applied | Rejected:
+        missing = self.unmet
+        if missing:
+            return Rejected(f"finish is not allowed yet: {'; '.join(missing)}", ())
+        self.done = "finished"
+        self.stated = action.answer
+        return Applied(self.workflow, (), "finish")
+
+    def _end_at_limits(self) -> None:
+        limit = self.settings.max_rejected
+        if not self.done and limit is not None and self._rejected >= limit:
+            self.done = "rejected edits"
+        elif not self.done and self.turn >= self.settings.max_turns:
+            self.done = "turn limit"
+        if self.done:
+            self._asked = []
+
+    def _must_run(self, outcome: Applied | Rejected) -> bool:
+        """At the end always, so that the workflow is scored as it stands; before, once no instruction is missing."""
+        if self.done:
+            return True
+        return isinstance(outcome, Applied) and self.settings.execute and not self._asked
+
+    async def _run(self) -> tuple[NodeRan, ...]:
+        self.execution = await self._executor.run(self.workflow, self.task, self._emit, self.turn, self._seen)
+        self.spent += self.execution.usage
+        return self.execution.fresh
+
+    def _feedback(self, outcome: Applied | Rejected, fresh: tuple[NodeRan, ...]) -> Feedback:
+        asks = find(self.workflow, self._asked[0]) if self._asked else None
+        return Feedback(
+            accepted=isinstance(outcome, Applied),
+            status=outcome.echo if isinstance(outcome, Applied) else outcome.reason,
+            choices=() if isinstance(outcome, Applied) else outcome.choices,
+            workflow=self.workflow,
+            fresh=fresh,
+            asks=asks if isinstance(asks, Step) else None,
+            unmet=self.unmet,
+            turn=self.turn,
+            max_turns=self.settings.max_turns,
+        )
+
+
+def _to_ask(applied: Applied, edit: Edit) -> list[NodeId]:
+    """Steps whose instruction is asked for after an edit: new ones that carry none, and a modified one."""
+    if isinstance(edit, Modify):
+        return [edit.target]
+    new = (find(applied.workflow, node) for node in applied.new)
+    return [node.id for node in new if isinstance(node, Step) and not node.prompt]

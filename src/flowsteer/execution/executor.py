@@ -1,0 +1,303 @@
+"""The interpreter: walks the tree of a workflow, runs what is not known yet, and records every node (spec §2, §5)."""
+
+import asyncio
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from time import perf_counter
+
+from flowsteer.backends.base import Backend, Sampling
+from flowsteer.backends.budget import Budget
+from flowsteer.draft import EMPTY, Candidate, Draft
+from flowsteer.errors import BackendRejected, OperatorError, WorkflowError
+from flowsteer.execution.memo import Memo, Result
+from flowsteer.operators.base import CodeRunner, Operator, OperatorCall
+from flowsteer.operators.registry import Library
+from flowsteer.runs.events import Emit, Failure, NodeRan, ignore
+from flowsteer.task import Task
+from flowsteer.usage import NO_USAGE, Usage
+from flowsteer.workflow.dsl import to_dsl
+from flowsteer.workflow.nodes import Conditional, Loop, Node, NodeId, Parallel, Sequence, Step, Workflow, steps, walk
+
+Iteration = tuple[int, ...]
+Seen = set[tuple[object, ...]]
+"""Node runs an episode already knows of, so that it tells of each once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What running a workflow came to.
+
+    Attributes:
+        draft: The draft that left the last node.
+        ran: Every node run in reading order of the tree, loops by iteration; memo hits included.
+        fresh: Those that were new to the episode.
+    """
+
+    draft: Draft
+    ran: tuple[NodeRan, ...]
+    fresh: tuple[NodeRan, ...]
+
+    @property
+    def succeeded(self) -> frozenset[str]:
+        """Ids of the steps that ran successfully at least once: what the reward may count (spec §6)."""
+        return frozenset(run.node for run in self.ran if run.failure is None)
+
+    @property
+    def usage(self) -> Usage:
+        """What the new calls cost."""
+        return sum((run.usage for run in self.ran), NO_USAGE)
+
+
+@dataclass(frozen=True, slots=True)
+class Executor:
+    """Runs workflows with one operator library on named backends.
+
+    Attributes:
+        library: The operators.
+        backend: The LLM of every step that names none.
+        sandbox: Where code runs.
+        memo: Known results; shared by all executors that are given the same one.
+        roster: Backends that a step may name, by the name it uses.
+        sampling: How operators draw; its seed, if any, is the seed of the run.
+        node_seconds: Longest time one node may take.
+        budget: Limit of the run, if any.
+    """
+
+    library: Library
+    backend: Backend
+    sandbox: CodeRunner
+    memo: Memo
+    roster: Mapping[str, Backend]
+    sampling: Sampling = Sampling()  # noqa: RUF009 - frozen
+    node_seconds: float = 600.0
+    budget: Budget | None = None
+
+    async def run(
+        self, workflow: Workflow, task: Task, emit: Emit = ignore, turn: int = 0, seen: Seen | None = None
+    ) -> Execution:
+        """Run a workflow on a task; what the memo knows is not run again.
+
+        Args:
+            workflow: The workflow.
+            task: The task.
+            emit: Gets a `NodeRan` for each run that `seen` does not hold.
+            turn: The turn to record.
+            seen: Runs already told of; extended in place. None tells of all.
+
+        Raises:
+            WorkflowError: A step names an operator or a backend that is not there.
+            BackendUnavailable: A backend is gone; what has run is in the memo.
+            SandboxError: The sandbox broke.
+            BudgetExceeded: The budget is spent.
+        """
+        run = _Run(self, workflow, task, emit, turn, set() if seen is None else seen)
+        draft, _ = await run.sequence(workflow.nodes, EMPTY, (), in_loop=False)
+        order = {node.id: place for place, node in enumerate(walk(workflow.nodes))}
+
+        def place(record: NodeRan) -> tuple[Iteration, int]:
+            return record.iteration, order[NodeId(record.node)]
+
+        return Execution(draft, tuple(sorted(run.ran, key=place)), tuple(sorted(run.fresh, key=place)))
+
+
+class _Run:
+    """One walk over one tree; a step of the interpreter per kind of node."""
+
+    def __init__(self, executor: Executor, workflow: Workflow, task: Task, emit: Emit, turn: int, seen: Seen) -> None:
+        self._executor = executor
+        self._task = task
+        self._emit = emit
+        self._turn = turn
+        self._seen = seen
+        self._draws = _draws(workflow)
+        self.ran: list[NodeRan] = []
+        self.fresh: list[NodeRan] = []
+
+    async def sequence(self, nodes: Sequence, draft: Draft, at: Iteration, in_loop: bool) -> tuple[Draft, bool]:
+        """Run nodes one after another.
+
+        Returns:
+            The draft, and whether a check passed that ends the loop around (the rest is then skipped).
+        """
+        for node in nodes:
+            draft, passed = await self._node(node, draft, at, in_loop)
+            if passed and in_loop:
+                return draft, True
+        return draft, False
+
+    async def _node(self, node: Node, draft: Draft, at: Iteration, in_loop: bool) -> tuple[Draft, bool]:
+        if isinstance(node, Step):
+            draft, verdict = await self._step(node, draft, at)
+            return draft, verdict is True
+        if isinstance(node, Conditional):
+            return await self._conditional(node, draft, at, in_loop)
+        if isinstance(node, Loop):
+            return await self._loop(node, draft, at), False
+        return await self._parallel(node, draft, at), False
+
+    async def _conditional(self, node: Conditional, draft: Draft, at: Iteration, in_loop: bool) -> tuple[Draft, bool]:
+        """Spec §2: the first branch runs if the check FAILS, else the second; after an error neither."""
+        draft, verdict = await self._step(node.check, draft, at)
+        if verdict is None:
+            return draft, False
+        if verdict:
+            draft, _ = await self.sequence(node.if_pass, draft, at, in_loop)
+            return draft, True
+        return await self.sequence(node.if_fail, draft, at, in_loop)
+
+    async def _loop(self, node: Loop, draft: Draft, at: Iteration) -> Draft:
+        """The body repeats until a check in it passes; checks in a loop or branch further in speak only for those."""
+        for turn in range(node.count):
+            draft, passed = await self.sequence(node.body, draft, (*at, turn), in_loop=True)
+            if passed:
+                break
+        return draft
+
+    async def _parallel(self, node: Parallel, draft: Draft, at: Iteration) -> Draft:
+        start = replace(draft, candidates=())
+        tasks = [asyncio.create_task(self.sequence(branch, start, at, in_loop=False)) for branch in node.branches]
+        try:
+            ends = [end for end, _ in await asyncio.gather(*tasks)]
+        except BaseException:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            raise
+        return _join(draft, start, node, ends)
+
+    async def _step(self, step: Step, draft: Draft, at: Iteration) -> tuple[Draft, bool | None]:
+        """Run one step.
+
+        Returns:
+            The draft after it (unchanged if it failed), and for a check that ran whether it passed, else None.
+        """
+        executor = self._executor
+        operator = executor.library.operators.get(step.operator)
+        if operator is None:
+            known = ", ".join(executor.library.operators)
+            raise WorkflowError(f"{step.id} names the unknown operator {step.operator!r}", f"operators: {known}")
+        backend = executor.roster.get(step.backend) if step.backend else executor.backend
+        if backend is None:
+            known = ", ".join(executor.roster) or "none"
+            raise WorkflowError(f"{step.id} names the unknown backend {step.backend!r}", f"backends: {known}")
+        if executor.budget is not None:
+            executor.budget.check()
+        sample = _sample(self._draws[step.id], at)
+        reads = draft.only(operator.reads)
+        key = (
+            operator.name,
+            operator.version,
+            step.prompt,
+            backend.spec,
+            executor.sampling,
+            reads,
+            self._task.digest,
+            sample,
+        )
+
+        async def make() -> Result:
+            return await self._call(operator, step, reads, backend, sample)
+
+        result, memo = await executor.memo.get(key, make)
+        self._record(step, at, result, memo, backend, key)
+        if result.failure is not None:
+            return draft, None
+        draft = draft.merge(result.wrote, operator.writes)
+        if operator.category != "verification":
+            return draft, None
+        return draft, draft.verdict is not None and draft.verdict.passed
+
+    async def _call(self, operator: Operator, step: Step, reads: Draft, backend: Backend, sample: str) -> Result:
+        executor = self._executor
+        sampling = _seeded(executor.sampling, sample)
+        call = OperatorCall(self._task, reads, step.prompt, backend, executor.sandbox, sampling, operator, sample)
+        wrote, failure, started = EMPTY, None, perf_counter()
+        try:
+            async with asyncio.timeout(executor.node_seconds):
+                wrote = (await operator.run(call)).only(operator.writes)
+            if operator.category == "verification" and wrote.verdict is None:
+                wrote, failure = EMPTY, Failure("no_verdict", f"{operator.name} gave no verdict")
+        except TimeoutError:
+            failure = Failure("timeout", f"took longer than {executor.node_seconds:g} s")
+        except OperatorError as error:
+            failure = Failure(error.kind, error.message)
+        except BackendRejected as error:
+            failure = Failure("backend_rejected", error.message)
+        return Result(wrote, failure, call.usage, call.retries, perf_counter() - started)
+
+    def _record(self, step: Step, at: Iteration, result: Result, memo: bool, backend: Backend, key: object) -> None:
+        record = NodeRan(
+            self._turn,
+            step.id,
+            step.operator,
+            at,
+            memo,
+            result.wrote,
+            result.failure,
+            backend.spec,
+            NO_USAGE if memo else result.usage,
+            result.retries,
+            result.seconds,
+        )
+        self.ran.append(record)
+        mark = (step.id, at, key)
+        if mark not in self._seen:
+            self._seen.add(mark)
+            self.fresh.append(record)
+            self._emit(record)
+
+
+def _draws(workflow: Workflow) -> dict[NodeId, int]:
+    """For each step, how many equal steps (operator, instruction, backend) stand before it.
+
+    Equal steps are separate draws: three `Custom` in parallel are three opinions, not one result three times.
+    """
+    count: dict[tuple[str, str, str], int] = {}
+    draws: dict[NodeId, int] = {}
+    for step in steps(workflow.nodes):
+        like = (step.operator, step.prompt, step.backend)
+        draws[step.id] = count[like] = count.get(like, -1) + 1
+    return draws
+
+
+def _sample(draw: int, at: Iteration) -> str:
+    """Names a draw: the step's own number, then its iteration if that is not the first.
+
+    A first iteration is named as if there were no loop, so that wrapping steps into one runs nothing twice.
+    """
+    return f"{draw}@{'.'.join(map(str, at))}" if any(at) else str(draw)
+
+
+def _seeded(sampling: Sampling, sample: str) -> Sampling:
+    """The sampling with a seed of its own for this draw; without a run seed, or greedy, it stays as it is."""
+    if sampling.seed is None or sampling.temperature == 0:
+        return sampling
+    return replace(sampling, seed=(sampling.seed + zlib.crc32(sample.encode())) % 2**31)
+
+
+def _join(before: Draft, start: Draft, node: Parallel, ends: list[Draft]) -> Draft:
+    """Join parallel branches: their results become candidates, in the order of the branches.
+
+    Until an ensemble step chooses, the first branch with a new result speaks for all; plans, sub-problems and verdicts
+    come from the first branch that made one, a failing verdict before a passing one.
+    """
+    joined = before
+    for name in ("plan", "subproblems"):
+        changed = [end for end in ends if getattr(end, name) != getattr(start, name)]
+        if changed:
+            joined = joined.merge(changed[0], (name,))
+    work = ("solution", "code", "output", "answer")
+    new = [
+        (branch, end)
+        for branch, end in zip(node.branches, ends, strict=True)
+        if any(getattr(end, name) != getattr(start, name) for name in work)
+    ]
+    if new:
+        joined = replace(joined.merge(new[0][1], work), verdict=new[0][1].verdict)
+        candidates = tuple(Candidate(to_dsl(branch), end.answer, end.solution, end.code) for branch, end in new)
+        joined = replace(joined, candidates=candidates)
+    checks = [end.verdict for end in ends if end.verdict is not None and end.verdict != start.verdict]
+    if checks and not new:
+        joined = replace(joined, verdict=next((check for check in checks if not check.passed), checks[0]))
+    return joined
