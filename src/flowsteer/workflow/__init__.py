@@ -1,5 +1,81 @@
 """What a workflow is: pure data, and functions on it without any I/O."""
 
+from flowsteer.workflow.apply import Applied, Rejected, apply
 from flowsteer.workflow.dsl import parse_dsl, parse_structure, to_dsl
+from flowsteer.workflow.edits import (
+    Action,
+    AddStep,
+    AddStructure,
+    Container,
+    Delete,
+    Edit,
+    Finish,
+    Modify,
+    SetPrompt,
+    WrapConditional,
+    WrapLoop,
+    WrapParallel,
+)
+from flowsteer.workflow.facts import Facts, facts
+from flowsteer.workflow.nodes import (
+    CATEGORIES,
+    MAX_LOOP,
+    Category,
+    Conditional,
+    Loop,
+    Node,
+    NodeId,
+    Parallel,
+    Sequence,
+    Step,
+    Structure,
+    Workflow,
+    find,
+    steps,
+    walk,
+)
+from flowsteer.workflow.rules import Rules, unmet, violations
+from flowsteer.workflow.serial import workflow_from_json, workflow_to_json
 
-__all__ = ["parse_dsl", "parse_structure", "to_dsl"]
+__all__ = [
+    "CATEGORIES",
+    "MAX_LOOP",
+    "Action",
+    "AddStep",
+    "AddStructure",
+    "Applied",
+    "Category",
+    "Conditional",
+    "Container",
+    "Delete",
+    "Edit",
+    "Facts",
+    "Finish",
+    "Loop",
+    "Modify",
+    "Node",
+    "NodeId",
+    "Parallel",
+    "Rejected",
+    "Rules",
+    "Sequence",
+    "SetPrompt",
+    "Step",
+    "Structure",
+    "Workflow",
+    "WrapConditional",
+    "WrapLoop",
+    "WrapParallel",
+    "apply",
+    "facts",
+    "find",
+    "parse_dsl",
+    "parse_structure",
+    "steps",
+    "to_dsl",
+    "unmet",
+    "violations",
+    "walk",
+    "workflow_from_json",
+    "workflow_to_json",
+]

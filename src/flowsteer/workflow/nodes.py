@@ -103,6 +103,8 @@ def walk(nodes: Sequence) -> Iterator[Node]:
     """All nodes in reading order, a structure before its contents, a conditional's check first among them."""
     for node in nodes:
         yield node
+        if isinstance(node, Step):
+            continue
         if isinstance(node, Conditional):
             yield node.check
         for sequence in child_sequences(node):

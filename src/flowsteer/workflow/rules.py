@@ -1,9 +1,11 @@
-"""What a canvas allows, and when a workflow may be finished; spoken in categories, never in operator names."""
+"""What a canvas allows, and when a workflow may be finished; spoken in categories wherever categories can say it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from flowsteer.workflow.nodes import Category
+from flowsteer.workflow.facts import facts
+from flowsteer.workflow.laws import faults
+from flowsteer.workflow.nodes import Category, Conditional, Workflow, steps, walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +17,8 @@ class Rules:
         min_steps: Fewest operators before a finish (paper: 5).
         max_steps: Most operators a workflow may hold.
         needs: Categories that must occur before a finish (paper: verification).
+        needs_operators: Operators that must occur before a finish, for what a category cannot tell apart (paper: a
+            Test where a code task has public tests).
         needs_structure: Whether a finish needs a parallel, conditional or loop (paper: yes).
         two_step: Whether the canvas asks for each new step's instruction in a turn of its own.
     """
@@ -23,5 +27,61 @@ class Rules:
     min_steps: int = 5
     max_steps: int = 24
     needs: tuple[Category, ...] = ("verification",)
+    needs_operators: tuple[str, ...] = ()
     needs_structure: bool = True
     two_step: bool = False
+
+    def of(self, category: Category) -> tuple[str, ...]:
+        """The operators of a category, in the library's order."""
+        return tuple(name for name, other in self.categories.items() if other == category)
+
+
+def violations(workflow: Workflow, rules: Rules) -> tuple[str, ...]:
+    """What a whole workflow, from a file or another program, breaks; empty if a canvas could have built it.
+
+    Args:
+        workflow: The workflow.
+        rules: The rules.
+
+    Returns:
+        One sentence a violation: broken laws first, then unknown operators, checks that do not check, and size.
+    """
+    broken = faults(workflow.nodes)
+    if broken:
+        return broken
+    nodes = list(walk(workflow.nodes))
+    found = [
+        f"{step.id}: there is no operator {step.operator}; there are {', '.join(rules.categories)}"
+        for step in steps(workflow.nodes)
+        if step.operator not in rules.categories
+    ]
+    found += [
+        f"{node.check.id}: {node.check.operator} cannot be a check; checks are {', '.join(rules.of('verification'))}"
+        for node in nodes
+        if isinstance(node, Conditional) and rules.categories.get(node.check.operator, "verification") != "verification"
+    ]
+    size = sum(1 for _ in steps(workflow.nodes))
+    if size > rules.max_steps:
+        found.append(f"the workflow holds {size} operators; at most {rules.max_steps}")
+    return tuple(found)
+
+
+def unmet(workflow: Workflow, rules: Rules) -> tuple[str, ...]:
+    """Finish conditions a workflow does not meet yet, in words (spec §5); empty when it may be finished.
+
+    >>> from flowsteer.workflow import parse_dsl
+    >>> unmet(parse_dsl("Plan -> Verify"), Rules({"Plan": "planning", "Verify": "verification"}))
+    ('at least 5 operators (there are 2)', 'a structure: parallel, conditional or loop')
+    """
+    found = facts(workflow, rules.categories)
+    missing: list[str] = []
+    if found.steps < rules.min_steps:
+        missing.append(f"at least {rules.min_steps} operators (there are {found.steps})")
+    for category in rules.needs:
+        if category not in found.categories:
+            names = rules.of(category)
+            missing.append(f"a {category} operator ({' or '.join(names) or 'the library has none'})")
+    missing += [f"the operator {name}" for name in rules.needs_operators if name not in found.operators]
+    if rules.needs_structure and not found.structures:
+        missing.append("a structure: parallel, conditional or loop")
+    return tuple(missing)

@@ -52,26 +52,27 @@ def with_children(nodes: Sequence, container: Container, children: Sequence) -> 
         nodes: The tree.
         container: Name of one of its containers.
         children: What the container is to hold.
+
+    Raises:
+        KeyError: If the tree has no such container.
     """
-    if not container:
-        return children
-    owner = container.partition(".")[0]
-    return _rebuilt(nodes, owner, container, children) or ()
+    rebuilt = _rebuilt(nodes, container, children) if container else children
+    if rebuilt is None:
+        raise KeyError(container)
+    return rebuilt
 
 
-def _rebuilt(nodes: Sequence, owner: str, container: Container, children: Sequence) -> Sequence | None:
+def _rebuilt(nodes: Sequence, container: Container, children: Sequence) -> Sequence | None:
     """The sequence with the change somewhere in it, or None if the container is elsewhere."""
     for index, node in enumerate(nodes):
         if isinstance(node, Step):
             continue
         parts = list(inside(node))
         for place, (name, inner) in enumerate(parts):
-            changed = children if name == container else _rebuilt(inner, owner, container, children)
+            changed = children if name == container else _rebuilt(inner, container, children)
             if changed is not None:
                 sequences = tuple(changed if other == place else kept for other, (_, kept) in enumerate(parts))
                 return (*nodes[:index], *_tidied(node, sequences), *nodes[index + 1 :])
-        if node.id == owner:
-            return None
     return None
 
 
