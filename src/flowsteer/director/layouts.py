@@ -1,0 +1,116 @@
+"""What an LLM Director reads: the observation as chat messages, in one of two layouts.
+
+`conversation` only ever appends, so each turn's messages start with those of the turn before and a server's cache of
+the prefix stays valid. `rebuilt` writes the state anew each turn in one user message, which keeps the prompt short and
+is what the authors' released policy was trained on (spec §3).
+"""
+
+from functools import cache
+from typing import TYPE_CHECKING, Literal
+
+from flowsteer.backends.base import Message
+from flowsteer.canvas.director import Observation
+from flowsteer.task import Task
+from flowsteer.workflow.dsl import to_dsl
+from flowsteer.workflow.nodes import Step, Workflow, find, steps
+from flowsteer.workflow.rules import unmet
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+Layout = Literal["conversation", "rebuilt"]
+
+TASK_CHARS = 4000
+"""Most characters shown of a question, of its context and of the code to complete, each; operators get them whole."""
+
+STEP_CHARS = 160
+"""Most characters shown of one step's instruction in the `rebuilt` layout."""
+
+
+def messages(observation: Observation, layout: Layout, task_chars: int = TASK_CHARS) -> tuple[Message, ...]:
+    """The messages for the next turn.
+
+    Args:
+        observation: What the Director sees.
+        layout: `conversation` or `rebuilt`.
+        task_chars: Most characters of question, context and code, each.
+    """
+    system = Message("system", system_prompt(observation))
+    task = task_prompt(observation.task, task_chars)
+    if layout == "rebuilt":
+        return system, Message("user", f"{task}\n\n{state_prompt(observation)}")
+    said = (
+        message
+        for turn in observation.history
+        for message in (Message("assistant", turn.text), Message("user", turn.feedback))
+    )
+    return system, Message("user", task), *said
+
+
+def system_prompt(observation: Observation) -> str:
+    """Operators, forms of actions and rules: the same text in every turn of an episode."""
+    rules = observation.rules
+    return _render(
+        "system.j2",
+        operators=observation.library.operators.values(),
+        two_step=rules.two_step,
+        unmet=unmet(Workflow(), rules),
+        max_turns=observation.max_turns,
+    )
+
+
+def task_prompt(task: Task, task_chars: int = TASK_CHARS) -> str:
+    """The task, long parts cut in the middle with a mark."""
+    code = "" if task.prompt_code in task.question else task.prompt_code
+    return _render(
+        "task.j2",
+        task=task,
+        question=cut(task.question, task_chars),
+        context=cut(task.context, task_chars),
+        code=cut(code, task_chars),
+    )
+
+
+def state_prompt(observation: Observation) -> str:
+    """Where the episode stands: the workflow with its instructions, and the canvas's last answer."""
+    asked = find(observation.workflow, observation.asks_prompt) if observation.asks_prompt else None
+    return _render(
+        "state.j2",
+        turn=observation.turn,
+        max_turns=observation.max_turns,
+        dsl=to_dsl(observation.workflow),
+        steps=[
+            {"id": step.id, "operator": step.operator, "prompt": cut(step.prompt, STEP_CHARS)}
+            for step in steps(observation.workflow.nodes)
+        ],
+        feedback=observation.history[-1].feedback if observation.history else "",
+        asks=f"{asked.id} {asked.operator}" if isinstance(asked, Step) else "",
+    )
+
+
+def cut(text: str, most: int) -> str:
+    """A text of at most `most` characters, else its head and tail around a mark that says how much is missing.
+
+    >>> cut("abcdefghij", 6)
+    'abcd [… cut, 4 characters] ij'
+    """
+    if len(text) <= most:
+        return text
+    tail = most // 3
+    return f"{text[: most - tail]} [… cut, {len(text) - most} characters] {text[len(text) - tail :]}"
+
+
+def _render(template: str, **values: object) -> str:
+    return _templates().get_template(template).render(**values)
+
+
+@cache
+def _templates() -> "Environment":
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    return Environment(  # noqa: S701 - the text is read by an LLM, not by a browser
+        loader=PackageLoader("flowsteer.director", "prompts"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
