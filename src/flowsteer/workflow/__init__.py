@@ -1,6 +1,7 @@
 """What a workflow is: pure data, and functions on it without any I/O."""
 
 from flowsteer.workflow.apply import Applied, Rejected, apply
+from flowsteer.workflow.drawing import draw_tree, to_mermaid
 from flowsteer.workflow.dsl import parse_dsl, parse_structure, to_dsl
 from flowsteer.workflow.edits import (
     Action,
@@ -17,6 +18,8 @@ from flowsteer.workflow.edits import (
     WrapParallel,
 )
 from flowsteer.workflow.facts import Facts, facts
+from flowsteer.workflow.graph import Edge, edges
+from flowsteer.workflow.layout import to_layout
 from flowsteer.workflow.nodes import (
     CATEGORIES,
     MAX_LOOP,
@@ -35,6 +38,7 @@ from flowsteer.workflow.nodes import (
     walk,
 )
 from flowsteer.workflow.rules import Rules, unmet, violations
+from flowsteer.workflow.sample import random_edit
 from flowsteer.workflow.serial import workflow_from_json, workflow_to_json
 
 __all__ = [
@@ -48,6 +52,7 @@ __all__ = [
     "Conditional",
     "Container",
     "Delete",
+    "Edge",
     "Edit",
     "Facts",
     "Finish",
@@ -67,12 +72,17 @@ __all__ = [
     "WrapLoop",
     "WrapParallel",
     "apply",
+    "draw_tree",
+    "edges",
     "facts",
     "find",
     "parse_dsl",
     "parse_structure",
+    "random_edit",
     "steps",
     "to_dsl",
+    "to_layout",
+    "to_mermaid",
     "unmet",
     "violations",
     "walk",

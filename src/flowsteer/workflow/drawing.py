@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from flowsteer.workflow.echo import kind
-from flowsteer.workflow.graph import END, IF_FAIL, IF_PASS, START, Edge, edges
+from flowsteer.workflow.graph import END, OTHERWISE, START, WHEN_FAILED, Edge, edges
 from flowsteer.workflow.laws import DONE
 from flowsteer.workflow.nodes import (
     Conditional,
@@ -86,7 +86,7 @@ def _below(node: Node, status: Status) -> tuple[_Item, ...]:
         case Parallel(_, branches):
             return tuple(_branch(f"branch {number}", branch, status) for number, branch in enumerate(branches, 1))
         case Conditional(_, check, if_fail, if_pass):
-            named = (("check", (check,)), (IF_FAIL, if_fail), (IF_PASS, if_pass))
+            named = (("check", (check,)), (WHEN_FAILED, if_fail), (OTHERWISE, if_pass))
             return tuple(_branch(name, nodes, status) for name, nodes in named)
 
 
@@ -126,9 +126,7 @@ def _label(node: Node) -> str:
 
 def _escaped(text: str) -> str:
     """Text in which no character means anything to Mermaid: entities, written its way."""
-    return "".join(
-        character if character.isalnum() or character in " _×" else f"#{ord(character)};" for character in text
-    )
+    return "".join(sign if sign.isalnum() or sign in " _×" else f"#{ord(sign)};" for sign in text)
 
 
 def _arrow(edge: Edge) -> str:

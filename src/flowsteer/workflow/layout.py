@@ -27,9 +27,9 @@ def to_layout(workflow: Workflow) -> JSON:
         workflow: The workflow.
 
     Returns:
-        `width` and `height` of the page; `nodes`, outer ones first, each with `id`, `kind` (`step`, `check`, `parallel`,
-        `conditional`, `loop` or `terminal`), `label`, the corner `x`, `y`, the size `w`, `h`, and `layer`, how many
-        frames are around it; `edges` with `source`, `target`, `label` and `back`.
+        `width` and `height` of the page; `nodes`, outer ones first, each with `id`, `kind` (`step`, `check`,
+        `parallel`, `conditional`, `loop` or `terminal`), `label`, the corner `x`, `y`, the size `w`, `h`, and `layer`,
+        how many frames are around it; `edges` with `source`, `target`, `label` and `back`.
     """
     width, height = _sequence_size(workflow.nodes)
     height = max(height, TERMINAL[1])
