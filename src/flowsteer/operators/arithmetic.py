@@ -1,0 +1,123 @@
+"""Arithmetic as text: checked against a whitelist here, computed in the sandbox."""
+
+import ast
+
+OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.USub, ast.UAdd)
+FUNCTIONS = ("abs", "max", "min", "round", "sqrt", "sin", "cos", "tan", "log", "exp", "factorial", "gcd", "comb")
+CONSTANTS = ("pi", "e")
+PRELUDE = "from math import sqrt, sin, cos, tan, log, exp, factorial, gcd, comb, pi, e\n"
+"""What an expression may name, imported."""
+
+_SIGNS = str.maketrans({"^": "**", "×": "*", "·": "*", "÷": "/", "−": "-", "$": ""})
+
+_SOLVER = """
+def difference({unknown}):
+    return ({left}) - ({right})
+
+def solve():
+    at = [difference(x) for x in (0.0, 1.0, 2.0)] if {linear} else None
+    if at and at[0] != at[1]:
+        return [-at[0] / (at[1] - at[0])]
+    roots = []
+    low, below = -1000, value(-1000)
+    for high in range(-999, 1001):
+        above = value(high)
+        if above == 0:
+            roots.append(float(high))
+        elif below is not None and above is not None and below * above < 0:
+            roots.append(bisect(low, high, below))
+        low, below = high, above
+    return roots
+
+def value(x):
+    try:
+        return difference(x)
+    except (ArithmeticError, ValueError):
+        return None
+
+def bisect(low, high, below):
+    for _ in range(100):
+        middle = (low + high) / 2
+        at = difference(middle)
+        if below * at > 0:
+            low, below = middle, at
+        else:
+            high = middle
+    return low
+"""
+
+
+def check_expression(text: str, unknown: str = "") -> str:
+    """An arithmetic expression in Python's spelling.
+
+    Args:
+        text: Numbers, `+ - * / // % **` (also `^ × ÷`), brackets, and the functions of `FUNCTIONS`.
+        unknown: A name that may occur in it.
+
+    Raises:
+        ValueError: If it is anything else.
+
+    >>> check_expression("2^10 × (3 − 1)")
+    '2 ** 10 * (3 - 1)'
+    >>> check_expression("open('f')")
+    Traceback (most recent call last):
+    ValueError: only arithmetic is allowed, not "open"
+    """
+    try:
+        tree = ast.parse(text.translate(_SIGNS).strip(), mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise ValueError(f'"{text}" is not an arithmetic expression') from None
+    known = (*FUNCTIONS, *CONSTANTS, unknown)
+    called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    for node in ast.walk(tree):
+        fits = (
+            isinstance(node, (ast.Expression, ast.BinOp, ast.UnaryOp, ast.expr_context, *OPERATORS))
+            or (isinstance(node, ast.Constant) and type(node.value) in (int, float))
+            or (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords)
+            or (isinstance(node, ast.Name) and node.id in known and (node.id in FUNCTIONS) == (id(node) in called))
+        )
+        if not fits:
+            raise ValueError(f'only arithmetic is allowed, not "{ast.unparse(node)}"')
+    return ast.unparse(tree.body)
+
+
+def equation_program(equation: str, unknown: str) -> str:
+    """A program whose `solve()` lists the solutions of an equation in one unknown.
+
+    Linear equations are solved directly. Of all others it finds the roots in [-1000, 1000] that are integers or
+    lie where the sign changes between two integers, so a double root that is no integer is missed.
+
+    Args:
+        equation: Two expressions with one `=` between them.
+        unknown: The name to solve for.
+
+    Raises:
+        ValueError: If it is no such equation.
+    """
+    left, equals, right = equation.replace("==", "=").partition("=")
+    if not unknown.isidentifier() or unknown in (*FUNCTIONS, *CONSTANTS) or len(unknown) > 20:
+        raise ValueError(f'"{unknown}" cannot be the unknown')
+    if not equals or "=" in right:
+        raise ValueError(f'"{equation}" is not one equation')
+    sides = [check_expression(side, unknown) for side in (left, right)]
+    names = {node.id for side in sides for node in ast.walk(ast.parse(side)) if isinstance(node, ast.Name)}
+    if unknown not in names:
+        raise ValueError(f'the unknown "{unknown}" does not occur in "{equation}"')
+    linear = all(_degree(ast.parse(side, mode="eval").body, unknown) <= 1 for side in sides)
+    return PRELUDE + _SOLVER.format(unknown=unknown, left=sides[0], right=sides[1], linear=linear)
+
+
+def _degree(node: ast.expr, unknown: str) -> int:
+    """The degree of a polynomial in the unknown; 2 stands for anything that is not plainly linear."""
+    match node:
+        case ast.Name(id=name):
+            return int(name == unknown)
+        case ast.UnaryOp(operand=operand):
+            return _degree(operand, unknown)
+        case ast.BinOp(left=left, op=ast.Add() | ast.Sub(), right=right):
+            return max(_degree(left, unknown), _degree(right, unknown))
+        case ast.BinOp(left=left, op=ast.Mult(), right=right):
+            return _degree(left, unknown) + _degree(right, unknown)
+        case ast.BinOp(left=left, op=ast.Div(), right=right) if not _degree(right, unknown):
+            return _degree(left, unknown)
+    return 2 if any(isinstance(part, ast.Name) and part.id == unknown for part in ast.walk(node)) else 0

@@ -1,0 +1,71 @@
+"""Solving: from the question to an answer."""
+
+from flowsteer.backends.base import Reply
+from flowsteer.draft import Draft
+from flowsteer.operators.answer import tidy
+from flowsteer.operators.base import OperatorCall, operator
+from flowsteer.operators.prompting import ask_messages
+from flowsteer.operators.reply import ask_record, record, text_field
+from flowsteer.operators.running import answer_of, run_program
+from flowsteer.operators.solution import (
+    NEW_SOLUTION,
+    WORK,
+    ask_until,
+    code_of_reply,
+    read_answer,
+    write_solution,
+)
+
+ROUNDS = 3
+"""How often Programmer writes code: once, and at most two repairs (spec §4)."""
+
+
+@operator(category="solving", reads=("plan", "subproblems", "code", "answer", "verdict"), writes=NEW_SOLUTION)
+async def programmer(call: OperatorCall) -> Draft:
+    """Write Python, run it in the sandbox, repair it on error; the answer is its result, or the code itself.
+
+    For math and qa the answer is what `solve()` returns, else the last line printed. For code tasks the run only
+    shows that the code loads (or, for a whole program, that it survives the first public input): no test is
+    claimed. Earlier code and answer are shown to the LLM only together with the fault a check found in them.
+
+    Raises:
+        OperatorError: `no_code` or `code_failed` if no round ends well; `sandbox_unsupported` if the answer needs
+            a run that this sandbox tier cannot do.
+    """
+    faulty = call.draft.verdict is not None and not call.draft.verdict.passed
+    shown = call.draft if faulty else call.draft.only(("plan", "subproblems"))
+
+    async def run(reply: Reply) -> Draft:
+        code = code_of_reply(call, reply)
+        output = await run_program(call, code)
+        return Draft(code=code, output=output, answer=code if call.task.type == "code" else answer_of(output))
+
+    return await ask_until(call, ask_messages(call, "programmer", shown), ROUNDS, run)
+
+
+@operator(
+    category="solving",
+    reads=("plan", "subproblems", "candidates", *WORK),
+    writes=NEW_SOLUTION,
+)
+async def custom(call: OperatorCall) -> Draft:
+    """Follow a free instruction, reasoning in words; a code task gets code.
+
+    Raises:
+        OperatorError: `no_code`, `empty_reply` or `cut_reply` if the LLM gives no solution.
+    """
+    return await write_solution(call, "custom")
+
+
+@operator(category="solving", reads=("plan", "subproblems", *WORK), writes=NEW_SOLUTION)
+async def answer_generate(call: OperatorCall) -> Draft:
+    """Reason step by step, then give a short final answer.
+
+    Raises:
+        OperatorError: `bad_reply` or `cut_reply`; for code tasks `no_code`.
+    """
+    if call.task.type == "code":
+        return await write_solution(call, "answer_generate")
+    schema = record(reasoning=text_field(call, 0.8), answer=text_field(call, 0.4))
+    fields = await ask_record(call, ask_messages(call, "answer_generate"), schema, read_answer)
+    return Draft(solution=fields["reasoning"], answer=tidy(fields["answer"]))

@@ -1,0 +1,131 @@
+"""Verification: is the answer right? A check that cannot tell fails with a reason and claims nothing."""
+
+from functools import partial
+
+from flowsteer.draft import Draft, Verdict
+from flowsteer.errors import OperatorError
+from flowsteer.operators.answer import same_answer, tidy
+from flowsteer.operators.base import OperatorCall, operator
+from flowsteer.operators.prompting import ask_messages
+from flowsteer.operators.public_tests import Report, no_tests, run_tests
+from flowsteer.operators.reply import Schema, ask_record, parse_record, record, text_field
+from flowsteer.operators.solution import ask_code, read_answer, read_code
+
+REPAIRS = 3
+"""How often Test asks for better code (spec §4)."""
+
+_CONFIDENCE: Schema = {"type": "integer", "minimum": 0, "maximum": 100}
+_YES_NO: Schema = {"type": "boolean"}
+
+
+@operator(category="verification", reads=("code", "answer"), writes=("code", "verdict", "answer"))
+async def test(call: OperatorCall) -> Draft:
+    """Run the task's public tests on the code, report what fails, and repair the code up to three times.
+
+    The code that passed most is kept, the earliest of equals; the verdict speaks of that code. A task without
+    public tests fails this step: nothing was tested, so nothing is claimed.
+
+    Raises:
+        OperatorError: `no_tests`; `nothing_to_check` or `no_code` if there is no code that parses; `bad_tests`;
+            `sandbox_unsupported`.
+    """
+    code, report = await _tested(call, call.draft.code or call.draft.answer)
+    best = code, report
+    for _ in range(REPAIRS):
+        if report.ok:
+            break
+        failures = "\n".join(report.failures)
+        messages = ask_messages(call, "fix_tests", Draft(code=code), failures=failures)
+        try:
+            _, text = await ask_code(call, messages)
+        except OperatorError:
+            # The LLM has no other code to offer; what the tests said of the code at hand stands.
+            break
+        code, report = await _tested(call, text)
+        if report.passed > best[1].passed:
+            best = code, report
+    code, report = best
+    return Draft(code=code, answer=code, verdict=_verdict(report, call.operator.name))
+
+
+async def public_verdict(call: OperatorCall, text: str) -> Verdict:
+    """What the task's public tests say of the code in a text.
+
+    Raises:
+        OperatorError: As `test`.
+    """
+    _, report = await _tested(call, text)
+    return _verdict(report, call.operator.name)
+
+
+async def _tested(call: OperatorCall, text: str) -> tuple[str, Report]:
+    """The code in a text, and what the public tests say of it."""
+    tests = call.task.public_tests
+    if call.task.type != "code" or tests is None:
+        raise no_tests()
+    if not text:
+        raise nothing_to_check()
+    code = read_code(call, text)
+    return code, await run_tests(code, tests, call.sandbox)
+
+
+def _verdict(report: Report, by: str) -> Verdict:
+    count = f"{report.passed} of {report.total} public tests passed"
+    return Verdict(report.ok, "\n".join((count, *report.failures)), by=by)
+
+
+@operator(category="verification", reads=("solution", "code", "output", "answer"), writes=("verdict",))
+async def review(call: OperatorCall) -> Draft:
+    """Criticise the work: pass, or fail with what to change.
+
+    Raises:
+        OperatorError: `nothing_to_check`; `bad_reply` or `cut_reply` if the LLM gives no verdict.
+    """
+    if not (call.draft.solution or call.draft.code or call.draft.answer):
+        raise nothing_to_check()
+    schema = record(feedback=text_field(call, 0.9), passed=_YES_NO)
+    fields = await ask_record(call, ask_messages(call, "review"), schema)
+    return Draft(verdict=Verdict(fields["passed"], fields["feedback"], by=call.operator.name))
+
+
+@operator(category="verification", reads=("answer",), writes=("verdict",))
+async def verify(call: OperatorCall) -> Draft:
+    """Solve the task again, independently, and compare with the answer: pass or fail, with a confidence.
+
+    The LLM that solves again sees neither the answer nor the work behind it. Answers that are plainly equal, or
+    two different numbers, are compared without it; only where words may mean the same is it asked once more.
+    Programs cannot be compared by their text: for code tasks the code is traced on an example instead.
+
+    Raises:
+        OperatorError: `nothing_to_check`; `bad_reply` or `cut_reply` if the LLM gives no answer.
+    """
+    if not call.draft.answer:
+        raise nothing_to_check()
+    if call.task.type == "code":
+        schema = record(reasoning=text_field(call, 0.8), passed=_YES_NO, confidence=_CONFIDENCE)
+        read = partial(parse_record, optional=("reasoning", "confidence"))
+        fields = await ask_record(call, ask_messages(call, "verify"), schema, read)
+        feedback, passed = fields.get("reasoning", ""), fields["passed"]
+    else:
+        schema = record(reasoning=text_field(call, 0.7), answer=text_field(call, 0.3), confidence=_CONFIDENCE)
+        fields = await ask_record(call, ask_messages(call, "verify"), schema, read_answer)
+        own = tidy(fields["answer"])
+        passed = await _agree(call, own)
+        feedback = f"Solving it again gives {own}{', too' if passed else f', not {call.draft.answer}'}."
+    confidence = fields.get("confidence")
+    certainty = None if confidence is None else confidence / 100
+    return Draft(verdict=Verdict(passed, feedback, certainty, call.operator.name))
+
+
+async def _agree(call: OperatorCall, own: str) -> bool:
+    """Whether the LLM's own answer and the proposed one are the same."""
+    same = same_answer(own, call.draft.answer)
+    if same is None:
+        fields = await ask_record(call, ask_messages(call, "compare", own=own), record(same=_YES_NO))
+        same = bool(fields["same"])
+    return same
+
+
+def nothing_to_check() -> OperatorError:
+    """The typed failure of a check that has nothing to look at."""
+    return OperatorError("there is no answer to check", "nothing_to_check", "put a solving step before this one")
