@@ -1,0 +1,55 @@
+"""A request as a digest and a reply as JSON: what the response cache and recordings keep."""
+
+import hashlib
+import json
+from dataclasses import asdict
+from typing import Any
+
+from flowsteer.backends.base import Reply, Request, Usage
+
+
+def digest(request: Request, *context: str) -> str:
+    """SHA-256 of all that decides a reply: messages, sampling, schema, grammar and which draw it is.
+
+    Of the origin only `sample` counts; who asks does not change what a model says.
+
+    Args:
+        request: The request.
+        context: Further text to tell requests apart by, such as the model.
+
+    >>> from flowsteer.backends.base import Message
+    >>> digest(Request((Message("user", "hi"),))) == digest(Request((Message("user", "ho"),)))
+    False
+    """
+    parts = {
+        "messages": [[message.role, message.content] for message in request.messages],
+        "sampling": asdict(request.sampling),
+        "json_schema": None if request.json_schema is None else dict(request.json_schema),
+        "grammar": request.grammar,
+        "sample": request.origin.sample if request.origin else "",
+        "context": context,
+    }
+    # The order of a schema's properties is kept: it decides the order in which a constrained reply is written.
+    return hashlib.sha256(json.dumps(parts, ensure_ascii=True).encode()).hexdigest()
+
+
+def encode(reply: Reply) -> dict[str, Any]:
+    """A reply as JSON values."""
+    return asdict(reply)
+
+
+def decode(fields: object) -> Reply:
+    """A reply from JSON values.
+
+    Raises:
+        ValueError: They are not those of a reply.
+    """
+    try:
+        values = dict(fields)  # type: ignore[call-overload]
+        usage = Usage(**values.pop("usage"))
+        reply = Reply(usage=usage, **values)
+    except (TypeError, KeyError) as error:
+        raise ValueError(f"not a reply: {error}") from None
+    if not isinstance(reply.text, str) or not isinstance(reply.model, str) or reply.finish not in ("stop", "length"):
+        raise ValueError("not a reply: a field has the wrong type")
+    return reply

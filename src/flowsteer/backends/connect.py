@@ -1,0 +1,174 @@
+"""From a spec such as `openai:gpt-5-mini` to a backend that is known to be there."""
+
+import asyncio
+import difflib
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from urllib.parse import urlsplit
+
+from flowsteer.backends.base import Backend
+from flowsteer.backends.limits import Limits
+from flowsteer.backends.llamacpp import LlamaServer, name_of
+from flowsteer.backends.openai import Catalogue, Endpoint, OpenAIBackend
+from flowsteer.backends.presets import PRESETS, SERVER, Preset
+from flowsteer.backends.recorded import RecordedBackend
+from flowsteer.errors import ConfigError
+
+_FORMS = (
+    "PRESET:MODEL, http://HOST/v1#MODEL, https://HOST/v1#MODEL, llamacpp:smollm2, llamacpp:FILE.gguf, "
+    "recorded:FILE or simulated:PROFILE"
+)
+_SHOWN = 10
+
+
+class Backends:
+    """All backends of a process: one client and one limiter per server, however many ask for it.
+
+    Use it as an async context manager, from one event loop; leaving it closes every connection and server it made.
+
+        async with Backends() as backends:
+            backend = await backends.get("llamacpp:smollm2")
+
+    Args:
+        extra: Backends made elsewhere, by the spec that names them; whoever made them closes them.
+        stream: Take replies in pieces or in one; None takes each preset's default.
+        limits: Limits by preset name (`http` for servers given by URL), instead of the preset's.
+    """
+
+    def __init__(
+        self,
+        *,
+        extra: Mapping[str, Backend] | None = None,
+        stream: bool | None = None,
+        limits: Mapping[str, Limits] | None = None,
+    ) -> None:
+        self._ready: dict[str, Backend] = dict(extra or {})
+        self._endpoints: dict[str, tuple[Endpoint, Catalogue]] = {}
+        self._servers: dict[str, LlamaServer] = {}
+        self._served: dict[str, str] = {}
+        self._stream, self._limits = stream, dict(limits or {})
+        self._turn = asyncio.Lock()
+
+    async def __aenter__(self) -> "Backends":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def get(self, spec: str) -> Backend:
+        """The backend that a spec names; the same object each time.
+
+        Raises:
+            ConfigError: The spec is unknown, a key is not set, or the server does not have the model.
+            BackendUnavailable: The server cannot be reached or refuses the key.
+        """
+        async with self._turn:
+            if spec not in self._ready:
+                self._ready[spec] = await self._connect(spec)
+            return self._ready[spec]
+
+    def served(self, spec: str) -> str:
+        """The model name that the server of a connected backend reported at connect; the spec if it has no server."""
+        return self._served.get(spec, spec)
+
+    async def aclose(self) -> None:
+        """Close every connection and stop every server made here."""
+        for endpoint, _ in self._endpoints.values():
+            await endpoint.aclose()
+        for server in self._servers.values():
+            await server.aclose()
+        self._endpoints.clear()
+        self._servers.clear()
+        self._ready.clear()
+
+    async def _connect(self, spec: str) -> Backend:
+        scheme, _, rest = spec.partition(":")
+        if scheme == "simulated":
+            from flowsteer.backends.simulated import SimulatedBackend
+
+            return SimulatedBackend.from_spec(spec)
+        if scheme == "recorded" and rest:
+            return RecordedBackend(Path(rest))
+        return await self._model(spec, scheme, rest)
+
+    async def _model(self, spec: str, scheme: str, rest: str) -> OpenAIBackend:
+        if scheme in ("http", "https"):
+            base_url, model = _split_url(spec)
+            preset, key = replace(SERVER, base_url=base_url), os.environ.get(SERVER.key_env, "")
+        elif scheme == "llamacpp" and rest:
+            server = await self._server(rest)
+            model = name_of(rest)
+            preset, key = replace(PRESETS[scheme], base_url=server.base_url), server.key
+        elif scheme in PRESETS and rest:
+            model, preset = rest, PRESETS[scheme]
+            key = _key(preset)
+        else:
+            raise _unknown(spec)
+        endpoint, catalogue = await self._endpoint(scheme.removesuffix("s") if "#" in spec else scheme, preset, key)
+        self._served[spec] = _served(model, catalogue, endpoint.preset)
+        return OpenAIBackend(spec, endpoint, model, served=self._served[spec], stream=self._stream)
+
+    async def _server(self, model: str) -> LlamaServer:
+        if model not in self._servers:
+            self._servers[model] = await LlamaServer.start(model)
+        return self._servers[model]
+
+    async def _endpoint(self, name: str, preset: Preset, key: str) -> tuple[Endpoint, Catalogue]:
+        if preset.base_url not in self._endpoints:
+            limits = self._limits.get(name, Limits(concurrency=preset.concurrency))
+            endpoint = Endpoint(preset, key, limits)
+            try:
+                catalogue = Catalogue() if preset.listing == "none" else await endpoint.catalogue()
+            except BaseException:
+                await endpoint.aclose()
+                raise
+            self._endpoints[preset.base_url] = endpoint, catalogue
+        return self._endpoints[preset.base_url]
+
+
+def _split_url(spec: str) -> tuple[str, str]:
+    url = urlsplit(spec)
+    if url.username or url.password or url.query:
+        raise ConfigError(
+            "A server's URL may hold no user, password or query, since specs are written into records.",
+            f"Put the key into {SERVER.key_env}.",
+        )
+    if not url.hostname or not url.fragment:
+        raise ConfigError(f"{spec!r} names no server and model.", "Write http://HOST:PORT/v1#MODEL.")
+    return spec.partition("#")[0].rstrip("/"), url.fragment
+
+
+def _key(preset: Preset) -> str:
+    key = os.environ.get(preset.key_env, "")
+    if preset.key_required and not key:
+        raise ConfigError(f"{preset.name} wants a key, and {preset.key_env} is not set.", f"export {preset.key_env}=…")
+    return key
+
+
+def _served(model: str, catalogue: Catalogue, preset: Preset) -> str:
+    """The server's own name of a model.
+
+    A llama.cpp server serves one model under any name, so what it lists is recorded instead of what was asked.
+    """
+    if preset.name == "llamacpp":
+        return catalogue.names[0] if catalogue.names else model
+    names = {name.removeprefix("models/").removesuffix(":latest"): name for name in catalogue.names}
+    wanted = model.removeprefix("models/").removesuffix(":latest")
+    if wanted in names:
+        return names[wanted]
+    if catalogue.names and preset.listing == "complete":
+        close = difflib.get_close_matches(wanted, names, n=_SHOWN, cutoff=0.0)
+        raise ConfigError(
+            f"{preset.base_url} has no model {model!r}; closest of its {len(catalogue.names)}: {', '.join(close)}.",
+            "Use one of the server's names.",
+        )
+    return model
+
+
+def _unknown(spec: str) -> ConfigError:
+    return ConfigError(f"{spec!r} names no backend; expected {_FORMS}.", f"Presets: {', '.join(sorted(PRESETS))}.")

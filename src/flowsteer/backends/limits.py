@@ -1,0 +1,171 @@
+"""Limits and retries of one endpoint, held for all who share it.
+
+A request waits for a free slot, then for room in the per-minute rates, then is tried; passing faults are tried again
+after a random delay ("full jitter"), or after the time the server names.
+"""
+
+import asyncio
+import random as _random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from flowsteer.errors import BackendUnavailable
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one endpoint is allowed, and how long it may take.
+
+    Attributes:
+        concurrency: Most requests in flight at once.
+        requests_per_minute: Most requests a minute, None for no limit.
+        tokens_per_minute: Most tokens a minute (prompt and reply), None for no limit.
+        retries: Most repeats of a request after its first attempt.
+        call_seconds: Longest single attempt.
+        total_seconds: Longest attempts and pauses of one request together. Waiting for a slot or a rate does not
+            count: being busy is not being broken.
+        backoff_seconds: The first pause is drawn from 0 to this; the range doubles with each attempt.
+        backoff_cap: Upper end of that range.
+    """
+
+    concurrency: int = 16
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    retries: int = 5
+    call_seconds: float = 600.0
+    total_seconds: float = 900.0
+    backoff_seconds: float = 0.5
+    backoff_cap: float = 30.0
+
+
+class Transient(Exception):
+    """One failed attempt that may succeed when repeated.
+
+    Args:
+        reason: What happened, in a few words.
+        retry_after: Seconds the server asks to wait, if it does.
+    """
+
+    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.retry_after = retry_after
+
+
+class Limiter:
+    """Admits, times and repeats the requests of one endpoint.
+
+    Args:
+        limits: The limits to hold.
+        now: Monotonic clock, in seconds.
+        sleep: Waits for so many seconds.
+        random: Draws from [0, 1).
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        *,
+        now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        random: Callable[[], float] = _random.random,
+    ) -> None:
+        self.limits = limits
+        self._now, self._sleep, self._random = now, sleep, random
+        self._slots = asyncio.Semaphore(limits.concurrency)
+        self._requests = _Bucket(limits.requests_per_minute, now, sleep)
+        self._tokens = _Bucket(limits.tokens_per_minute, now, sleep)
+        self._paused_until = 0.0
+
+    async def run(
+        self, attempt: Callable[[], Awaitable[T]], *, name: str, tokens: int = 0, used: Callable[[T], int] | None = None
+    ) -> T:
+        """Run one request within the limits; cancelling it frees its slot.
+
+        Args:
+            attempt: Makes one attempt; raises `Transient` for what may pass, anything else is final.
+            name: Who is asked, for the error.
+            tokens: Estimate of prompt and reply, held against the rate until the answer tells the true number.
+            used: The true number of an answer's tokens.
+
+        Raises:
+            BackendUnavailable: It kept failing; the message lists every attempt.
+        """
+        history: list[str] = []
+        spent = 0.0
+        while True:
+            async with self._slots:
+                await self._admit(tokens)
+                started = self._now()
+                try:
+                    async with asyncio.timeout(min(self.limits.call_seconds, self.limits.total_seconds - spent)):
+                        result = await attempt()
+                except TimeoutError:
+                    fault = Transient(f"no answer within {self._now() - started:.3g} s")
+                except Transient as error:
+                    fault = error
+                else:
+                    self._tokens.correct(tokens, used(result) if used else tokens)
+                    return result
+            self._tokens.correct(tokens, 0)
+            spent += self._now() - started
+            history.append(fault.reason)
+            spent += await self._pause(fault, history, spent, name)
+
+    async def _admit(self, tokens: int) -> None:
+        while (wait := self._paused_until - self._now()) > 0:
+            await self._sleep(wait)
+        await self._requests.take(1)
+        await self._tokens.take(tokens)
+
+    async def _pause(self, fault: Transient, history: list[str], spent: float, name: str) -> float:
+        """Wait before the next attempt, or give up."""
+        limits = self.limits
+        reach = min(limits.backoff_cap, limits.backoff_seconds * 2.0 ** (len(history) - 1))
+        delay = max(self._random() * reach, fault.retry_after or 0.0)
+        if len(history) > limits.retries or spent + delay >= limits.total_seconds:
+            raise BackendUnavailable(
+                f"{name} did not answer; {len(history)} attempt(s): {'; '.join(history)}.",
+                "Check that the server is up and within its limits, then run the same command again to resume.",
+            )
+        if fault.retry_after:  # the server speaks for the whole endpoint, so the others hold back as well
+            self._paused_until = max(self._paused_until, self._now() + fault.retry_after)
+        await self._sleep(delay)
+        return delay
+
+
+class _Bucket:
+    """A token bucket that holds one minute's allowance and refills steadily; waiters are served in order."""
+
+    def __init__(
+        self, per_minute: float | None, now: Callable[[], float], sleep: Callable[[float], Awaitable[None]]
+    ) -> None:
+        self._capacity = per_minute
+        self._now, self._sleep = now, sleep
+        self._level = per_minute or 0.0
+        self._seen = now()
+        self._turn = asyncio.Lock()
+
+    async def take(self, amount: float) -> None:
+        if self._capacity is None:
+            return
+        amount = min(amount, self._capacity)  # more than a minute's worth waits for a full bucket
+        async with self._turn:
+            while (missing := amount - self._refill()) > 1e-9:
+                await self._sleep(missing * 60.0 / self._capacity)
+            self._level -= amount
+
+    def correct(self, estimate: float, actual: float) -> None:
+        if self._capacity is not None:
+            self._level = min(self._capacity, self._level + min(estimate, self._capacity) - actual)
+
+    def _refill(self) -> float:
+        assert self._capacity is not None  # noqa: S101 - narrows the type; `take` has returned otherwise
+        now = self._now()
+        self._level = min(self._capacity, self._level + (now - self._seen) * self._capacity / 60.0)
+        self._seen = now
+        return self._level
