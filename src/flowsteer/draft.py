@@ -1,7 +1,7 @@
 """The draft: what flows along the edges of a workflow."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from collections.abc import Collection
+from dataclasses import dataclass, fields
 from typing import Any
 
 
@@ -63,13 +63,22 @@ class Draft:
     verdict: Verdict | None = None
     answer: str = ""
 
-    def only(self, names: Iterable[str]) -> "Draft":
+    def only(self, names: Collection[str]) -> "Draft":
         """The same draft with every field outside `names` at its default."""
-        return Draft(**{name: getattr(self, name) for name in names})
+        return EMPTY.merge(self, names)
 
-    def merge(self, other: "Draft", names: Iterable[str]) -> "Draft":
+    def merge(self, other: "Draft", names: Collection[str]) -> "Draft":
         """This draft with the fields `names` taken from `other`."""
-        return replace(self, **{name: getattr(other, name) for name in names})
+        return Draft(
+            other.plan if "plan" in names else self.plan,
+            other.subproblems if "subproblems" in names else self.subproblems,
+            other.solution if "solution" in names else self.solution,
+            other.code if "code" in names else self.code,
+            other.output if "output" in names else self.output,
+            other.candidates if "candidates" in names else self.candidates,
+            other.verdict if "verdict" in names else self.verdict,
+            other.answer if "answer" in names else self.answer,
+        )
 
 
 EMPTY = Draft()

@@ -3,13 +3,8 @@
 from dataclasses import dataclass
 from time import monotonic
 
-from flowsteer.backends.base import Backend, Features, Reply, Request
-from flowsteer.backends.prices import price
-from flowsteer.errors import BudgetExceeded, ConfigError
+from flowsteer.errors import BudgetExceeded
 from flowsteer.usage import NO_USAGE, Usage
-
-CHARACTERS_PER_TOKEN = 2
-"""Set aside a token for every so many characters of a prompt; text has rarely fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,56 +67,3 @@ class Budget:
         back = Usage(-most.calls, -most.prompt_tokens, -most.completion_tokens, 0.0, -(most.cost or 0.0))
         self._reserved += back
         self.spent += actual
-
-
-class BudgetedBackend:
-    """A backend whose calls are paid from a budget.
-
-    Args:
-        inner: The backend.
-        budget: Who pays.
-
-    Raises:
-        ConfigError: A cap on money was asked for, and the price of the model is unknown.
-    """
-
-    def __init__(self, inner: Backend, budget: Budget) -> None:
-        self._inner = inner
-        self._budget = budget
-        if budget.caps.cost is not None and price(inner.spec, NO_USAGE) is None:
-            raise ConfigError(
-                f"the price of {inner.spec} is unknown, so a budget in dollars cannot be kept",
-                "cap calls or tokens instead: --max-calls N or --max-tokens N",
-            )
-
-    @property
-    def spec(self) -> str:
-        """The inner backend's spec."""
-        return self._inner.spec
-
-    @property
-    def features(self) -> Features:
-        """The inner backend's features."""
-        return self._inner.features
-
-    async def complete(self, request: Request) -> Reply:
-        """Answer one request if the budget allows it.
-
-        Raises:
-            BudgetExceeded: It may cost more than is left.
-        """
-        characters = sum(len(message.content) for message in request.messages)
-        most = Usage(1, characters // CHARACTERS_PER_TOKEN + 16, request.sampling.max_tokens)
-        most = Usage(1, most.prompt_tokens, most.completion_tokens, 0.0, price(self.spec, most) or 0.0)
-        self._budget.reserve(most)
-        actual = NO_USAGE
-        try:
-            reply = await self._inner.complete(request)
-            actual = reply.usage
-        finally:
-            self._budget.settle(most, actual)
-        return reply
-
-    async def aclose(self) -> None:
-        """Close the inner backend."""
-        await self._inner.aclose()

@@ -11,13 +11,14 @@ from flowsteer.backends.budget import Budget
 from flowsteer.draft import EMPTY, Candidate, Draft
 from flowsteer.errors import BackendRejected, OperatorError, WorkflowError
 from flowsteer.execution.memo import Memo, Result
+from flowsteer.execution.watchdog import Watchdog
 from flowsteer.operators.base import CodeRunner, Operator, OperatorCall
 from flowsteer.operators.registry import Library
 from flowsteer.runs.events import Emit, Failure, NodeRan, ignore
 from flowsteer.task import Task
 from flowsteer.usage import NO_USAGE, Usage
 from flowsteer.workflow.dsl import to_dsl
-from flowsteer.workflow.nodes import Conditional, Loop, Node, NodeId, Parallel, Sequence, Step, Workflow, steps, walk
+from flowsteer.workflow.nodes import Conditional, Loop, Node, NodeId, Parallel, Sequence, Step, Workflow, steps
 
 Iteration = tuple[int, ...]
 Seen = set[tuple[object, ...]]
@@ -92,13 +93,11 @@ class Executor:
             BudgetExceeded: The budget is spent.
         """
         run = _Run(self, workflow, task, emit, turn, set() if seen is None else seen)
-        draft, _ = await run.sequence(workflow.nodes, EMPTY, (), in_loop=False)
-        order = {node.id: place for place, node in enumerate(walk(workflow.nodes))}
-
-        def place(record: NodeRan) -> tuple[Iteration, int]:
-            return record.iteration, order[NodeId(record.node)]
-
-        return Execution(draft, tuple(sorted(run.ran, key=place)), tuple(sorted(run.fresh, key=place)))
+        try:
+            draft, _ = await run.sequence(workflow.nodes, EMPTY, (), in_loop=False)
+        finally:
+            run.watchdog.stop()
+        return Execution(draft, run.in_order(run.ran), run.in_order(run.fresh))
 
 
 class _Run:
@@ -111,8 +110,15 @@ class _Run:
         self._turn = turn
         self._seen = seen
         self._draws = _draws(workflow)
+        self._sampling = repr(executor.sampling)
+        self.watchdog = Watchdog(executor.node_seconds)
         self.ran: list[NodeRan] = []
         self.fresh: list[NodeRan] = []
+
+    def in_order(self, records: list[NodeRan]) -> tuple[NodeRan, ...]:
+        """Records in reading order of the tree, by iteration first: branches end in any order."""
+        order = {node: place for place, node in enumerate(self._draws)}
+        return tuple(sorted(records, key=lambda record: (record.iteration, order[NodeId(record.node)])))
 
     async def sequence(self, nodes: Sequence, draft: Draft, at: Iteration, in_loop: bool) -> tuple[Draft, bool]:
         """Run nodes one after another.
@@ -185,22 +191,14 @@ class _Run:
             executor.budget.check()
         sample = _sample(self._draws[step.id], at)
         reads = draft.only(operator.reads)
-        key = (
-            operator.name,
-            operator.version,
-            step.prompt,
-            backend.spec,
-            executor.sampling,
-            reads,
-            self._task.digest,
-            sample,
-        )
+        call = (operator.name, operator.version, step.prompt, backend.spec, self._sampling)
+        key = (*call, self._task.digest, sample, reads)
 
         async def make() -> Result:
             return await self._call(operator, step, reads, backend, sample)
 
         result, memo = await executor.memo.get(key, make)
-        self._record(step, at, result, memo, backend, key)
+        self._record(step, at, result, memo, backend)
         if result.failure is not None:
             return draft, None
         draft = draft.merge(result.wrote, operator.writes)
@@ -214,8 +212,7 @@ class _Run:
         call = OperatorCall(self._task, reads, step.prompt, backend, executor.sandbox, sampling, operator, sample)
         wrote, failure, started = EMPTY, None, perf_counter()
         try:
-            async with asyncio.timeout(executor.node_seconds):
-                wrote = (await operator.run(call)).only(operator.writes)
+            wrote = (await self.watchdog.limit(lambda: operator.run(call))).only(operator.writes)
             if operator.category == "verification" and wrote.verdict is None:
                 wrote, failure = EMPTY, Failure("no_verdict", f"{operator.name} gave no verdict")
         except TimeoutError:
@@ -226,7 +223,7 @@ class _Run:
             failure = Failure("backend_rejected", error.message)
         return Result(wrote, failure, call.usage, call.retries, perf_counter() - started)
 
-    def _record(self, step: Step, at: Iteration, result: Result, memo: bool, backend: Backend, key: object) -> None:
+    def _record(self, step: Step, at: Iteration, result: Result, memo: bool, backend: Backend) -> None:
         record = NodeRan(
             self._turn,
             step.id,
@@ -241,7 +238,7 @@ class _Run:
             result.seconds,
         )
         self.ran.append(record)
-        mark = (step.id, at, key)
+        mark = (step.id, at, id(result))  # the memo keeps the result alive, so its id names it
         if mark not in self._seen:
             self._seen.add(mark)
             self.fresh.append(record)
@@ -282,22 +279,17 @@ def _join(before: Draft, start: Draft, node: Parallel, ends: list[Draft]) -> Dra
     Until an ensemble step chooses, the first branch with a new result speaks for all; plans, sub-problems and verdicts
     come from the first branch that made one, a failing verdict before a passing one.
     """
-    joined = before
-    for name in ("plan", "subproblems"):
-        changed = [end for end in ends if getattr(end, name) != getattr(start, name)]
-        if changed:
-            joined = joined.merge(changed[0], (name,))
-    work = ("solution", "code", "output", "answer")
-    new = [
-        (branch, end)
-        for branch, end in zip(node.branches, ends, strict=True)
-        if any(getattr(end, name) != getattr(start, name) for name in work)
-    ]
+    new = [(branch, end) for branch, end in zip(node.branches, ends, strict=True) if _work(end) != _work(start)]
+    plan = next((end.plan for end in ends if end.plan != start.plan), before.plan)
+    parts = next((end.subproblems for end in ends if end.subproblems != start.subproblems), before.subproblems)
     if new:
-        joined = replace(joined.merge(new[0][1], work), verdict=new[0][1].verdict)
+        first = new[0][1]
         candidates = tuple(Candidate(to_dsl(branch), end.answer, end.solution, end.code) for branch, end in new)
-        joined = replace(joined, candidates=candidates)
+        return Draft(plan, parts, first.solution, first.code, first.output, candidates, first.verdict, first.answer)
     checks = [end.verdict for end in ends if end.verdict is not None and end.verdict != start.verdict]
-    if checks and not new:
-        joined = replace(joined, verdict=next((check for check in checks if not check.passed), checks[0]))
-    return joined
+    verdict = next((check for check in checks if not check.passed), checks[0]) if checks else before.verdict
+    return replace(before, plan=plan, subproblems=parts, verdict=verdict)
+
+
+def _work(draft: Draft) -> tuple[str, str, str, str]:
+    return draft.solution, draft.code, draft.output, draft.answer

@@ -37,12 +37,7 @@ class Memo:
     """
 
     def __init__(self) -> None:
-        self._done: dict[Hashable, Result] = {}
-        self._running: dict[Hashable, asyncio.Future[None]] = {}
-
-    def __len__(self) -> int:
-        """How many results are known."""
-        return len(self._done)
+        self._known: dict[Hashable, Result | _InFlight] = {}
 
     async def get(self, key: Hashable, make: Callable[[], Awaitable[Result]]) -> tuple[Result, bool]:
         """The result under `key`, made now if it is not known.
@@ -57,18 +52,36 @@ class Memo:
         Returns:
             The result, and whether it was known or being made already.
         """
-        while True:
-            known = self._done.get(key)
-            if known is not None:
+        mine = _InFlight()
+        while (known := self._known.setdefault(key, mine)) is not mine:
+            if isinstance(known, Result):
                 return known, True
-            running = self._running.get(key)
-            if running is None:
-                break
-            await asyncio.shield(running)
-        running = self._running[key] = asyncio.get_running_loop().create_future()
+            await known.over()
         try:
-            result = self._done[key] = await make()
+            result = await make()
+        except BaseException:
+            del self._known[key]
+            raise
+        else:
+            self._known[key] = result
         finally:
-            del self._running[key]
-            running.set_result(None)
+            mine.end()
         return result, False
+
+
+class _InFlight:
+    """A call being made; it costs a future only if somebody waits for it."""
+
+    __slots__ = ("_waited",)
+
+    def __init__(self) -> None:
+        self._waited: asyncio.Future[None] | None = None
+
+    async def over(self) -> None:
+        if self._waited is None:
+            self._waited = asyncio.get_running_loop().create_future()
+        await asyncio.shield(self._waited)
+
+    def end(self) -> None:
+        if self._waited is not None:
+            self._waited.set_result(None)

@@ -1,0 +1,112 @@
+"""A run folder loses nothing that was finished and repeats nothing that was."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from flowsteer.draft import Draft, Verdict
+from flowsteer.errors import RunError
+from flowsteer.runs.events import EditRejected, FeedbackGiven, NodeRan, event_from_json, event_to_json
+from flowsteer.runs.folder import RunFolder
+from flowsteer.usage import Usage
+
+ODD = "line separator \u2028, next line \x85, quote \", tab\t, newline\n, NUL \x00, emoji 🙂"
+
+
+def write(run, episode, text=ODD):
+    writer = run.begin(episode)
+    writer.emit(FeedbackGiven(1, text))
+    writer.emit(EditRejected(2, False, "no action", ("add",)))
+    return writer.commit({"answer": text})
+
+
+def test_episodes_come_back_whole_and_only_their_own_bytes_are_read(tmp_path):
+    with RunFolder.create(tmp_path, {"seed": 1}) as run:
+        for name in ("a", "b", "c"):
+            write(run, name, ODD + name)
+    run = RunFolder.read(tmp_path)
+    assert list(run.entries) == ["a", "b", "c"]
+    assert run.events("b") == [FeedbackGiven(1, ODD + "b"), EditRejected(2, False, "no action", ("add",))]
+    text = (tmp_path / "episodes.jsonl").read_bytes()
+    entry = run.entries["b"]
+    (tmp_path / "episodes.jsonl").write_bytes(b"x" * entry.offset + text[entry.offset : entry.offset + entry.length])
+    assert run.events("b")[0] == FeedbackGiven(1, ODD + "b")
+
+
+def test_a_torn_last_line_is_cut_off_and_its_episode_counts_as_not_run(tmp_path):
+    with RunFolder.create(tmp_path, {}) as run:
+        write(run, "a")
+        write(run, "b")
+    for name in ("episodes.jsonl", "index.jsonl"):
+        with (tmp_path / name).open("ab") as file:
+            file.write(b'{"episode": "c", "summ')
+    with RunFolder.create(tmp_path, {}) as run:
+        assert list(run.entries) == ["a", "b"]
+        write(run, "c")
+    assert RunFolder.read(tmp_path).events("c")[0] == FeedbackGiven(1, ODD)
+
+
+@pytest.mark.parametrize("kept", [0, 1, 2])
+def test_the_index_is_rebuilt_from_the_episodes(tmp_path, kept):
+    with RunFolder.create(tmp_path, {}) as run:
+        entries = [write(run, name) for name in ("a", "b", "c")]
+    lines = (tmp_path / "index.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "index.jsonl").write_text("".join(lines[:kept]))
+    with RunFolder.create(tmp_path, {}) as run:
+        assert list(run.entries.values()) == entries
+
+
+def test_other_settings_are_refused_and_named(tmp_path):
+    with RunFolder.create(tmp_path, {"executor": "a", "seed": 1}):
+        pass
+    with pytest.raises(RunError, match="executor is 'a' there and 'b' here"):
+        RunFolder.create(tmp_path, {"executor": "b", "seed": 1})
+
+
+def test_one_writer_at_a_time(tmp_path):
+    with RunFolder.create(tmp_path, {}), pytest.raises(RunError, match="another process"):
+        RunFolder.create(tmp_path, {})
+    with RunFolder.create(tmp_path, {}):
+        pass
+
+
+def test_a_folder_that_cannot_be_written_is_a_clear_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="cannot write the run folder"):
+        RunFolder.create(tmp_path / "file" / "run", {})
+
+
+def test_looking_at_nothing_is_a_clear_error(tmp_path):
+    with pytest.raises(RunError, match="not a run folder"):
+        RunFolder.read(tmp_path)
+    with RunFolder.create(tmp_path, {}):
+        pass
+    with pytest.raises(RunError, match="no finished episode 'x'"):
+        RunFolder.read(tmp_path).events("x")
+
+
+def test_a_killed_process_leaves_what_it_had_written(tmp_path):
+    code = f"""
+import os, pathlib
+from flowsteer.runs.events import FeedbackGiven
+from flowsteer.runs.folder import RunFolder
+run = RunFolder.create(pathlib.Path({str(tmp_path)!r}), {{}})
+writer = run.begin("done"); writer.emit(FeedbackGiven(1, "x")); writer.commit({{}})
+writer = run.begin("open"); writer.emit(FeedbackGiven(1, "half way"))
+os.kill(os.getpid(), 9)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
+    assert "half way" in next((tmp_path / "open").iterdir()).read_text()
+    with RunFolder.create(tmp_path, {}) as run:
+        assert list(run.entries) == ["done"]
+        write(run, "open")
+    assert list(RunFolder.read(tmp_path).entries) == ["done", "open"]
+    assert not list((tmp_path / "open").iterdir())
+
+
+def test_events_survive_json():
+    wrote = Draft(answer=ODD, verdict=Verdict(False, "no", 0.5, "Verify"), subproblems=("a", "b"))
+    event = NodeRan(1, "node_1", "Verify", (0, 2), False, wrote, None, "fake:", Usage(1, 2, 3, 0.5, None), 0, 0.1)
+    assert event_from_json(json.loads(json.dumps(event_to_json(event)))) == event
