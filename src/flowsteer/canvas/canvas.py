@@ -70,6 +70,7 @@ class Canvas:
         rules: What is allowed, and when a finish is.
         settings: How the canvas behaves.
         emit: Gets every event.
+        seed: Seed of the Director's draws.
 
     Attributes:
         workflow: The workflow as it stands.
@@ -81,7 +82,13 @@ class Canvas:
     """
 
     def __init__(
-        self, task: Task, executor: Executor, rules: Rules, settings: Settings | None = None, emit: Emit = ignore
+        self,
+        task: Task,
+        executor: Executor,
+        rules: Rules,
+        settings: Settings | None = None,
+        emit: Emit = ignore,
+        seed: int = 0,
     ) -> None:
         self.task = task
         self.rules = rules
@@ -94,6 +101,7 @@ class Canvas:
         self.spent = NO_USAGE
         self._executor = executor
         self._emit = emit
+        self._seed = seed
         self._seen: Seen = set()
         self._history: list[Exchange] = []
         self._asked: list[NodeId] = []
@@ -124,6 +132,7 @@ class Canvas:
             unmet=self.unmet,
             asks_prompt=self._asked[0] if self._asked else None,
             history=tuple(self._history),
+            seed=self._seed,
         )
 
     async def step(self, turn: Turn) -> StepResult:

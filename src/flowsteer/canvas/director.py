@@ -63,6 +63,7 @@ class Observation:
         unmet: Finish conditions not yet met, in words; a finish is accepted only when empty.
         asks_prompt: In two-step mode, the step whose instruction is asked for now; else None.
         history: All earlier turns, oldest first; the last one's feedback is the canvas's current answer.
+        seed: Seed of this episode's draws: a Director that draws uses it, so the same episode draws the same.
     """
 
     task: Task
@@ -74,6 +75,7 @@ class Observation:
     unmet: tuple[str, ...]
     asks_prompt: NodeId | None
     history: tuple[Exchange, ...]
+    seed: int = 0
 
 
 class Director(Protocol):

@@ -1,6 +1,6 @@
 """An LLM as Director, on any backend."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 from flowsteer.backends.base import Backend, Origin, Reply, Request, Sampling
@@ -58,7 +58,7 @@ class ChatDirector:
         held = self.backend.features.grammar if self.constrained is None else self.constrained
         request = Request(
             messages=messages(observation, self.layout, self.task_chars),
-            sampling=self.sampling,
+            sampling=self.sampling if self.sampling.temperature == 0 else replace(self.sampling, seed=observation.seed),
             grammar=action_grammar(observation) if held else None,
             origin=Origin("director", observation.task),
         )

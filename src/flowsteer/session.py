@@ -1,0 +1,213 @@
+"""A session: everything a run needs, connected once and shared: backends, sandbox, operators, budget, cache, Director."""
+
+import hashlib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+from flowsteer.backends.base import Backend, Sampling
+from flowsteer.backends.budget import Budget, Caps
+from flowsteer.canvas.canvas import Canvas, Settings, rules_for
+from flowsteer.canvas.director import Director
+from flowsteer.canvas.episode import Episode, run_episode
+from flowsteer.errors import ConfigError
+from flowsteer.execution.executor import Execution, Executor
+from flowsteer.execution.memo import Memo
+from flowsteer.operators.registry import Library, load_library
+from flowsteer.runs.events import Emit, ignore
+from flowsteer.sandbox.base import Sandbox
+from flowsteer.task import Task
+from flowsteer.workflow.nodes import Workflow, steps
+from flowsteer.workflow.rules import Rules, violations
+
+DEFAULT_BACKEND = "llamacpp:smollm2"
+"""The embedded model: it needs no account, no GPU and no hub."""
+
+MAX_QUESTION = 100_000
+"""Most characters of a question."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a session is made of; all of it names things, nothing is connected yet.
+
+    Attributes:
+        director: Spec of the Director; empty where none edits.
+        executor: Spec of the LLM that runs the operators.
+        roster: Backends that single nodes may name: spec by name.
+        library: Operator libraries, such as `paper` or `paper+tools`.
+        sandbox: Where model-written code runs: `auto`, `monty`, `bubblewrap` or `container`.
+        layout: How an LLM Director is shown the episode: `conversation` or `rebuilt`.
+        two_step: Whether the canvas asks for each instruction in a turn of its own.
+        canvas: Turn limit and feedback.
+        director_sampling: How the Director draws.
+        executor_sampling: How the operators draw.
+        node_seconds: Longest time one node may take.
+        seed: Seed of every draw.
+        caps: Budget of the run.
+        cache: File of the response cache; None for none.
+        stream: Whether replies are streamed; None for each provider's default.
+    """
+
+    director: str = DEFAULT_BACKEND
+    executor: str = DEFAULT_BACKEND
+    roster: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    library: str = "paper"
+    sandbox: str = "auto"
+    layout: Literal["conversation", "rebuilt"] = "conversation"
+    two_step: bool = False
+    canvas: Settings = Settings()  # noqa: RUF009 - frozen
+    director_sampling: Sampling = Sampling(0.6, 0.95, 20, 2048)  # noqa: RUF009 - frozen; spec §6, evaluation
+    executor_sampling: Sampling = Sampling()  # noqa: RUF009 - frozen
+    node_seconds: float = 600.0
+    seed: int = 0
+    caps: Caps = Caps()  # noqa: RUF009 - frozen
+    cache: Path | None = None
+    stream: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What is connected.
+
+    Attributes:
+        setup: What was asked for.
+        library: The operators.
+        executor_backend: The LLM of every step that names none.
+        roster: The backends a step may name.
+        sandbox: Where code runs.
+        budget: What may still be spent.
+        director: Whoever edits; None where none does.
+        served: The model name each server reported, by spec.
+    """
+
+    setup: Setup
+    library: Library
+    executor_backend: Backend
+    roster: Mapping[str, Backend]
+    sandbox: Sandbox
+    budget: Budget
+    director: Director | None
+    served: Mapping[str, str]
+
+    def executor(self, memo: Memo | None = None) -> Executor:
+        """An executor; those given the same memo never run the same call twice."""
+        return Executor(
+            library=self.library,
+            backend=self.executor_backend,
+            sandbox=self.sandbox,
+            memo=Memo() if memo is None else memo,
+            roster=self.roster,
+            sampling=replace(self.setup.executor_sampling, seed=self.setup.seed),
+            node_seconds=self.setup.node_seconds,
+            budget=self.budget,
+        )
+
+    def canvas(self, task: Task, emit: Emit = ignore, episode: str = "", memo: Memo | None = None) -> Canvas:
+        """A fresh canvas for one episode on a task."""
+        base = Rules(self.library.categories, two_step=self.setup.two_step, backends=tuple(self.roster))
+        rules, seed = rules_for(task, self.library, base), seed_of(self.setup.seed, episode or task.digest)
+        return Canvas(task, self.executor(memo), rules, self.setup.canvas, emit, seed)
+
+    async def episode(self, task: Task, emit: Emit = ignore, episode: str = "", memo: Memo | None = None) -> Episode:
+        """Let the Director work on a task, to the end of the episode.
+
+        Raises:
+            ConfigError: The session has no Director.
+            BackendUnavailable: A backend is gone; nothing is made up.
+            SandboxError: The sandbox broke.
+            BudgetExceeded: The budget is spent.
+        """
+        if self.director is None:
+            raise ConfigError("this session has no Director", "name one: Setup(director=…)")
+        canvas = self.canvas(task, emit, episode, memo)
+        return await run_episode(canvas, self.director, emit, episode, self.executor_backend.spec)
+
+    async def execute(self, workflow: Workflow, task: Task, emit: Emit = ignore, memo: Memo | None = None) -> Execution:
+        """Run a fixed workflow on a task.
+
+        Raises:
+            ConfigError: The workflow breaks a rule, such as an operator that does not exist.
+            BackendUnavailable: A backend is gone.
+            SandboxError: The sandbox broke.
+            BudgetExceeded: The budget is spent.
+        """
+        rules = Rules(self.library.categories, max_steps=10_000, backends=tuple(self.roster))
+        broken = violations(workflow, rules)
+        if broken:
+            raise ConfigError(f"the workflow cannot run: {'; '.join(broken)}", "flowsteer operators lists what exists")
+        return await self.executor(memo).run(workflow, task, emit)
+
+
+@asynccontextmanager
+async def open_session(setup: Setup, extra: Mapping[str, Backend] | None = None) -> AsyncIterator[Session]:
+    """Connect everything a setup names; leaving the block closes it all.
+
+    Args:
+        setup: What to connect.
+        extra: Backends made elsewhere, by the spec that names them.
+
+    Raises:
+        ConfigError: A name is unknown, a key is missing, or a server does not have the model.
+        BackendUnavailable: A server cannot be reached.
+        SandboxError: The sandbox asked for is not there.
+    """
+    from flowsteer.backends.budgeted import BudgetedBackend
+    from flowsteer.backends.cache import CachedBackend, ResponseCache
+    from flowsteer.backends.connect import Backends
+    from flowsteer.director.connect import connect_director
+    from flowsteer.sandbox.connect import connect_sandbox
+
+    library, budget = load_library(setup.library), Budget(setup.caps)
+    async with AsyncExitStack() as stack:
+        backends = await stack.enter_async_context(Backends(extra=extra, stream=setup.stream))
+        cache = None
+        if setup.cache is not None:
+            cache = ResponseCache(setup.cache)
+            stack.callback(cache.close)
+        served: dict[str, str] = {}
+
+        async def connect(spec: str) -> Backend:
+            backend = await backends.get(spec)
+            served[spec] = backends.served(spec)
+            paid: Backend = BudgetedBackend(backend, budget)
+            return paid if cache is None else CachedBackend(paid, cache, served[spec])
+
+        sandbox = await connect_sandbox(setup.sandbox)
+        stack.push_async_callback(sandbox.aclose)
+        executor = await connect(setup.executor)
+        roster = {name: await connect(spec) for name, spec in setup.roster.items()}
+        director = None
+        if setup.director:
+            director = await connect_director(setup.director, connect, setup.director_sampling, setup.layout)
+        yield Session(setup, library, executor, roster, sandbox, budget, director, served)
+
+
+def seed_of(seed: int, episode: str) -> int:
+    """The seed of one episode: every episode draws anew, and the same one draws the same."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{episode}".encode()).digest()[:4], "big") % 2**31
+
+
+def roster_of(workflow: Workflow) -> dict[str, str]:
+    """Backends that a workflow's own steps name by spec: those of a file its user wrote, never those of a Director."""
+    return {step.backend: step.backend for step in steps(workflow.nodes) if step.backend}
+
+
+def checked_question(question: str) -> str:
+    """The question without blank ends.
+
+    Raises:
+        ConfigError: It is empty or longer than `MAX_QUESTION`.
+    """
+    text = question.strip()
+    if not text:
+        raise ConfigError("the question is empty", 'flowsteer solve "What is 6 times 7?"')
+    if len(text) > MAX_QUESTION:
+        raise ConfigError(
+            f"the question has {len(text):,} characters; at most {MAX_QUESTION:,}",
+            "put long material into a file: --context FILE",
+        )
+    return text
