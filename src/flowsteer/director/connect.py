@@ -1,0 +1,59 @@
+"""From a spec such as `human`, `script:FILE` or `llamacpp:smollm2` to a Director."""
+
+import re
+from pathlib import Path
+
+from flowsteer.backends.base import Sampling
+from flowsteer.backends.connect import Backends
+from flowsteer.canvas.director import Director
+from flowsteer.director.chat import EVALUATION, ChatDirector
+from flowsteer.director.human import HumanDirector
+from flowsteer.director.layouts import TASK_CHARS, Layout
+from flowsteer.director.random import RandomDirector
+from flowsteer.director.scripted import FixedDirector, ScriptedDirector
+from flowsteer.errors import ConfigError
+
+
+async def connect_director(
+    spec: str,
+    backends: Backends,
+    *,
+    sampling: Sampling = EVALUATION,
+    layout: Layout = "conversation",
+    constrained: bool | None = None,
+    task_chars: int = TASK_CHARS,
+) -> Director:
+    """The Director that a spec names.
+
+    Args:
+        spec: `human`, `script:FILE`, `dsl:WORKFLOW`, `simulated:` (random edits; `simulated:?seed=1`), or the spec of a
+            backend whose LLM is to direct.
+        backends: Where backends come from.
+        sampling: How an LLM draws; the paper's evaluation sampling by default.
+        layout: How an LLM is shown the episode.
+        constrained: Whether an LLM is held to the grammar of the legal actions; None for wherever it can be.
+        task_chars: Most characters of question, context and code an LLM is shown, each.
+
+    Raises:
+        ConfigError: If the spec is unknown or unusable.
+        DSLError: If the workflow of `dsl:` does not parse.
+        BackendUnavailable: If the LLM's server cannot be reached.
+    """
+    scheme, _, rest = spec.partition(":")
+    if spec == "human":
+        return HumanDirector()
+    if scheme == "script" and rest:
+        return ScriptedDirector.from_file(Path(rest))
+    if scheme == "dsl" and rest:
+        return FixedDirector.from_dsl(rest)
+    if scheme == "simulated":
+        return RandomDirector(_seed(spec, rest))
+    return ChatDirector(await backends.get(spec), sampling, layout, constrained, task_chars)
+
+
+def _seed(spec: str, rest: str) -> int:
+    """The seed in what follows `simulated:`."""
+    match = re.fullmatch(r"(?:\?seed=([0-9]{1,18}))?", rest)
+    if match is None:
+        raise ConfigError(f"no simulated Director is called {spec!r}", "use simulated: or simulated:?seed=1")
+    return int(match[1] or 0)
