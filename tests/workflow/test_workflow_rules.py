@@ -1,0 +1,81 @@
+"""Counts, violations and finish conditions."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+
+from flowsteer.workflow.dsl import parse_dsl
+from flowsteer.workflow.facts import facts
+from flowsteer.workflow.nodes import Conditional, Loop, Parallel, Step, Workflow, node_id, walk
+from flowsteer.workflow.rules import unmet, violations
+from strategies import CATEGORIES_BY_NAME, RULES, full_steps, workflows
+
+
+@given(workflows(full_steps))
+def test_counts_agree_with_the_tree(workflow: Workflow) -> None:
+    found = facts(workflow, CATEGORIES_BY_NAME)
+    nodes = list(walk(workflow.nodes))
+    assert found.steps == sum(found.operators.values()) == sum(found.categories.values())
+    assert found.steps + found.structures == len(nodes)
+    assert (found.depth > 0) == (found.structures > 0)
+
+
+def test_counts_by_name_category_and_structure() -> None:
+    found = facts(parse_dsl("Plan -> [Custom, (Review -> Own) * 2] -> Test ? Custom : done"), CATEGORIES_BY_NAME)
+    assert found.operators == {"Plan": 1, "Custom": 2, "Review": 1, "Own": 1, "Test": 1}
+    assert found.categories == {"planning": 1, "solving": 2, "verification": 2}
+    assert (found.parallels, found.conditionals, found.loops, found.structures, found.depth) == (1, 1, 1, 3, 2)
+
+
+@pytest.mark.parametrize("dsl", ["(Plan) * 2", "(Plan -> Custom) * 10", "[Plan, (Custom) * 1]"])
+def test_a_loop_counts_as_a_structure(dsl: str) -> None:
+    assert facts(parse_dsl(dsl), CATEGORIES_BY_NAME).loops == 1
+    assert not [condition for condition in unmet(parse_dsl(dsl), RULES) if "structure" in condition]
+
+
+@pytest.mark.parametrize(
+    ("dsl", "conditions"),
+    [
+        ("", ["at least 5 operators (there are 0)", "a verification operator (Test or Review)", "a structure"]),
+        ("Plan -> Plan -> Plan -> Plan -> Plan", ["a verification operator", "a structure"]),
+        ("Plan -> [Custom, Custom] -> Review", ["at least 5 operators (there are 4)"]),
+        ("Plan -> Custom -> Custom -> Review -> Format", ["a structure"]),
+        ("Plan -> [Custom, Custom] -> Review -> Format", []),
+        ("Plan -> Custom -> Review ? (Revise -> Format) : done", []),
+    ],
+)
+def test_unmet_finish_conditions_in_words(dsl: str, conditions: list[str]) -> None:
+    found = unmet(parse_dsl(dsl), RULES)
+    assert len(found) == len(conditions)
+    assert all(text.startswith(start) for text, start in zip(found, conditions, strict=True))
+
+
+def test_needs_of_operators_and_of_more_categories() -> None:
+    workflow = parse_dsl("Plan -> [Custom, Custom] -> Review -> Plan")
+    rules = replace(RULES, needs=("verification", "formatting"), needs_operators=("Test",))
+    assert unmet(workflow, rules) == ("a formatting operator (Format)", "the operator Test")
+    assert unmet(parse_dsl("Plan -> [Custom, Custom] -> Test -> Format"), rules) == ()
+
+
+def test_a_plug_in_checker_counts_as_a_checker() -> None:
+    rules = replace(RULES, categories={**CATEGORIES_BY_NAME, "UnitCheck": "verification"}, min_steps=0)
+    assert unmet(parse_dsl("UnitCheck ? Revise : done"), rules) == ()
+
+
+def test_violations_name_every_fault() -> None:
+    workflow = parse_dsl("Plan -> Nobody -> Custom ? Revise : done")
+    assert violations(workflow, replace(RULES, max_steps=3)) == (
+        f"node_2: there is no operator Nobody; there are {', '.join(CATEGORIES_BY_NAME)}",
+        "node_4: Custom cannot be a check; checks are Test, Review",
+        "the workflow holds 4 operators; at most 3",
+    )
+    assert len(violations(workflow, RULES)) == 2
+
+
+def test_violations_see_broken_laws() -> None:
+    plan = Step(node_id(1), "Plan")
+    assert "two branches" in violations(Workflow((Parallel(node_id(2), ((plan,), ())),), 3), RULES)[0]
+    assert "count from 1 to 10" in violations(Workflow((Loop(node_id(2), (plan,), 0),), 3), RULES)[0]
+    loop = Loop(node_id(2), (plan,), 1)
+    assert "must be one step" in violations(Workflow((Conditional(node_id(3), loop, ()),), 4), RULES)[0]
