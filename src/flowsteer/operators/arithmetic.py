@@ -5,6 +5,9 @@ import ast
 OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.USub, ast.UAdd)
 FUNCTIONS = ("abs", "max", "min", "round", "sqrt", "sin", "cos", "tan", "log", "exp", "factorial", "gcd", "comb")
 CONSTANTS = ("pi", "e")
+MAX_CHARS = 400
+"""An expression longer than this is refused: a deep one would exhaust the stack of whoever walks it."""
+
 PRELUDE = "from math import sqrt, sin, cos, tan, log, exp, factorial, gcd, comb, pi, e\n"
 """What an expression may name, imported."""
 
@@ -63,6 +66,8 @@ def check_expression(text: str, unknown: str = "") -> str:
     Traceback (most recent call last):
     ValueError: only arithmetic is allowed, not "open"
     """
+    if len(text) > MAX_CHARS:
+        raise ValueError(f"an arithmetic expression of {len(text)} characters is too long")
     try:
         tree = ast.parse(text.translate(_SIGNS).strip(), mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError):

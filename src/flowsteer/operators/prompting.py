@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from flowsteer.backends.base import Message
 from flowsteer.draft import Draft
 from flowsteer.operators.base import OperatorCall
+from flowsteer.operators.source_code import syntax_error
 from flowsteer.task import AssertTests, CallTests, StdioTests, Task
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def examples(task: Task) -> str:
         case None:
             shown = []
         case AssertTests(code=code):
-            shown = [text for text, call in _asserts(code) if call not in task.question]
+            shown = [text for text, compared in _asserts(code) if compared not in task.question]
         case StdioTests(inputs=inputs, outputs=outputs):
             shown = [
                 f"Input:\n{given.strip()}\nOutput:\n{expected.strip()}"
@@ -112,6 +113,12 @@ def examples(task: Task) -> str:
 
 
 def _asserts(code: str) -> list[tuple[str, str]]:
-    """Each assert statement with the expression it compares."""
-    nodes = [node for node in ast.parse(code).body if isinstance(node, ast.Assert)]
-    return [(ast.unparse(n), ast.unparse(n.test.left if isinstance(n.test, ast.Compare) else n.test)) for n in nodes]
+    """Each assert statement with the expression it compares; none of a text that is not Python."""
+    if syntax_error(code):
+        return []
+    found = []
+    for node in ast.parse(code).body:
+        if isinstance(node, ast.Assert):
+            compared = node.test.left if isinstance(node.test, ast.Compare) else node.test
+            found.append((ast.get_source_segment(code, node) or "", ast.get_source_segment(code, compared) or ""))
+    return found

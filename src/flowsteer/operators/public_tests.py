@@ -130,13 +130,13 @@ def _assert_cases(code: str, text: str) -> Iterator[_Case]:
     reached = f"_reached_{hashlib.sha256(code.encode()).hexdigest()[:16]}"
     setup = code
     for node in ast.parse(text).body:
-        statement = ast.unparse(node)
+        statement = ast.get_source_segment(text, node) or ""
         if not isinstance(node, ast.Assert):
             setup += f"\n{statement}"
             continue
         match node.test:
             case ast.Compare(left=left, ops=[ast.Eq()]):
-                probe = ast.unparse(left)
+                probe = ast.get_source_segment(text, left) or ""
             case _:
                 probe = ""
         yield _Case(

@@ -13,24 +13,9 @@ K1, B = 1.5, 0.75
 
 _WORD = re.compile(r"\w+")
 _STOP = frozenset(
-    ("a", "an", "and", "are", "as", "at", "by", "did", "do", "does", "for", "from", "how", "in", "is", "it", "of", "on")
-    + (
-        "or",
-        "that",
-        "the",
-        "to",
-        "was",
-        "were",
-        "what",
-        "when",
-        "where",
-        "which",
-        "who",
-        "whom",
-        "whose",
-        "why",
-        "with",
-    )
+    {"a", "an", "and", "are", "as", "at", "by", "did", "do", "does", "for", "from", "how", "in", "is", "it", "of"}
+    | {"on", "or", "that", "the", "to", "was", "were", "what", "when", "where", "which", "who", "whom", "whose"}
+    | {"why", "with"}
 )
 
 

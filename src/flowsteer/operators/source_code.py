@@ -120,4 +120,7 @@ def canonical(code: str) -> str:
     >>> canonical("x=1  # one") == canonical("x = 1")
     True
     """
-    return code.strip() if syntax_error(code) else ast.unparse(ast.parse(code))
+    try:
+        return ast.unparse(ast.parse(code))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return code.strip()

@@ -104,7 +104,7 @@ async def verify(call: OperatorCall) -> Draft:
     if call.task.type == "code":
         schema = record(reasoning=text_field(call, 0.8), passed=_YES_NO, confidence=_CONFIDENCE)
         read = partial(parse_record, optional=("reasoning", "confidence"))
-        fields = await ask_record(call, ask_messages(call, "verify"), schema, read)
+        fields = await ask_record(call, ask_messages(call, "verify", Draft(code=call.draft.answer)), schema, read)
         feedback, passed = fields.get("reasoning", ""), fields["passed"]
     else:
         schema = record(reasoning=text_field(call, 0.7), answer=text_field(call, 0.3), confidence=_CONFIDENCE)

@@ -1,0 +1,107 @@
+"""Reading the short answer off a text, and telling when two answers agree."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowsteer.operators.answer import (
+    as_number,
+    final_answer,
+    marked_answer,
+    normalised,
+    same_answer,
+    tidy,
+    without_thinking,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("6 * 7 = 42\nAnswer: 42", "42"),
+        ("**Answer:** 42.", "42"),
+        ("**Answer**: 42", "42"),
+        ("### Final Answer: Paris", "Paris"),
+        ("So the final answer is $\\frac{1}{2}$.", "\\frac{1}{2}"),
+        ("Therefore, the answer is: B", "B"),
+        ("steps\n#### 18", "18"),
+        ("Answer:\n\n  The Nile", "The Nile"),
+        ("Answer: 1\nNo wait.\nAnswer: 2", "2"),
+        ("it is \\boxed{\\frac{a}{b^{2}}} indeed", "\\frac{a}{b^{2}}"),
+        ("Answer: \\boxed{7}", "7"),
+        ("<answer>blue</answer> and that is that", "blue"),
+        ("<think>Answer: 1</think>Answer: 2", "2"),
+        ("Answer: $1,200", "$1,200"),
+        ("Answer: U.S.A.", "U.S.A."),
+    ],
+)
+def test_marked_answers_are_found_wherever_models_put_them(text, answer):
+    assert marked_answer(text) == answer
+
+
+@pytest.mark.parametrize("text", ["", "I do not know.", "The answers differ.", "\\boxed{unclosed", "<think>Answer: 1"])
+def test_a_text_without_a_mark_has_no_marked_answer(text):
+    assert marked_answer(text) is None
+
+
+def test_without_a_mark_the_last_sentence_is_the_answer():
+    assert final_answer("First this. Then that.\n\nIt was 3.5 km. So Rome won!") == "So Rome won!"
+    assert final_answer("") == ""
+    assert final_answer("<think>nothing else") == ""
+
+
+def test_thinking_is_removed_also_where_the_template_opened_it():
+    assert without_thinking("a <b> is less</think> 4") == "4"
+    assert without_thinking("4 <think>and then") == "4"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("1/2", "0.5", True),
+        ("\\frac{1}{2}", "0.50", True),
+        ("-\\frac{1}{2}", "-1/2", True),
+        ("1,000", "1000.0", True),
+        ("$18", "18", True),
+        ("1/2", "12", False),
+        ("18", "18.18", False),
+        ("The Beatles", "beatles", True),
+        ("(A)", "a", True),
+        ("a", "A.", True),
+        ("50%", "50", None),
+        ("New York", "New York City", None),
+        ("x+1", "1+x", None),
+    ],
+)
+def test_agreement(one, other, same):
+    assert same_answer(one, other) is same
+    assert same_answer(other, one) is same
+
+
+def test_no_number_is_made_of_what_is_none():
+    assert as_number("1/0") is None
+    assert as_number("1,2,3") is None
+    assert as_number("3 eggs") is None
+    assert as_number("") is None
+
+
+@given(st.integers(-(10**12), 10**12))
+def test_an_integer_agrees_with_all_its_spellings(number):
+    assert same_answer(str(number), f"{number:,}") is True
+    assert same_answer(str(number), f"{number}.0") is True
+    assert same_answer(str(number), f"${number}$") is True
+    assert same_answer(str(number), str(number + 1)) is False
+
+
+@given(st.text(max_size=40))
+def test_normalising_and_tidying_are_stable(text):
+    assert tidy(tidy(text)) == tidy(text)
+    assert same_answer(text, text) is True
+    assert isinstance(normalised(text), str)
+
+
+@given(st.text(alphabet="abc123/., $\\{}", max_size=20))
+def test_an_announced_answer_survives_the_way_back(answer):
+    expected = tidy(answer.strip(" \t*_"))
+    if expected:
+        assert marked_answer(f"Some work.\nAnswer: {answer}") == expected
