@@ -31,6 +31,7 @@ STEP, PARALLEL, CONDITIONAL, LOOP = (("nodes", index) for index in range(4))
         (("extra",), 1, "unknown key 'extra'"),
         (("next_number",), "9", "workflow.next_number"),
         (("next_number",), 3, "not below next_number"),
+        (("next_number",), 9, "the id node_9 is not below next_number 9"),
         (("next_number",), 0, "workflow.next_number"),
         (("nodes",), {}, "expected a list of nodes, found an object of 0"),
         (STEP, "Plan", "workflow.nodes[0]: expected a node"),
