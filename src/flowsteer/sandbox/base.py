@@ -29,6 +29,33 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """One call to make once the program's module has run.
+
+    Attributes:
+        function: An expression over the module's names that gives a callable, such as `f` or `Solution().f`; it is
+            evaluated anew for each call.
+        args: Positional arguments, plain values.
+    """
+
+    function: str
+    args: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """What one call gave.
+
+    Attributes:
+        value: What it returned; None if it raised.
+        error: Type and message of what it raised, or why its value cannot cross; empty when it returned.
+    """
+
+    value: Any = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Program:
     """Python code to run.
 
@@ -38,16 +65,23 @@ class Program:
         result: Name of a module-level variable, or an expression over the module's names such as `solve()`, whose
             value comes back in `Outcome.value`; empty for none. Only plain values (None, bool, int, float, str, and
             lists, tuples, dicts, sets of them) cross.
+        calls: Calls to make after the module, in order, in the same process and with the same globals. One that
+            raises does not stop the next.
     """
 
     code: str
     stdin: str = ""
     result: str = ""
+    calls: tuple[Call, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What a run did.
+
+    Status, output and time are observed from outside. `value` and `returns` are claims of the process that ran the
+    program: a program can make its own process claim any plain value, just as a function can return a constant.
+    Never put a verdict there; compare on the other side.
 
     Attributes:
         status: `ok`; `error` (an exception or non-zero exit); `timeout`, `memory`, `output` (a limit was hit); or
@@ -57,6 +91,7 @@ class Outcome:
         error: Type and message of the exception, or the reason; empty when ok.
         seconds: Wall time.
         tier: Where it ran.
+        returns: One record for each call made, in order; shorter than `Program.calls` when a limit ended the run.
     """
 
     status: Status
@@ -65,6 +100,7 @@ class Outcome:
     error: str = ""
     seconds: float = 0.0
     tier: Tier = "monty"
+    returns: tuple[Return, ...] = ()
 
 
 class Sandbox(Protocol):

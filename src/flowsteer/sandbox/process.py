@@ -1,0 +1,133 @@
+"""One sandboxed process from start to end: fed, read within limits, and killed with all it started."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from flowsteer.errors import SandboxError
+from flowsteer.sandbox.base import Limits
+
+CHANNEL_BYTES = 8 * 1024 * 1024
+"""Most bytes of values that leave a sandbox in one run."""
+
+CHUNK = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How to start a process.
+
+    Attributes:
+        command: The command line.
+        environment: All environment variables it gets.
+        stop: A command that ends what killing the process leaves behind; empty if nothing.
+    """
+
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a process ended.
+
+    Attributes:
+        cause: `exit` of its own, or killed for a `timeout` or too much `output`.
+        returncode: Its exit status, negative for a signal.
+        stdout: What it printed, cut at the limit.
+        channel: What it wrote to standard error, which carries the report.
+        seconds: Wall time.
+        detail: Which limit on output was passed.
+    """
+
+    cause: Literal["exit", "timeout", "output"]
+    returncode: int
+    stdout: bytes
+    channel: bytes
+    seconds: float
+    detail: str = ""
+
+
+class _TooMuch(Exception):
+    """A stream carried more than it may."""
+
+
+async def run_process(launch: Launch, request: bytes, limits: Limits) -> Ended:
+    """Start a process, feed it and read it until it ends or passes a limit.
+
+    Being cancelled kills it as well.
+
+    Raises:
+        SandboxError: If the command cannot be started.
+    """
+    started = time.monotonic()
+    process = await _start(launch)
+    assert process.stdin  # noqa: S101  # all three are pipes
+    assert process.stdout  # noqa: S101
+    assert process.stderr  # noqa: S101
+    stdout, channel = bytearray(), bytearray()
+    streams = asyncio.gather(
+        _feed(process.stdin, request),
+        _fill(process.stdout, stdout, limits.output_bytes, "printed"),
+        _fill(process.stderr, channel, CHANNEL_BYTES, "returned"),
+    )
+    cause: Literal["exit", "timeout", "output"] = "exit"
+    detail = ""
+    try:
+        async with asyncio.timeout(limits.seconds):
+            await streams
+            await process.wait()
+    except TimeoutError:
+        cause = "timeout"
+    except _TooMuch as error:
+        cause, detail = "output", str(error)
+    finally:
+        await _end(process, streams, launch.stop)
+    seconds = time.monotonic() - started
+    return Ended(cause, process.returncode or 0, bytes(stdout), bytes(channel), seconds, detail)
+
+
+async def _start(launch: Launch) -> asyncio.subprocess.Process:
+    pipe = asyncio.subprocess.PIPE
+    try:
+        return await asyncio.create_subprocess_exec(
+            *launch.command, stdin=pipe, stdout=pipe, stderr=pipe, env=dict(launch.environment)
+        )
+    except OSError as error:
+        raise SandboxError(f"{launch.command[0]} cannot be started: {error}") from None
+
+
+async def _feed(stream: asyncio.StreamWriter, data: bytes) -> None:
+    with contextlib.suppress(ConnectionError):  # it may end before it has read everything
+        stream.write(data)
+        await stream.drain()
+    stream.close()
+
+
+async def _fill(stream: asyncio.StreamReader, buffer: bytearray, limit: int, verb: str) -> None:
+    while chunk := await stream.read(CHUNK):
+        buffer += chunk
+        if len(buffer) > limit:
+            del buffer[limit:]
+            raise _TooMuch(f"{verb} more than {limit} bytes")
+
+
+async def _end(
+    process: asyncio.subprocess.Process, streams: "asyncio.Future[tuple[None, None, None]]", stop: tuple[str, ...]
+) -> None:
+    """Leave nothing behind: no process, no zombie, no open pipe."""
+    streams.cancel()
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        if stop:
+            await (await asyncio.create_subprocess_exec(*stop, stdout=-3, stderr=-3)).wait()
+    await asyncio.gather(streams, return_exceptions=True)
+    for stream in (process.stdout, process.stderr):
+        while stream and await stream.read(CHUNK):
+            pass
+    await process.wait()

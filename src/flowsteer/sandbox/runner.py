@@ -1,0 +1,180 @@
+"""What runs inside a full-CPython sandbox: reads one request, runs its program, reports on a channel of its own.
+
+This file is handed to the sandboxed interpreter as a script; the package never imports it. It needs only a standard
+CPython of 3.8 or later and imports as little as it can, for every run pays for it.
+
+Standard input carries the request (marshal, written by the host, which is trusted here). The report leaves by what was
+standard error, under a new descriptor, as one frame a line: `ready`, then `value`, `return` and `raised` with JSON,
+then `end STATUS "error"`. Once `ready` is out, whatever the channel says is the program's doing and can only concern its own
+values: limits, output and exit are watched from outside.
+"""
+
+import marshal
+import os
+import sys
+from _json import encode_basestring_ascii as quote  # json itself takes 8 ms to import
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ENVIRONMENT = {"HOME": "/tmp", "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # noqa: S108
+SAFE_INTEGER = 2**53
+ERROR_CHARS = 2000
+
+
+class Channel:
+    """Where frames go."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+
+    def send(self, frame: str) -> None:
+        """Write one frame whole."""
+        data = (frame + "\n").encode("ascii")
+        while data:
+            data = data[os.write(self.descriptor, data) :]
+
+
+def main() -> None:
+    """Run one request."""
+    request = marshal.loads(sys.stdin.buffer.read())  # noqa: S302  # written by the host
+    channel = Channel(os.dup(2))
+    restrict(request)
+    replace_standard_streams(request["stdin"])
+    channel.send("ready")
+    status, error = perform(request, channel)
+    channel.send("end " + status + " " + quote(error))
+    os._exit(0)
+
+
+def restrict(request: "dict[str, Any]") -> None:
+    """Set the resource limits, then leave the superuser for a user nobody else has."""
+    import resource
+
+    for name, amount in request["rlimits"].items():
+        resource.setrlimit(getattr(resource, "RLIMIT_" + name), (amount, amount))
+    user = request["user"]
+    if user is not None:
+        os.setgroups([])
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
+
+
+def replace_standard_streams(text: str) -> None:
+    """Make the program's input readable from descriptor 0 too, and its standard error go nowhere."""
+    memory = os.memfd_create("stdin")
+    with open(memory, "wb", closefd=False) as file:
+        file.write(text.encode("utf-8", "surrogatepass"))
+    os.lseek(memory, 0, os.SEEK_SET)
+    os.dup2(memory, 0)
+    os.close(memory)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # type: ignore[misc]  # noqa: SIM115
+
+
+def perform(request: "dict[str, Any]", channel: Channel) -> "tuple[str, str]":
+    """Run the module, then its calls and its result; give status and error."""
+    names = prepare(request["packages"])
+    try:
+        ended = attempt(lambda: exec(compile(request["code"], "<program>", "exec", dont_inherit=True), names))  # noqa: S102
+        if ended is not None:
+            return ended
+        for function, args in request["calls"]:
+            problem = attempt(lambda: send_return(channel, function, args, names))  # noqa: B023
+            if problem is not None and problem[0] == "memory":
+                return problem
+            if problem is not None:
+                channel.send("raised " + quote(problem[1]))
+        if request["result"]:
+            ended = attempt(lambda: channel.send("value " + plain(eval(request["result"], names))))  # noqa: S307
+        return ended or attempt(finish) or ("ok", "")
+    except MemoryError:
+        names.clear()
+        return "memory", "MemoryError"
+
+
+def prepare(packages: "list[str]") -> "dict[str, Any]":
+    """Make the module `__main__` as a fresh interpreter would have it, and return its names."""
+    os.environ.update(ENVIRONMENT)
+    sys.path += packages
+    sys.argv = ["program.py"]
+    module = type(sys)("__main__")
+    sys.modules["__main__"] = module
+    import builtins
+
+    builtins.exit = builtins.quit = sys.exit  # type: ignore[assignment]  # what `site` adds, whose import takes longer than the rest
+    module.__dict__["__builtins__"] = builtins
+    return module.__dict__
+
+
+def send_return(channel: Channel, function: str, args: "tuple[Any, ...]", names: "dict[str, Any]") -> None:
+    """Make one call and send what it returned."""
+    channel.send("return " + plain(eval(function, names)(*args)))  # noqa: S307  # this process is the sandbox
+
+
+def attempt(action: "Any") -> "tuple[str, str] | None":
+    """Do something of the program's; give status and error if it did not end well."""
+    try:
+        action()
+    except SystemExit as leaving:
+        if leaving.code in (None, 0):
+            return None
+        return "error", describe(leaving)
+    except MemoryError as error:
+        return "memory", describe(error)
+    except BaseException as error:  # noqa: BLE001  # whatever an untrusted program raises is its result
+        return "error", describe(error)
+    return None
+
+
+def describe(error: BaseException) -> str:
+    """Type and message."""
+    try:
+        message = str(error)
+    except BaseException:  # noqa: BLE001  # a hostile __str__
+        message = ""
+    name = type(error).__name__
+    return (name + ": " + message if message else name)[:ERROR_CHARS]
+
+
+def finish() -> None:
+    """Do what an interpreter does at its end: wait for threads, run exit handlers, flush what was printed."""
+    import atexit
+
+    if "threading" in sys.modules:
+        sys.modules["threading"]._shutdown()
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.__stdout__):
+        if stream is not None and not stream.closed:
+            stream.flush()
+
+
+def plain(value: "Any") -> str:
+    """Tagged JSON of a plain value (the host's `flowsteer.sandbox.plain` reads it).
+
+    Raises:
+        TypeError: If it is, or holds, anything else.
+    """
+    if value is None or value is True or value is False:
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, str):
+        return str(quote(value))
+    if isinstance(value, int):
+        small = -SAFE_INTEGER < value < SAFE_INTEGER
+        return int.__repr__(value) if small else '["i","' + int.__format__(value, "x") + '"]'
+    if isinstance(value, float):
+        return {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}.get(float.__repr__(value), float.__repr__(value))
+    if isinstance(value, dict):
+        pairs = ["[" + plain(key) + "," + plain(item) + "]" for key, item in dict.items(value)]
+        return '["d",[' + ",".join(pairs) + "]]"
+    for tag, kind in (("l", list), ("t", tuple), ("s", set), ("f", frozenset)):
+        if isinstance(value, kind):
+            return '["' + tag + '",[' + ",".join([plain(item) for item in value]) + "]]"
+    raise TypeError("a value of type " + type(value).__name__ + " is not plain and cannot leave the sandbox")
+
+
+if __name__ == "__main__":
+    main()
