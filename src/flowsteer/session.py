@@ -1,4 +1,4 @@
-"""A session: everything a run needs, connected once and shared: backends, sandbox, operators, budget, cache, Director."""
+"""A session: all that a run needs, connected once and shared: backends, sandbox, operators, budget, cache."""
 
 import hashlib
 from collections.abc import AsyncIterator, Mapping
@@ -19,6 +19,7 @@ from flowsteer.execution.memo import Memo
 from flowsteer.operators.registry import Library, load_library
 from flowsteer.runs.events import Emit, ignore
 from flowsteer.sandbox.base import Sandbox
+from flowsteer.sandbox.connect import TierChoice
 from flowsteer.task import Task
 from flowsteer.workflow.nodes import Workflow, steps
 from flowsteer.workflow.rules import Rules, violations
@@ -56,7 +57,7 @@ class Setup:
     executor: str = DEFAULT_BACKEND
     roster: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     library: str = "paper"
-    sandbox: str = "auto"
+    sandbox: TierChoice = "auto"
     layout: Literal["conversation", "rebuilt"] = "conversation"
     two_step: bool = False
     canvas: Settings = Settings()  # noqa: RUF009 - frozen
@@ -176,13 +177,15 @@ async def open_session(setup: Setup, extra: Mapping[str, Backend] | None = None)
             paid: Backend = BudgetedBackend(backend, budget)
             return paid if cache is None else CachedBackend(paid, cache, served[spec])
 
-        sandbox = await connect_sandbox(setup.sandbox)
+        sandbox = connect_sandbox(setup.sandbox)
         stack.push_async_callback(sandbox.aclose)
         executor = await connect(setup.executor)
         roster = {name: await connect(spec) for name, spec in setup.roster.items()}
         director = None
         if setup.director:
-            director = await connect_director(setup.director, connect, setup.director_sampling, setup.layout)
+            director = await connect_director(
+                setup.director, connect, sampling=setup.director_sampling, layout=setup.layout
+            )
         yield Session(setup, library, executor, roster, sandbox, budget, director, served)
 
 

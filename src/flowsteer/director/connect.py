@@ -1,10 +1,11 @@
 """From a spec such as `human`, `script:FILE` or `llamacpp:smollm2` to a Director."""
 
 import re
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from flowsteer.backends.base import Sampling
-from flowsteer.backends.connect import Backends
+from flowsteer.backends.base import Backend, Sampling
+from flowsteer.backends.simulated_profiles import PROFILES
 from flowsteer.canvas.director import Director
 from flowsteer.director.chat import EVALUATION, ChatDirector
 from flowsteer.director.human import HumanDirector
@@ -16,7 +17,7 @@ from flowsteer.errors import ConfigError
 
 async def connect_director(
     spec: str,
-    backends: Backends,
+    connect: Callable[[str], Awaitable[Backend]],
     *,
     sampling: Sampling = EVALUATION,
     layout: Layout = "conversation",
@@ -26,9 +27,9 @@ async def connect_director(
     """The Director that a spec names.
 
     Args:
-        spec: `human`, `script:FILE`, `dsl:WORKFLOW`, `simulated:` (random edits; `simulated:?seed=1`), or the spec of a
-            backend whose LLM is to direct.
-        backends: Where backends come from.
+        spec: `human`, `script:FILE`, `dsl:WORKFLOW`, `simulated:` (random edits; `simulated:?seed=1` others; the profiles
+            of the simulated executor are understood and change nothing), or the spec of a backend whose LLM directs.
+        connect: Makes the backend of an LLM that is to direct.
         sampling: How an LLM draws; the paper's evaluation sampling by default.
         layout: How an LLM is shown the episode.
         constrained: Whether an LLM is held to the grammar of the legal actions; None for wherever it can be.
@@ -48,12 +49,12 @@ async def connect_director(
         return FixedDirector.from_dsl(rest)
     if scheme == "simulated":
         return RandomDirector(_seed(spec, rest))
-    return ChatDirector(await backends.get(spec), sampling, layout, constrained, task_chars)
+    return ChatDirector(await connect(spec), sampling, layout, constrained, task_chars)
 
 
 def _seed(spec: str, rest: str) -> int:
     """The seed in what follows `simulated:`."""
-    match = re.fullmatch(r"(?:\?seed=([0-9]{1,18}))?", rest)
-    if match is None:
+    match = re.fullmatch(r"(\w*)(?:\?seed=([0-9]{1,18}))?", rest)
+    if match is None or (match[1] and match[1] not in PROFILES):
         raise ConfigError(f"no simulated Director is called {spec!r}", "use simulated: or simulated:?seed=1")
-    return int(match[1] or 0)
+    return int(match[2] or 0)

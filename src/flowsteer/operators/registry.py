@@ -6,6 +6,7 @@ from importlib.metadata import entry_points
 
 from flowsteer.errors import ConfigError
 from flowsteer.operators.base import Operator
+from flowsteer.workflow.laws import is_name
 from flowsteer.workflow.nodes import Category
 
 GROUP = "flowsteer.libraries"
@@ -33,6 +34,8 @@ class Library:
         """
         by_name: dict[str, Operator] = {}
         for item in operators:
+            if not is_name(item.name):
+                raise ConfigError(f"library {name}: {item.name!r} cannot be said in a workflow; use letters and digits")
             if item.name in by_name:
                 raise ConfigError(f"library {name}: two operators are named {item.name}; rename one of them")
             by_name[item.name] = item

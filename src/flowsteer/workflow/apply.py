@@ -37,6 +37,7 @@ from flowsteer.workflow.places import (
     all_ids,
     children_of,
     place_of,
+    require_backend,
     require_check,
     require_not_check,
     require_operator,
@@ -121,6 +122,7 @@ def _apply(workflow: Workflow, edit: Edit, rules: Rules) -> Applied:
 
 def _add_step(workflow: Workflow, edit: AddStep, rules: Rules) -> Applied:
     require_operator(edit.operator, rules)
+    require_backend(edit.backend, rules)
     step = Step(node_id(workflow.next_number), edit.operator, edit.prompt, edit.backend)
     nodes, position = _inserted(workflow, edit, step, rules)
     where = placed(edit.container, position)

@@ -85,6 +85,12 @@ def require_operator(name: str, rules: Rules) -> None:
         raise Refused(f"there is no operator {name}", rules.categories)
 
 
+def require_backend(name: str, rules: Rules) -> None:
+    """Refuse a backend that is not on the roster; none named is the run's executor."""
+    if name and name not in rules.backends:
+        raise Refused(f"there is no backend {name}", rules.backends or ("no <backend>: the run's executor",))
+
+
 def require_check(name: str, rules: Rules) -> None:
     """Refuse an operator that cannot be a condition."""
     legal = rules.of("verification")

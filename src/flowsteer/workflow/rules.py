@@ -21,6 +21,7 @@ class Rules:
             Test where a code task has public tests).
         needs_structure: Whether a finish needs a parallel, conditional or loop (paper: yes).
         two_step: Whether the canvas asks for each new step's instruction in a turn of its own.
+        backends: Names of the backends that a step may be given; a Director can name no other.
     """
 
     categories: Mapping[str, Category]
@@ -30,6 +31,7 @@ class Rules:
     needs_operators: tuple[str, ...] = ()
     needs_structure: bool = True
     two_step: bool = False
+    backends: tuple[str, ...] = ()
 
     def of(self, category: Category) -> tuple[str, ...]:
         """The operators of a category, in the library's order."""
@@ -59,6 +61,11 @@ def violations(workflow: Workflow, rules: Rules) -> tuple[str, ...]:
         f"{node.check.id}: {node.check.operator} cannot be a check; checks are {', '.join(rules.of('verification'))}"
         for node in nodes
         if isinstance(node, Conditional) and rules.categories.get(node.check.operator, "verification") != "verification"
+    ]
+    found += [
+        f"{step.id}: there is no backend {step.backend!r}; there are {', '.join(rules.backends) or 'none to name'}"
+        for step in steps(workflow.nodes)
+        if step.backend and step.backend not in rules.backends
     ]
     size = sum(1 for _ in steps(workflow.nodes))
     if size > rules.max_steps:

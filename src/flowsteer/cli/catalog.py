@@ -1,0 +1,72 @@
+"""`flowsteer operators` and `flowsteer backends`: what there is to name."""
+
+import os
+
+from flowsteer.cli import options as o
+from flowsteer.cli.console import guarded, print_json
+
+
+@guarded
+def operators(library: o.LibraryName = "paper", json: o.Json = False) -> None:
+    """List the operators of a library: category, what they read and write, what they do."""
+    from flowsteer.operators.registry import library_names, load_library
+
+    loaded = load_library(library)
+    rows = [
+        {
+            "name": item.name,
+            "category": item.category,
+            "reads": list(item.reads),
+            "writes": list(item.writes),
+            "version": item.version,
+            "does": item.summary,
+        }
+        for item in loaded.operators.values()
+    ]
+    if json:
+        print_json({"library": loaded.name, "libraries": library_names(), "operators": rows})
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("operator", "category", "does", title=f"library {loaded.name} (of {', '.join(library_names())})")
+    for item in loaded.operators.values():
+        table.add_row(item.name, item.category, item.summary)
+    Console().print(table)
+
+
+@guarded
+def backends(json: o.Json = False) -> None:
+    """List the providers a backend spec can name, and whether their key is set."""
+    from flowsteer.backends.presets import PRESETS
+
+    rows = [
+        {
+            "spec": f"{preset.name}:MODEL",
+            "url": preset.base_url,
+            "key": preset.key_env,
+            "key_set": bool(preset.key_env and os.environ.get(preset.key_env)),
+            "key_required": preset.key_required,
+        }
+        for preset in PRESETS.values()
+    ]
+    others = {
+        "http://HOST:PORT/v1#MODEL": "any OpenAI-compatible server; its key, if any, in FLOWSTEER_API_KEY",
+        "llamacpp:smollm2": "the embedded model (flowsteer models pull smollm2)",
+        "llamacpp:FILE.gguf": "any GGUF file, embedded",
+        "simulated:PROFILE": "the labelled simulator for experiments: typed, flat or null",
+        "recorded:FILE": "replay of recorded replies",
+    }
+    if json:
+        print_json({"presets": rows, "others": others})
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("spec", "server", "key", title="backends")
+    for row in rows:
+        key = "none needed" if not row["key_required"] else f"{row['key']} {'✓' if row['key_set'] else 'not set'}"
+        table.add_row(str(row["spec"]), str(row["url"]), key)
+    for spec, what in others.items():
+        table.add_row(spec, what, "")
+    Console().print(table)

@@ -1,0 +1,129 @@
+"""`flowsteer run`: run a fixed workflow, from DSL, JSON or a file, on one question."""
+
+import asyncio
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from flowsteer.cli import options as o
+from flowsteer.cli.console import guarded, note, print_json
+from flowsteer.errors import ConfigError
+
+if TYPE_CHECKING:
+    from flowsteer.execution.executor import Execution
+    from flowsteer.session import Setup
+    from flowsteer.task import Task
+    from flowsteer.workflow.nodes import Workflow
+
+
+@guarded
+def run(
+    workflow: Annotated[str, typer.Option("--workflow", help="DSL text, or a file with DSL or JSON.")],
+    question: Annotated[str, typer.Option("--question", help="The question, or - for standard input.")],
+    kind: o.Kind = "qa",
+    context: o.Context = None,
+    executor: o.ExecutorSpec = o.DEFAULT,
+    json: o.Json = False,
+    library: o.LibraryName = "paper",
+    sandbox: o.SandboxTier = "auto",
+    backend: o.NodeBackends = None,
+    executor_tokens: o.ExecutorTokens = None,
+    seed: o.Seed = 0,
+    stream: o.Stream = None,
+    max_calls: o.MaxCalls = None,
+    max_tokens: o.MaxTokens = None,
+    max_seconds: o.MaxSeconds = None,
+    max_cost: o.MaxCost = None,
+) -> None:
+    """Run a fixed workflow on a question.
+
+    Example: flowsteer run --workflow "Plan -> [Programmer, Custom] -> ScEnsemble -> Format" --type math
+    --question "What is 6 times 7?"
+    """
+    from flowsteer.backends.budget import Caps
+    from flowsteer.session import Setup, roster_of
+    from flowsteer.workflow.dsl import to_dsl
+
+    tree = read_workflow(workflow)
+    task = o.read_task(question, kind, context)
+    setup = Setup(
+        director="",
+        executor=executor,
+        roster=roster_of(tree) | o.parse_roster(backend),
+        library=library,
+        sandbox=sandbox,
+        seed=seed,
+        caps=Caps(max_calls, max_tokens, max_seconds, max_cost),
+        stream=stream,
+    )
+    execution = asyncio.run(_execute(o.with_tokens(setup, None, executor_tokens), tree, task))
+    if json:
+        nodes = [_node(record) for record in execution.ran]
+        usage = asdict(execution.usage)
+        print_json({"answer": execution.draft.answer, "dsl": to_dsl(tree), "nodes": nodes, "usage": usage})
+    else:
+        _print(tree, execution)
+
+
+def read_workflow(source: str) -> "Workflow":
+    """A workflow from DSL text, or from a file that holds DSL or JSON.
+
+    Raises:
+        ConfigError: The file cannot be read.
+        WorkflowError: What it holds is no workflow.
+    """
+    import json
+
+    from flowsteer.errors import WorkflowError
+    from flowsteer.workflow.dsl import parse_dsl
+    from flowsteer.workflow.serial import workflow_from_json
+
+    text = source
+    if source.endswith((".json", ".dsl", ".txt")):
+        try:
+            text = Path(source).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(
+                f"cannot read the workflow {source}: {error}", "--workflow takes DSL or a file"
+            ) from error
+    if not text.lstrip().startswith("{"):
+        return parse_dsl(text.strip())
+    try:
+        return workflow_from_json(json.loads(text))
+    except json.JSONDecodeError as error:
+        raise WorkflowError(
+            f"the workflow is not JSON: {error}", "flowsteer export RUN --to json writes one"
+        ) from error
+
+
+async def _execute(setup: "Setup", tree: "Workflow", task: "Task") -> "Execution":
+    from flowsteer.session import open_session
+
+    async with open_session(setup) as session:
+        return await session.execute(tree, task)
+
+
+def _node(record: Any) -> dict[str, Any]:
+    from flowsteer.runs.events import event_to_json
+
+    plain = event_to_json(record)
+    return {name: value for name, value in plain.items() if name not in ("kind", "turn")}
+
+
+def _print(tree: "Workflow", execution: "Execution") -> None:
+    from rich.console import Console
+    from rich.panel import Panel
+    from rich.text import Text
+
+    from flowsteer.cli.live import WIDTH, node_status
+    from flowsteer.workflow.drawing import draw_tree
+    from flowsteer.workflow.nodes import NodeId
+
+    console = Console()
+    status = {NodeId(record.node): node_status(record) for record in execution.ran}
+    console.print(Text(draw_tree(tree, status)))
+    console.print(Panel(Text(execution.draft.answer or "(none)"), title="Answer", border_style="green", width=WIDTH))
+    usage = execution.usage
+    note(f"{usage.calls} calls, {usage.prompt_tokens} tokens read, {usage.completion_tokens} written")

@@ -1,0 +1,81 @@
+"""`flowsteer export`: a workflow as DSL, JSON, Mermaid, or a Python program that runs it."""
+
+import json as jsonlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from flowsteer.cli.console import guarded
+from flowsteer.cli.execute import read_workflow
+from flowsteer.cli.show import find_episode
+from flowsteer.errors import ConfigError, RunError
+
+if TYPE_CHECKING:
+    from flowsteer.workflow.nodes import Workflow
+
+PROGRAM = '''"""Runs one workflow with FlowSteer: python THIS_FILE "your question"."""
+
+import sys
+
+import flowsteer
+
+WORKFLOW = flowsteer.workflow_from_json({workflow})
+
+if __name__ == "__main__":
+    question = sys.argv[1] if len(sys.argv) > 1 else {question}
+    result = flowsteer.run(WORKFLOW, question, type={kind}, executor={executor})
+    print(result.answer)
+'''
+
+
+@guarded
+def export(
+    source: Annotated[str, typer.Argument(help="A run folder, DSL text, or a file with DSL or JSON.")],
+    to: Annotated[Literal["dsl", "json", "mermaid", "python"], typer.Option("--to", help="What to write.")] = "dsl",
+    episode: Annotated[str, typer.Option("--episode", help="Which episode of the run.")] = "",
+    out: Annotated[Path | None, typer.Option("--out", help="File to write; standard output without it.")] = None,
+) -> None:
+    """Write a workflow, an episode's or your own, in another form."""
+    tree, question, kind, executor = _read(source, episode)
+    text = _render(tree, to, question, kind, executor)
+    if out is None:
+        typer.echo(text)
+        return
+    try:
+        out.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot write {out}: {error.strerror}", "--out FILE") from error
+
+
+def _read(source: str, episode: str) -> tuple["Workflow", str, str, str]:
+    """The workflow, and the question, type and executor it was built for."""
+    if not (Path(source) / "config.json").is_file():
+        return read_workflow(source), "", "qa", "llamacpp:smollm2"
+    from flowsteer.runs.events import EpisodeEnded, EpisodeStarted
+    from flowsteer.runs.folder import RunFolder
+
+    record = RunFolder.read(Path(source))
+    events = record.events(find_episode(record, episode))
+    start = next((event for event in events if isinstance(event, EpisodeStarted)), None)
+    end = next((event for event in events if isinstance(event, EpisodeEnded)), None)
+    if start is None or end is None:
+        raise RunError(f"the episode {episode!r} of {source} has no workflow", f"flowsteer show {source}")
+    return end.workflow, start.task["question"], start.task["type"], start.executor
+
+
+def _render(tree: "Workflow", to: str, question: str, kind: str, executor: str) -> str:
+    from flowsteer.workflow.drawing import to_mermaid
+    from flowsteer.workflow.dsl import to_dsl
+    from flowsteer.workflow.serial import workflow_to_json
+
+    match to:
+        case "dsl":
+            return to_dsl(tree)
+        case "json":
+            return jsonlib.dumps(workflow_to_json(tree), ensure_ascii=False, indent=2)
+        case "mermaid":
+            return to_mermaid(tree).rstrip("\n")
+        case _:
+            values = {"workflow": workflow_to_json(tree), "question": question, "kind": kind, "executor": executor}
+            return PROGRAM.format(**{name: repr(value) for name, value in values.items()}).rstrip("\n")

@@ -1,0 +1,80 @@
+"""`flowsteer show`: a recorded episode again, or the list of a run's episodes."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flowsteer.cli import options as o
+from flowsteer.cli.console import guarded, print_json
+from flowsteer.errors import RunError
+
+if TYPE_CHECKING:
+    from flowsteer.runs.folder import RunFolder
+
+SHOWN = 50
+"""Most episodes listed."""
+
+
+@guarded
+def show(
+    run: Annotated[Path, typer.Argument(help="The run folder.")],
+    episode: Annotated[str, typer.Argument(help="Episode id, or the start of one; none lists them.")] = "",
+    json: o.Json = False,
+) -> None:
+    """Show an episode of a run turn by turn, or list a run's episodes."""
+    from flowsteer.runs.events import event_to_json
+    from flowsteer.runs.folder import RunFolder
+
+    record = RunFolder.read(run)
+    if not episode and len(record.entries) != 1:
+        _list(record, json)
+        return
+    name = find_episode(record, episode)
+    events = record.events(name)
+    if json:
+        print_json({"episode": name, "events": [event_to_json(event) for event in events]})
+        return
+    from rich.console import Console
+
+    from flowsteer.cli.live import Display
+
+    display = Display(Console())
+    for event in events:
+        display.emit(event)
+
+
+def find_episode(record: "RunFolder", start: str) -> str:
+    """The one episode whose id is, or begins with, `start`; the only one there is if `start` is empty.
+
+    Raises:
+        RunError: None or several fit.
+    """
+    if start in record.entries:
+        return start
+    fits = [name for name in record.entries if name.startswith(start)]
+    if len(fits) == 1:
+        return fits[0]
+    some = ", ".join((fits or list(record.entries))[:5]) or "none"
+    found = f"{len(fits)} episodes begin with {start!r}" if fits else f"there is no episode {start!r}"
+    raise RunError(
+        f"{record.path}: {found}; some of its {len(record.entries)}: {some}", f"flowsteer show {record.path}"
+    )
+
+
+def _list(record: "RunFolder", json: bool) -> None:
+    entries = list(record.entries.values())
+    if json:
+        print_json({"config": record.config, "episodes": [{"episode": e.episode, **e.summary} for e in entries]})
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("episode", "turns", "finished", "score", "workflow", title=f"{record.path}: {len(entries)} episodes")
+    for entry in entries[:SHOWN]:
+        summary = entry.summary
+        cells = (summary.get(name, "") for name in ("turns", "finished", "score", "dsl"))
+        table.add_row(entry.episode, *("" if cell is None else str(cell) for cell in cells))
+    Console().print(table)
+    if len(entries) > SHOWN:
+        Console().print(f"… and {len(entries) - SHOWN} more: --json lists them all")
