@@ -1,7 +1,7 @@
 """A session: all that a run needs, connected once and shared: backends, sandbox, operators, budget, cache."""
 
 import hashlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -83,6 +83,7 @@ class Session:
         budget: What may still be spent.
         director: Whoever edits; None where none does.
         served: The model name each server reported, by spec.
+        connect_director: Connects one more Director by its spec, with this session's sampling and paid from its budget.
     """
 
     setup: Setup
@@ -93,6 +94,7 @@ class Session:
     budget: Budget
     director: Director | None
     served: Mapping[str, str]
+    connect_director: Callable[[str], Awaitable[Director]]
 
     def executor(self, memo: Memo | None = None) -> Executor:
         """An executor; those given the same memo never run the same call twice."""
@@ -177,16 +179,15 @@ async def open_session(setup: Setup, extra: Mapping[str, Backend] | None = None)
             paid: Backend = BudgetedBackend(backend, budget)
             return paid if cache is None else CachedBackend(paid, cache, served[spec])
 
+        async def direct(spec: str) -> Director:
+            return await connect_director(spec, connect, sampling=setup.director_sampling, layout=setup.layout)
+
         sandbox = connect_sandbox(setup.sandbox)
         stack.push_async_callback(sandbox.aclose)
         executor = await connect(setup.executor)
         roster = {name: await connect(spec) for name, spec in setup.roster.items()}
-        director = None
-        if setup.director:
-            director = await connect_director(
-                setup.director, connect, sampling=setup.director_sampling, layout=setup.layout
-            )
-        yield Session(setup, library, executor, roster, sandbox, budget, director, served)
+        director = await direct(setup.director) if setup.director else None
+        yield Session(setup, library, executor, roster, sandbox, budget, director, served, direct)
 
 
 def seed_of(seed: int, episode: str) -> int:
