@@ -2,7 +2,11 @@
 
 Every program gets a fresh sandbox and a fresh interpreter. It sees the system's libraries, the interpreter and the
 installed packages, all read-only; one small scratch folder, `/tmp`, which dies with it; its own process table; and an
-empty environment. See `docs/sandbox.md` for what this does and does not hold against.
+empty environment.
+
+What it does not do: memory and processor time are limited for each process, and processes in number, so a program may
+use `processes` times `memory_mb`; a container counts them together. And it relies on the kernel: a fault there that
+lets a program out of its namespaces lets it out of here.
 """
 
 import asyncio

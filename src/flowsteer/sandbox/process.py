@@ -70,16 +70,16 @@ async def run_process(launch: Launch, request: bytes, limits: Limits) -> Ended:
     assert process.stdout  # noqa: S101
     assert process.stderr  # noqa: S101
     stdout, channel = bytearray(), bytearray()
-    streams = asyncio.gather(
-        _feed(process.stdin, request),
-        _fill(process.stdout, stdout, limits.output_bytes, "printed"),
-        _fill(process.stderr, channel, CHANNEL_BYTES, "returned"),
-    )
+    streams = [
+        asyncio.ensure_future(_feed(process.stdin, request)),
+        asyncio.ensure_future(_fill(process.stdout, stdout, limits.output_bytes, "printed")),
+        asyncio.ensure_future(_fill(process.stderr, channel, CHANNEL_BYTES, "returned")),
+    ]
     cause: Literal["exit", "timeout", "output"] = "exit"
     detail = ""
     try:
         async with asyncio.timeout(limits.seconds):
-            await streams
+            await asyncio.gather(*streams)
             await process.wait()
     except TimeoutError:
         cause = "timeout"
@@ -116,18 +116,21 @@ async def _fill(stream: asyncio.StreamReader, buffer: bytearray, limit: int, ver
             raise _TooMuch(f"{verb} more than {limit} bytes")
 
 
-async def _end(
-    process: asyncio.subprocess.Process, streams: "asyncio.Future[tuple[None, None, None]]", stop: tuple[str, ...]
-) -> None:
+async def _end(process: asyncio.subprocess.Process, streams: list[asyncio.Task[None]], stop: tuple[str, ...]) -> None:
     """Leave nothing behind: no process, no zombie, no open pipe."""
-    streams.cancel()
+    for stream in streams:
+        stream.cancel()
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         if stop:
             await (await asyncio.create_subprocess_exec(*stop, stdout=-3, stderr=-3)).wait()
-    await asyncio.gather(streams, return_exceptions=True)
-    for stream in (process.stdout, process.stderr):
-        while stream and await stream.read(CHUNK):
+    await asyncio.gather(*streams, return_exceptions=True)
+    if process.stdin:
+        process.stdin.close()
+        with contextlib.suppress(ConnectionError):
+            await process.stdin.wait_closed()
+    for pipe in (process.stdout, process.stderr):
+        while pipe and await pipe.read(CHUNK):
             pass
     await process.wait()

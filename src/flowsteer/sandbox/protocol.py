@@ -68,6 +68,7 @@ class Report:
 
     ready: bool = False
     value: Any = None
+    valued: bool = False
     returns: list[Return] = field(default_factory=list)
     status: Status | None = None
     error: str = ""
@@ -94,7 +95,7 @@ def _read_frame(report: Report, line: str) -> None:
         case "ready":
             report.ready = True
         case "value":
-            report.value = decode(payload)
+            report.value, report.valued = decode(payload), True
         case "return":
             report.returns.append(_decode_return(payload))
         case "raised":
@@ -148,7 +149,8 @@ def _verdict(report: Report, program: Program, limits: Limits, ended: Ended) -> 
         return "timeout", f"still running after {limits.seconds:g} s"
     if ended.cause == "output":
         return "output", ended.detail
-    if report.forged or len(report.returns) > len(program.calls):
+    complete = report.valued == bool(program.result) and len(report.returns) == len(program.calls)
+    if report.forged or (report.status == "ok" and not complete):
         return "error", INTERFERENCE
     if report.status is not None:
         return report.status, report.error

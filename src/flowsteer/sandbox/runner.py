@@ -4,8 +4,8 @@ This file is handed to the sandboxed interpreter as a script; the package never 
 CPython of 3.8 or later and imports as little as it can, for every run pays for it.
 
 Standard input carries the request (marshal, written by the host, which is trusted here). The report leaves by what was
-standard error, under a new descriptor, as one frame a line: `ready`, then `value`, `return` and `raised` with JSON,
-then `end STATUS "error"`. Once `ready` is out, whatever the channel says is the program's doing and can only concern its own
+standard error, under a new descriptor, as one frame a line: `ready`; `value`, `return` and `raised` with JSON; and
+`end STATUS "error"`. Once `ready` is out, whatever the channel says is the program's doing and can only concern its own
 values: limits, output and exit are watched from outside.
 """
 
@@ -43,7 +43,10 @@ def main() -> None:
     restrict(request)
     replace_standard_streams(request["stdin"])
     channel.send("ready")
-    status, error = perform(request, channel)
+    try:
+        status, error = perform(request, channel)
+    except MemoryError:
+        status, error = "memory", "MemoryError"
     channel.send("end " + status + " " + quote(error))
     os._exit(0)
 
@@ -76,24 +79,28 @@ def replace_standard_streams(text: str) -> None:
 
 
 def perform(request: "dict[str, Any]", channel: Channel) -> "tuple[str, str]":
-    """Run the module, then its calls and its result; give status and error."""
+    """Run the module, then its calls and its result, and end as an interpreter ends; give status and error."""
     names = prepare(request["packages"])
-    try:
-        ended = attempt(lambda: exec(compile(request["code"], "<program>", "exec", dont_inherit=True), names))  # noqa: S102
-        if ended is not None:
-            return ended
-        for function, args in request["calls"]:
-            problem = attempt(lambda: send_return(channel, function, args, names))  # noqa: B023
-            if problem is not None and problem[0] == "memory":
-                return problem
-            if problem is not None:
-                channel.send("raised " + quote(problem[1]))
-        if request["result"]:
-            ended = attempt(lambda: channel.send("value " + plain(eval(request["result"], names))))  # noqa: S307
-        return ended or attempt(finish) or ("ok", "")
-    except MemoryError:
-        names.clear()
-        return "memory", "MemoryError"
+    ended = (
+        attempt(lambda: exec(compile(request["code"], "<program>", "exec", dont_inherit=True), names))  # noqa: S102
+        or make_calls(request["calls"], channel, names)
+        or (attempt(lambda: send_value(channel, request["result"], names)) if request["result"] else None)
+    )
+    if ended and ended[0] == "memory":
+        names.clear()  # room to say so
+    finished = attempt(finish)
+    return ended or finished or ("ok", "")
+
+
+def make_calls(calls: "list[Any]", channel: Channel, names: "dict[str, Any]") -> "tuple[str, str] | None":
+    """Make the calls in order; only want of memory stops them."""
+    for function, args in calls:
+        problem = attempt(lambda: send_return(channel, function, args, names))  # noqa: B023
+        if problem and problem[0] == "memory":
+            return problem
+        if problem:
+            channel.send("raised " + quote(problem[1]))
+    return None
 
 
 def prepare(packages: "list[str]") -> "dict[str, Any]":
@@ -108,6 +115,11 @@ def prepare(packages: "list[str]") -> "dict[str, Any]":
     builtins.exit = builtins.quit = sys.exit  # type: ignore[assignment]  # what `site` adds, whose import takes longer than the rest
     module.__dict__["__builtins__"] = builtins
     return module.__dict__
+
+
+def send_value(channel: Channel, expression: str, names: "dict[str, Any]") -> None:
+    """Send the value of the program's result."""
+    channel.send("value " + plain(eval(expression, names)))  # noqa: S307  # this process is the sandbox
 
 
 def send_return(channel: Channel, function: str, args: "tuple[Any, ...]", names: "dict[str, Any]") -> None:
