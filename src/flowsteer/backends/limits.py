@@ -127,13 +127,13 @@ class Limiter:
         limits = self.limits
         reach = min(limits.backoff_cap, limits.backoff_seconds * 2.0 ** (len(history) - 1))
         delay = max(self._random() * reach, fault.retry_after or 0.0)
+        if fault.retry_after:  # the server speaks for the whole endpoint, so the others hold back as well
+            self._paused_until = max(self._paused_until, self._now() + fault.retry_after)
         if len(history) > limits.retries or spent + delay >= limits.total_seconds:
             raise BackendUnavailable(
                 f"{name} did not answer; {len(history)} attempt(s): {'; '.join(history)}.",
                 "Check that the server is up and within its limits, then run the same command again to resume.",
             )
-        if fault.retry_after:  # the server speaks for the whole endpoint, so the others hold back as well
-            self._paused_until = max(self._paused_until, self._now() + fault.retry_after)
         await self._sleep(delay)
         return delay
 
@@ -151,21 +151,20 @@ class _Bucket:
         self._turn = asyncio.Lock()
 
     async def take(self, amount: float) -> None:
-        if self._capacity is None:
+        if (capacity := self._capacity) is None:
             return
-        amount = min(amount, self._capacity)  # more than a minute's worth waits for a full bucket
+        amount = min(amount, capacity)  # more than a minute's worth waits for a full bucket
         async with self._turn:
-            while (missing := amount - self._refill()) > 1e-9:
-                await self._sleep(missing * 60.0 / self._capacity)
+            while (missing := amount - self._refill(capacity)) > 1e-9:
+                await self._sleep(missing * 60.0 / capacity)
             self._level -= amount
 
     def correct(self, estimate: float, actual: float) -> None:
         if self._capacity is not None:
             self._level = min(self._capacity, self._level + min(estimate, self._capacity) - actual)
 
-    def _refill(self) -> float:
-        assert self._capacity is not None  # noqa: S101 - narrows the type; `take` has returned otherwise
+    def _refill(self, capacity: float) -> float:
         now = self._now()
-        self._level = min(self._capacity, self._level + (now - self._seen) * self._capacity / 60.0)
+        self._level = min(capacity, self._level + (now - self._seen) * capacity / 60.0)
         self._seen = now
         return self._level

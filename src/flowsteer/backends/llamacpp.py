@@ -24,6 +24,10 @@ SLOTS = 2
 CONTEXT = 4096
 """Tokens of one slot, prompt and reply together."""
 
+THREADS = max(1, (os.cpu_count() or 1) // 2)
+"""Half of the processors. Threads of llama.cpp wait for each other after every step, so on a machine whose processors
+are all taken one thread too many is ruin: 2 tokens/s with two threads against 27 with one, on two busy cores."""
+
 _KEY_ENV = "FLOWSTEER_API_KEY"
 _START_SECONDS = 120.0
 _CACHE_MIB = 1024  # llama.cpp would take up to 8 GiB of memory for prompts seen before
@@ -101,7 +105,15 @@ class LlamaServer:
         return lines[-1] if lines else "no message"
 
 
-def serve(model: str, *, port: int = 0, slots: int = SLOTS, context: int = CONTEXT, child: bool = False) -> None:
+def serve(
+    model: str,
+    *,
+    port: int = 0,
+    slots: int = SLOTS,
+    context: int = CONTEXT,
+    threads: int = THREADS,
+    child: bool = False,
+) -> None:
     """Serve a model on 127.0.0.1 until interrupted; prints the spec that reaches it.
 
     A key is wanted from clients when `FLOWSTEER_API_KEY` is set.
@@ -111,6 +123,7 @@ def serve(model: str, *, port: int = 0, slots: int = SLOTS, context: int = CONTE
         port: Where to listen; 0 takes a free port.
         slots: Requests decoded at once.
         context: Tokens of each slot, prompt and reply together.
+        threads: Processors to use.
         child: Serve only until standard input closes, as a part of another process.
 
     Raises:
@@ -120,7 +133,7 @@ def serve(model: str, *, port: int = 0, slots: int = SLOTS, context: int = CONTE
     import xllamacpp  # type: ignore[import-untyped, unused-ignore]
 
     try:
-        server = xllamacpp.Server(_parameters(model, port, slots, context))
+        server = xllamacpp.Server(_parameters(model, port, slots, context, threads))
     except RuntimeError as error:
         raise ConfigError(f"llama.cpp cannot serve {model} on port {port}: {error}", "Try --port 0.") from error
     sys.stdout.write(f"{server.listening_address}/v1#{name_of(model)}\n")
@@ -144,7 +157,7 @@ def name_of(model: str) -> str:
     return Path(model).stem if model.endswith(".gguf") else model
 
 
-def _parameters(model: str, port: int, slots: int, context: int) -> Any:
+def _parameters(model: str, port: int, slots: int, context: int, threads: int) -> Any:
     import xllamacpp  # type: ignore[import-untyped, unused-ignore]
 
     parameters = xllamacpp.CommonParams()
@@ -154,6 +167,7 @@ def _parameters(model: str, port: int, slots: int, context: int) -> Any:
     parameters.port = port
     parameters.n_parallel = slots
     parameters.n_ctx = slots * context  # llama.cpp divides it among the slots
+    parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = threads
     parameters.cache_ram_mib = _CACHE_MIB
     parameters.api_keys = [key] if (key := os.environ.get(_KEY_ENV)) else []
     parameters.cors_origins = ""  # no web page may call it
@@ -176,6 +190,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=0, help="0 takes a free port")
     parser.add_argument("--slots", type=int, default=SLOTS, help="requests decoded at once")
     parser.add_argument("--context", type=int, default=CONTEXT, help="tokens of each slot")
+    parser.add_argument("--threads", type=int, default=THREADS, help="processors to use")
     parser.add_argument("--child", action="store_true", help="serve until standard input closes")
     try:
         serve(**vars(parser.parse_args(arguments)))

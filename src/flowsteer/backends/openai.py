@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_NO_LIST = frozenset({404, 405, 501})  # what a bare chat endpoint says to `GET /models`
 _CHARACTERS_PER_TOKEN = 4  # rough, and only to book a rate ahead; the answer corrects it
 
 
@@ -69,8 +70,10 @@ class Endpoint:
             async with self._explained("/models"):
                 try:
                     page = await self._client.models.list()
-                except (openai.NotFoundError, openai.APIResponseValidationError):
-                    return Catalogue()  # a server without a list, such as a bare chat endpoint
+                except openai.APIStatusError as error:
+                    if error.status_code in _NO_LIST:
+                        return Catalogue()
+                    raise
             models = getattr(page, "data", None) or ()
             owners = frozenset(str(model.owned_by) for model in models if getattr(model, "owned_by", None))
             return Catalogue(tuple(model.id for model in models), owners)
