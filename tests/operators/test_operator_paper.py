@@ -64,7 +64,7 @@ class TestPlanning:
         assert await failure_of("Plan", MATH, "<think>only this") == "empty_reply"
 
     async def test_decompose_lists_the_parts(self):
-        draft = await run("Decompose", MATH, {"parts": ["What is 6 times 5?", "And 6 times 2?"]})
+        draft = await run("Decompose", MATH, {"parts": ["1. What is 6 times 5?", "And 6 times 2?"]})
         assert draft.subproblems == ("What is 6 times 5?", "And 6 times 2?")
 
     async def test_one_part_is_no_decomposition(self):
@@ -159,14 +159,21 @@ class TestSolving:
         assert (draft.answer, draft.solution) == ("42", "6 * 7 = 42.\nAnswer: 42")
 
     async def test_custom_asks_a_cut_text_for_its_answer(self):
-        backend = Scripted(cut("Six times seven is six plus six plus"), "Answer: 42")
-        call = call_of("Custom", MATH, backend)
-        assert (await call.operator.run(call)).answer == "42"
-        assert call.retries == 1
+        for short in ({"answer": "42"}, "42", "Answer: 42"):
+            backend = Scripted(cut("Six times seven is six plus six plus"), short, json_schema=True)
+            call = call_of("Custom", MATH, backend, max_tokens=96)
+            assert (await call.operator.run(call)).answer == "42"
+            assert call.retries == 1
+            assert backend.requests[0].json_schema is None
+            assert "answer" in backend.requests[1].json_schema["properties"]
 
     async def test_custom_never_takes_half_a_sentence_for_an_answer(self):
         assert await failure_of("Custom", MATH, cut("Six times"), cut("It is six times")) == "cut_reply"
-        assert await failure_of("Custom", MATH, "", "<think>hm") == "empty_reply"
+        assert await failure_of("Custom", MATH, cut("Sure.\nAnswer: 4"), cut('{"answer": "4')) == "cut_reply"
+        assert await failure_of("Custom", MATH, "", "<think>hm") == "bad_reply"
+
+    async def test_an_answer_line_before_the_cut_counts(self):
+        assert (await run("Custom", MATH, cut("Answer: 42\nI hope that this"))).answer == "42"
 
     @pytest.mark.parametrize("name", ["Custom", "AnswerGenerate", "Revise", "Aggregate"])
     async def test_a_code_task_gets_code_from_every_solver(self, name):
@@ -178,13 +185,17 @@ class TestSolving:
         assert await failure_of("Custom", CODE, "Let me think.", fenced("def add(")) == "no_code"
 
     async def test_answer_generate_reads_json_or_marked_prose(self):
-        for reply in ({"reasoning": "Austen.", "answer": "Jane Austen."}, "It says so.\nAnswer: Jane Austen"):
+        for reply in (
+            {"reasoning": "Austen.", "answer": "Jane Austen."},
+            {"reasoning": "Austen.", "answer": "The answer is: Jane Austen"},
+            "It says so.\nAnswer: Jane Austen",
+        ):
             draft = await run("AnswerGenerate", QA, reply)
             assert draft.answer == "Jane Austen"
             assert draft.solution
 
     async def test_answer_generate_does_not_guess(self):
-        assert await failure_of("AnswerGenerate", QA, "Hard to say", {"reasoning": "?", "answer": ""}) == "bad_reply"
+        assert await failure_of("AnswerGenerate", QA, "Hard to say", {"reasoning": "?", "answer": "..."}) == "bad_reply"
 
 
 class TestVerification:
@@ -354,6 +365,7 @@ class TestFormat:
     async def test_nothing_to_format(self):
         assert await failure_of("Format", QA) == "nothing_to_format"
         assert await failure_of("Format", QA, "one\ntwo", {"answer": ""}, draft=Draft(answer="x")) == "bad_reply"
+        assert await failure_of("Format", QA, cut("It is"), cut("Jane Au"), draft=Draft(answer="x")) == "cut_reply"
 
 
 REPLIES = {

@@ -123,8 +123,8 @@ def test_examples_are_public_tests_that_the_question_does_not_show():
 @pytest.mark.parametrize(
     ("task", "form"),
     [
-        (MATH, "Answer: <the number or expression alone>"),
-        (Task("2 + 2?", "math", answer_form="one option letter"), "Answer: <one option letter>"),
+        (MATH, "final answer: the number or expression alone."),
+        (Task("2 + 2?", "math", answer_form="one option letter"), "final answer: one option letter."),
         (CODE, "the whole function `add`"),
         (Task("Add.", "code", public_tests=StdioTests(("1",), ("1",))), "reads standard input"),
         (Task("Fill in.", "code"), "one Python code block"),

@@ -92,7 +92,7 @@ async def test_a_bad_reply_is_asked_for_once_more_with_what_was_wrong():
     assert second.messages[: len(first.messages)] == first.messages
     assert second.messages[-2] == Message("assistant", "four")
     assert "no JSON object" in second.messages[-1].content
-    assert '"passed": true or false' in second.messages[-1].content
+    assert '"passed" (true or false)' in second.messages[-1].content
 
 
 async def test_the_second_bad_reply_fails_the_operator():

@@ -45,6 +45,7 @@ def test_all_six_categories_are_covered():
         ("2^10", "1024"),
         ("sqrt(49) + max(1, 2)", "9"),
         ("$3 * 2", "6"),
+        ("36 - 5 = 30", "31"),
     ],
 )
 async def test_calculator_computes_what_the_llm_wrote(expression, answer, sandbox):

@@ -42,7 +42,7 @@ async def aggregate(call: OperatorCall) -> Draft:
     """Merge candidates, or the answers to sub-problems, into one solution.
 
     Raises:
-        OperatorError: `nothing_to_merge`; `no_code`, `empty_reply` or `cut_reply` if the LLM gives no solution.
+        OperatorError: `nothing_to_merge`; `no_code`, `bad_reply` or `cut_reply` if the LLM gives no solution.
     """
     draft = call.draft
     if not (draft.candidates or draft.solution or draft.code or draft.answer):

@@ -1,14 +1,11 @@
 """Formatting: the answer as the grader wants to read it."""
 
-from typing import Any
-
 from flowsteer.draft import Draft
 from flowsteer.errors import OperatorError
-from flowsteer.operators.answer import marked_answer, without_thinking
 from flowsteer.operators.base import OperatorCall, operator
 from flowsteer.operators.prompting import ask_messages
-from flowsteer.operators.reply import BadReply, Schema, ask_record, parse_record, record, text_field
-from flowsteer.operators.solution import read_code
+from flowsteer.operators.reply import ask_record, record, text_field
+from flowsteer.operators.solution import read_code, read_short
 
 
 @operator(category="formatting", reads=("solution", "code", "output", "answer"), writes=("answer",), name="Format")
@@ -27,7 +24,7 @@ async def format_answer(call: OperatorCall) -> Draft:
         raise OperatorError("there is no answer to format", "nothing_to_format", "put a solving step before this one")
     if call.task.type == "code":
         return Draft(answer=_code(call))
-    fields = await ask_record(call, ask_messages(call, "format"), record(answer=text_field(call, 0.8)), _read)
+    fields = await ask_record(call, ask_messages(call, "format"), record(answer=text_field(call, 0.8)), read_short)
     return Draft(answer=fields["answer"])
 
 
@@ -40,18 +37,3 @@ def _code(call: OperatorCall) -> str:
         except OperatorError:
             continue  # the next field may hold the code; the last one's error is raised
     return read_code(call, texts[-1])
-
-
-def _read(text: str, schema: Schema) -> dict[str, Any]:
-    """Read `{answer}`; a reply that marks its answer, or is one line, will do too."""
-    try:
-        fields = parse_record(text, schema)
-    except BadReply:
-        plain = without_thinking(text)
-        answer = marked_answer(plain) or (plain if "\n" not in plain and "{" not in plain else "")
-        if not answer:
-            raise
-        fields = {"answer": answer}
-    if not fields["answer"]:
-        raise BadReply('"answer" is empty')
-    return fields

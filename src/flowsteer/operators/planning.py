@@ -12,6 +12,8 @@ from flowsteer.operators.reply import Schema, ask_record, record, text_field
 MIN_PARTS, MAX_PARTS = 2, 5
 """How many sub-problems a question is split into (spec §4)."""
 
+_NUMBERING = re.compile(r"^(?:\d+[.)]|[-*•])\s+")
+
 
 @operator(category="planning", reads=("subproblems",), writes=("plan",))
 async def plan(call: OperatorCall) -> Draft:
@@ -37,7 +39,7 @@ async def decompose(call: OperatorCall) -> Draft:
     part = text_field(call, 0.9 / most)
     parts: Schema = {"type": "array", "items": part, "minItems": MIN_PARTS, "maxItems": most}
     fields = await ask_record(call, ask_messages(call, "decompose"), record(parts=parts))
-    return Draft(subproblems=tuple(fields["parts"]))
+    return Draft(subproblems=tuple(_NUMBERING.sub("", text) for text in fields["parts"]))
 
 
 async def write_plan(call: OperatorCall, template: str) -> Draft:

@@ -64,7 +64,7 @@ async def ask_record(
     call: OperatorCall,
     messages: tuple[Message, ...],
     schema: Schema,
-    read: Callable[[str, Schema], dict[str, Any]] | None = None,
+    read: Callable[[Reply, Schema], dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Ask for an object of a `record` schema; one bounded retry.
 
@@ -85,7 +85,7 @@ async def ask_record(
     for attempt in range(RETRIES + 1):
         reply = await call.ask(messages, json_schema=schema)
         try:
-            return (read or parse_record)(reply.text, schema)
+            return read(reply, schema) if read else parse_record(reply.text, schema)
         except BadReply as problem:
             if attempt == RETRIES:
                 raise bad_reply(call, reply, str(problem)) from None
@@ -109,14 +109,14 @@ def bad_reply(call: OperatorCall, reply: Reply, problem: str) -> OperatorError:
 def complaint(reply: Reply, problem: str, schema: Schema) -> str:
     """The retry's message: what was wrong, and what to send instead."""
     cut = "Your reply was cut off: be much shorter. " if reply.finish == "length" else ""
-    fields = ", ".join(f'"{name}": {_kind(part)}' for name, part in schema["properties"].items())
-    return f"{cut}That did not work: {problem}. Reply with JSON only: {{{fields}}}"
+    fields = ", ".join(f'"{name}" ({_kind(part)})' for name, part in schema["properties"].items())
+    return f"{cut}That did not work: {problem}. Reply with JSON only, with the fields {fields}."
 
 
 def _kind(part: Mapping[str, Any]) -> str:
     if "enum" in part:
-        return " or ".join(json.dumps(option) for option in part["enum"])
-    kinds = {"string": '"…"', "boolean": "true or false", "integer": "a number", "array": '["…", …]'}
+        return " or ".join(part["enum"])
+    kinds = {"string": "a text", "boolean": "true or false", "integer": "a number", "array": "a list of texts"}
     return kinds[part["type"]]
 
 
@@ -195,7 +195,8 @@ def _value(name: str, values: Mapping[str, Any], part: Schema) -> Any:
     if "enum" in part:
         return _option(name, value, part["enum"])
     if kind == "string" and isinstance(value, str | int | float) and not isinstance(value, bool):
-        return str(value).strip()
+        text = str(value).strip()
+        return "" if set(text) <= set(".… ") else text  # dots stand for a text that was not written
     if kind == "boolean":
         return _boolean(name, value)
     if kind == "integer":

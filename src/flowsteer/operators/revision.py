@@ -11,7 +11,7 @@ async def revise(call: OperatorCall) -> Draft:
     """Write a new solution from the feedback of the last check.
 
     Raises:
-        OperatorError: `nothing_to_revise`; `no_code`, `empty_reply` or `cut_reply` if the LLM gives no solution.
+        OperatorError: `nothing_to_revise`; `no_code`, `bad_reply` or `cut_reply` if the LLM gives no solution.
     """
     require_work(call)
     return await write_solution(call, "revise")

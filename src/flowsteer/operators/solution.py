@@ -6,10 +6,19 @@ from typing import Any, TypeVar
 from flowsteer.backends.base import Message, Reply
 from flowsteer.draft import Draft
 from flowsteer.errors import OperatorError
-from flowsteer.operators.answer import final_answer, marked_answer, without_thinking
+from flowsteer.operators.answer import final_answer, marked_answer, tidy, without_thinking
 from flowsteer.operators.base import OperatorCall
 from flowsteer.operators.prompting import answer_form, ask_messages, follow_up, render
-from flowsteer.operators.reply import RETRIES, BadReply, Schema, bad_reply, json_objects, parse_record
+from flowsteer.operators.reply import (
+    RETRIES,
+    BadReply,
+    Schema,
+    bad_reply,
+    json_objects,
+    parse_record,
+    record,
+    text_field,
+)
 from flowsteer.operators.source_code import complete_code, extract_code, syntax_error
 
 Result = TypeVar("Result")
@@ -29,7 +38,7 @@ async def write_solution(call: OperatorCall, template: str) -> Draft:
         template: The operator's prompt.
 
     Raises:
-        OperatorError: `no_code`, `empty_reply` or `cut_reply` if the one retry brings none either.
+        OperatorError: `no_code`, `bad_reply` or `cut_reply` if the one retry brings none either.
         BackendUnavailable: The backend is gone.
         BackendRejected: The request was refused.
     """
@@ -39,18 +48,27 @@ async def write_solution(call: OperatorCall, template: str) -> Draft:
         return Draft(solution=text.partition("```")[0].strip() if "```" in text else "", code=code, answer=code)
     reply = await call.ask(messages)
     text = without_thinking(reply.text)
-    if text and (reply.finish == "stop" or marked_answer(text)):
-        return Draft(solution=text, answer=final_answer(text))
-    # A text that was cut has no last sentence to trust: ask for the answer alone.
-    call.retries += 1
-    remark = render("answer_line", answer_form=answer_form(call.task), cut=reply.finish == "length")
-    again = await call.ask(follow_up(messages, text, remark))
-    answer = final_answer(again.text)
+    answer = announced_answer(reply) or (final_answer(text) if reply.finish == "stop" else "")
     if not answer:
-        raise OperatorError("the LLM replied with nothing, twice", "empty_reply")
-    if again.finish == "length" and not marked_answer(again.text):
-        raise bad_reply(call, again, "no line says the answer")
+        answer = await _answer_alone(call, follow_up(messages, text, _answer_please(call, reply)))
     return Draft(solution=text or answer, answer=answer)
+
+
+def _answer_please(call: OperatorCall, reply: Reply) -> str:
+    """What is said to a reply from which no answer can be read: an empty one, or one that was cut."""
+    return render("answer_line", answer_form=answer_form(call.task), cut=reply.finish == "length")
+
+
+async def _answer_alone(call: OperatorCall, messages: tuple[Message, ...]) -> str:
+    """Ask once more, for the answer alone: it is short, so that it ends."""
+    call.retries += 1
+    schema = record(answer=text_field(call, 0.8))
+    reply = await call.ask(messages, json_schema=schema)
+    try:
+        answer: str = read_short(reply, schema)["answer"]
+    except BadReply as problem:
+        raise bad_reply(call, reply, str(problem)) from None
+    return answer
 
 
 async def ask_code(call: OperatorCall, messages: tuple[Message, ...]) -> tuple[str, str]:
@@ -127,7 +145,13 @@ def read_code(call: OperatorCall, text: str) -> str:
     return code
 
 
-def read_answer(text: str, schema: Schema) -> dict[str, Any]:
+def announced_answer(reply: Reply) -> str | None:
+    """The answer that a reply marks as such; of a reply that was cut, the last line does not count: it has no end."""
+    text = without_thinking(reply.text)
+    return marked_answer(text if reply.finish == "stop" else text.rpartition("\n")[0])
+
+
+def read_answer(reply: Reply, schema: Schema) -> dict[str, Any]:
     """Read a `{reasoning, answer, …}` record; only the answer is indispensable.
 
     Prose that marks its answer is as good: the prose is the reasoning.
@@ -135,14 +159,29 @@ def read_answer(text: str, schema: Schema) -> dict[str, Any]:
     Raises:
         BadReply: If there is no answer, or it is empty.
     """
-    prose = "" if any(json_objects(text)) else without_thinking(text)
+    prose = "" if any(json_objects(reply.text)) else without_thinking(reply.text)
     try:
-        fields = parse_record(text, schema, optional=schema["properties"].keys() - {"answer"})
+        fields = parse_record(reply.text, schema, optional=schema["properties"].keys() - {"answer"})
     except BadReply:
-        answer = marked_answer(prose)
+        answer = announced_answer(reply) if prose else None
         if answer is None:
             raise
         fields = {"answer": answer}
     if not fields["answer"]:
         raise BadReply('"answer" is empty')
-    return {"reasoning": prose} | fields
+    return {"reasoning": prose} | fields | {"answer": marked_answer(fields["answer"]) or tidy(fields["answer"])}
+
+
+def read_short(reply: Reply, schema: Schema) -> dict[str, Any]:
+    """Read an `{answer}` record; a whole reply of one line is the answer, too.
+
+    Raises:
+        BadReply: If there is no answer, or it is empty.
+    """
+    try:
+        return read_answer(reply, schema)
+    except BadReply:
+        line = tidy(without_thinking(reply.text))
+        if not line or "\n" in line or "{" in line or reply.finish == "length":
+            raise
+        return {"answer": line}

@@ -2,7 +2,6 @@
 
 from flowsteer.backends.base import Reply
 from flowsteer.draft import Draft
-from flowsteer.operators.answer import tidy
 from flowsteer.operators.base import OperatorCall, operator
 from flowsteer.operators.prompting import ask_messages
 from flowsteer.operators.reply import ask_record, record, text_field
@@ -52,7 +51,7 @@ async def custom(call: OperatorCall) -> Draft:
     """Follow a free instruction, reasoning in words; a code task gets code.
 
     Raises:
-        OperatorError: `no_code`, `empty_reply` or `cut_reply` if the LLM gives no solution.
+        OperatorError: `no_code`, `bad_reply` or `cut_reply` if the LLM gives no solution.
     """
     return await write_solution(call, "custom")
 
@@ -68,4 +67,4 @@ async def answer_generate(call: OperatorCall) -> Draft:
         return await write_solution(call, "answer_generate")
     schema = record(reasoning=text_field(call, 0.8), answer=text_field(call, 0.4))
     fields = await ask_record(call, ask_messages(call, "answer_generate"), schema, read_answer)
-    return Draft(solution=fields["reasoning"], answer=tidy(fields["answer"]))
+    return Draft(solution=fields["reasoning"], answer=fields["answer"])

@@ -5,6 +5,7 @@ All six categories are covered, so rules, rewards and Directors work with it unc
 
 from typing import Any
 
+from flowsteer.backends.base import Reply
 from flowsteer.draft import Draft, Verdict
 from flowsteer.errors import OperatorError
 from flowsteer.operators.answer import as_number, final_answer, marked_answer, normalised, same_answer, tidy
@@ -95,7 +96,7 @@ async def answer_from_passages(call: OperatorCall) -> Draft:
         raise OperatorError("there are no passages to answer from", "nothing_to_read", "put Retrieve before this step")
     schema = record(reasoning=text_field(call, 0.8), answer=text_field(call, 0.4))
     fields = await ask_record(call, ask_messages(call, "answer"), schema, read_answer)
-    return Draft(solution=fields["reasoning"], answer=tidy(fields["answer"]))
+    return Draft(solution=fields["reasoning"], answer=fields["answer"])
 
 
 @operator(category="verification", reads=("code", "answer"), writes=("verdict",))
@@ -130,7 +131,7 @@ async def repair(call: OperatorCall) -> Draft:
     """Change only what the last check found wrong, and keep the rest.
 
     Raises:
-        OperatorError: `nothing_to_revise`; `no_code`, `empty_reply` or `cut_reply` if the LLM gives no solution.
+        OperatorError: `nothing_to_revise`; `no_code`, `bad_reply` or `cut_reply` if the LLM gives no solution.
     """
     require_work(call)
     return await write_solution(call, "repair")
@@ -165,16 +166,17 @@ async def shorten(call: OperatorCall) -> Draft:
     return Draft(answer=short)
 
 
-def _read_expression(text: str, schema: Schema) -> dict[str, Any]:
-    fields = parse_record(text, schema)
+def _read_expression(reply: Reply, schema: Schema) -> dict[str, Any]:
+    fields = parse_record(reply.text, schema)
     try:
-        return {"expression": check_expression(fields["expression"])}
+        # Many models add the value: what stands after `=` is dropped, and computed here.
+        return {"expression": check_expression(fields["expression"].partition("=")[0])}
     except ValueError as error:
         raise BadReply(str(error)) from None
 
 
-def _read_equation(text: str, schema: Schema) -> dict[str, Any]:
-    fields = parse_record(text, schema)
+def _read_equation(reply: Reply, schema: Schema) -> dict[str, Any]:
+    fields = parse_record(reply.text, schema)
     try:
         return fields | {"program": equation_program(fields["equation"], fields["unknown"])}
     except ValueError as error:

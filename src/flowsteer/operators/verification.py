@@ -1,10 +1,11 @@
 """Verification: is the answer right? A check that cannot tell fails with a reason and claims nothing."""
 
-from functools import partial
+from typing import Any
 
+from flowsteer.backends.base import Reply
 from flowsteer.draft import Draft, Verdict
 from flowsteer.errors import OperatorError
-from flowsteer.operators.answer import same_answer, tidy
+from flowsteer.operators.answer import same_answer
 from flowsteer.operators.base import OperatorCall, operator
 from flowsteer.operators.prompting import ask_messages
 from flowsteer.operators.public_tests import Report, no_tests, run_tests
@@ -103,18 +104,22 @@ async def verify(call: OperatorCall) -> Draft:
         raise nothing_to_check()
     if call.task.type == "code":
         schema = record(reasoning=text_field(call, 0.8), passed=_YES_NO, confidence=_CONFIDENCE)
-        read = partial(parse_record, optional=("reasoning", "confidence"))
-        fields = await ask_record(call, ask_messages(call, "verify", Draft(code=call.draft.answer)), schema, read)
+        messages = ask_messages(call, "verify", Draft(code=call.draft.answer))
+        fields = await ask_record(call, messages, schema, _read_trace)
         feedback, passed = fields.get("reasoning", ""), fields["passed"]
     else:
         schema = record(reasoning=text_field(call, 0.7), answer=text_field(call, 0.3), confidence=_CONFIDENCE)
         fields = await ask_record(call, ask_messages(call, "verify"), schema, read_answer)
-        own = tidy(fields["answer"])
+        own = fields["answer"]
         passed = await _agree(call, own)
         feedback = f"Solving it again gives {own}{', too' if passed else f', not {call.draft.answer}'}."
     confidence = fields.get("confidence")
     certainty = None if confidence is None else confidence / 100
     return Draft(verdict=Verdict(passed, feedback, certainty, call.operator.name))
+
+
+def _read_trace(reply: Reply, schema: Schema) -> dict[str, Any]:
+    return parse_record(reply.text, schema, optional=("reasoning", "confidence"))
 
 
 async def _agree(call: OperatorCall, own: str) -> bool:
