@@ -82,6 +82,15 @@ async def test_retry_after_holds_back_the_whole_endpoint():
     assert clock.naps == [7.0]
 
 
+async def test_a_wait_beyond_the_deadline_fails_one_and_hangs_nobody():
+    clock = Clock()
+    shared = limiter(clock, total_seconds=60)
+    with pytest.raises(BackendUnavailable):
+        await shared.run(failing(1, retry_after=3600), name="x")
+    assert await shared.run(failing(0), name="y") == "fine"
+    assert clock.time == 0.0
+
+
 async def test_a_pause_that_would_pass_the_deadline_is_not_begun():
     clock = Clock()
     with pytest.raises(BackendUnavailable, match="1 attempt"):

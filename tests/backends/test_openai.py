@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 from fake_server import FakeServer, after, cut_json, die, hang, say, status, stream
 
+from flowsteer.backends import presets
 from flowsteer.backends.base import Features, Message, Request, Sampling
 from flowsteer.backends.connect import Backends
 from flowsteer.backends.limits import Limits
@@ -199,11 +200,18 @@ async def test_one_endpoint_has_one_limit_for_all_its_models(server: FakeServer)
     assert server.most_at_once == 3
 
 
-async def test_a_server_without_usage_is_not_guessed_at(server: FakeServer, caplog: pytest.LogCaptureFixture):
+async def test_a_server_without_usage_is_not_guessed_at(
+    server: FakeServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
     server.script += [stream("fine", usage=False)]
+    monkeypatch.setitem(presets.PRESETS, "openai", replace(presets.PRESETS["openai"], base_url=server.url))
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    server.models = [("gpt-4o-mini", "openai")]
     async with pool(stream=True) as backends:
-        usage = (await (await backends.get(server.spec)).complete(ASK)).usage
-    assert (usage.calls, usage.prompt_tokens, usage.completion_tokens) == (1, 0, 0)
+        backend = await backends.get("openai:gpt-4o-mini")
+        usage = (await backend.complete(ASK)).usage
+        assert (await backend.complete(ASK)).usage.cost == pytest.approx(7 * 0.15e-6 + 3 * 0.6e-6)
+    assert (usage.calls, usage.prompt_tokens, usage.completion_tokens, usage.cost) == (1, 0, 0, None)
     assert "token usage" in caplog.text
 
 

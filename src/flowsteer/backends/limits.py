@@ -127,7 +127,8 @@ class Limiter:
         limits = self.limits
         reach = min(limits.backoff_cap, limits.backoff_seconds * 2.0 ** (len(history) - 1))
         delay = max(self._random() * reach, fault.retry_after or 0.0)
-        if fault.retry_after:  # the server speaks for the whole endpoint, so the others hold back as well
+        if fault.retry_after and fault.retry_after < limits.total_seconds:
+            # The server speaks for the whole endpoint, so the others hold back as well.
             self._paused_until = max(self._paused_until, self._now() + fault.retry_after)
         if len(history) > limits.retries or spent + delay >= limits.total_seconds:
             raise BackendUnavailable(

@@ -104,7 +104,7 @@ class Endpoint:
             attempt,
             name=f"{self.preset.base_url} ({fields['model']})",
             tokens=tokens,
-            used=lambda result: (result[0].prompt_tokens or 0) + (result[0].completion_tokens or 0),
+            used=lambda result: tokens if (total := result[0].tokens) is None else total,
         )
 
     async def aclose(self) -> None:
@@ -189,13 +189,11 @@ class OpenAIBackend:
         await self._endpoint.aclose()
 
     def _usage(self, answer: Answer, seconds: float) -> Usage:
-        prompt, completion = answer.prompt_tokens, answer.completion_tokens
-        usage = Usage(1, prompt or 0, completion or 0, seconds)
-        cost = price(self._spec, usage)
-        if prompt is None or completion is None:
+        usage = Usage(1, answer.prompt_tokens or 0, answer.completion_tokens or 0, seconds)
+        known = answer.tokens is not None
+        if not known:
             self._warn_once("does not report token usage; tokens count as 0")
-            cost = cost if is_free(self._spec) else None
-        return replace(usage, cost=cost)
+        return replace(usage, cost=price(self._spec, usage) if known or is_free(self._spec) else None)
 
     def _warn_once(self, what: str) -> None:
         if what not in self._warned:

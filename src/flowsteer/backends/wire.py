@@ -34,6 +34,13 @@ class Answer:
     prompt_tokens: int | None
     completion_tokens: int | None
 
+    @property
+    def tokens(self) -> int | None:
+        """Tokens read and written, None when the server does not say."""
+        if self.prompt_tokens is None or self.completion_tokens is None:
+            return None
+        return self.prompt_tokens + self.completion_tokens
+
 
 def body(request: Request, model: str, dialect: Dialect, features: Features) -> dict[str, Any]:
     """The arguments of the SDK's `chat.completions.create` for a request.
