@@ -1,0 +1,238 @@
+"""The simulated executor: answers every operator from a table of what operators are worth, without any model.
+
+It is for teaching a Director, for experiments on learning and for tests, thousands of episodes a minute. What it says
+is made up, and labelled so: its spec and the model name of each reply carry the profile and the hash of its table.
+
+Chance enters once: an outcome is a hash of the task, the operator, which use of it this is, and what it read. So equal
+workflows get equal outcomes, and within a group of rollouts the reward depends on the workflow alone. An instruction is
+read like the rest: another one makes another draw, never a better one.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from urllib.parse import parse_qs
+
+from flowsteer.backends.base import Features, Origin, Reply, Request
+from flowsteer.backends.simulated_profiles import PROFILES, TYPED, Profile, look_up
+from flowsteer.backends.simulated_replies import Meaning, as_json, as_text
+from flowsteer.backends.simulated_world import WRONG, World, draw, world
+from flowsteer.draft import Draft
+from flowsteer.errors import BackendRejected, ConfigError
+from flowsteer.usage import Usage
+
+SCHEME = "simulated"
+CHARACTERS_PER_TOKEN = 4
+"""Simulated token counts are characters over four: an estimate, so that costs have a scale."""
+
+_PLAN = (
+    "Say what is asked and what is given.",
+    "Work towards it step by step.",
+    "Check the result against the question.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One request, seen from the simulated world.
+
+    Attributes:
+        origin: Who asks.
+        world: The answers its task can get.
+        use: Digest of seed, task, operator, which use of it and what it read: the key of every draw but a checker's.
+        shown: Number of the answer that the operator has before it, None if it has none.
+    """
+
+    origin: Origin
+    world: World
+    use: float
+    shown: int | None
+
+
+class SimulatedBackend:
+    """A `Backend` that plays the executor of a `Profile`.
+
+    Args:
+        profile: What operators are worth.
+        seed: Another seed, another world of outcomes (the truths stay).
+    """
+
+    def __init__(self, profile: Profile = TYPED, seed: int = 0) -> None:
+        self.profile = profile
+        self.seed = seed
+        self._acts = {
+            "planning": self._plan,
+            "solving": self._solve,
+            "verification": self._check,
+            "revision": self._revise,
+            "ensemble": self._choose,
+            "formatting": self._format,
+        }
+
+    @classmethod
+    def from_spec(cls, spec: str) -> "SimulatedBackend":
+        """The backend named by `simulated:[PROFILE][?seed=N][#HASH]`.
+
+        Args:
+            spec: No profile means `typed`. A hash, as in the specs that runs record, must be that of the profile.
+
+        Raises:
+            ConfigError: If the profile is unknown, the seed no integer, or the hash another one.
+
+        >>> SimulatedBackend.from_spec("simulated:?seed=3").seed
+        3
+        """
+        scheme, _, rest = spec.partition(":")
+        rest, _, digest = rest.partition("#")
+        name, _, query = rest.partition("?")
+        options = parse_qs(query, keep_blank_values=True)
+        profile = PROFILES.get(name or TYPED.name)
+        if scheme != SCHEME or profile is None:
+            raise ConfigError(
+                f"no simulated executor is called {spec!r}",
+                f"one of: {', '.join(f'{SCHEME}:{known}' for known in PROFILES)}; a seed goes behind it: ?seed=1",
+            )
+        seed = options.pop("seed", ["0"])[-1]
+        if options or not seed.isdecimal():
+            raise ConfigError(
+                f"{spec!r}: the only option is a seed, a whole number, as in {SCHEME}:{profile.name}?seed=1"
+            )
+        if digest and digest != profile.digest:
+            raise ConfigError(
+                f"{spec!r} names a table with hash {digest}, but profile {profile.name} now has {profile.digest}",
+                "results of the two tables cannot be mixed; start a new run",
+            )
+        return cls(profile, int(seed))
+
+    @property
+    def spec(self) -> str:
+        """`simulated:PROFILE#HASH`, with `?seed=N` before the hash unless it is 0."""
+        seed = f"?seed={self.seed}" if self.seed else ""
+        return f"{SCHEME}:{self.profile.name}{seed}#{self.profile.digest}"
+
+    @property
+    def features(self) -> Features:
+        """It always replies by the schema it is given."""
+        return Features(json_schema=True)
+
+    async def complete(self, request: Request) -> Reply:
+        """Answer an operator.
+
+        Raises:
+            BackendRejected: Somebody else asks: the simulated world has no Director and no free chat.
+        """
+        origin = request.origin
+        if origin is None or origin.category not in self._acts:
+            raise BackendRejected(
+                f"{self.spec} answers operators only, not requests from {origin.role if origin else 'nowhere'}",
+                "use it as the executor; give the Director a backend of its own",
+            )
+        here = world(origin.task)
+        turns = len(request.messages)
+        # Test writes of its tries in the message, not in the draft.
+        before = request.messages[-1].content if origin.operator == "Test" else _content(origin.draft)
+        shown = here.number(before)
+        use = draw(self.seed, here.key, origin.operator, origin.sample, turns, origin.prompt, origin.draft, shown)
+        asked = _Asked(origin, here, use, shown)
+        meaning = self._acts[origin.category](asked)
+        text = as_json(meaning, request.json_schema) if request.json_schema else as_text(meaning)
+        read = sum(len(message.content) for message in request.messages)
+        usage = Usage(1, read // CHARACTERS_PER_TOKEN, len(text) // CHARACTERS_PER_TOKEN)
+        return Reply(text, usage, self.spec)
+
+    async def aclose(self) -> None:
+        """Nothing to release."""
+
+    def _plan(self, asked: _Asked) -> Meaning:
+        return Meaning(words=" ".join(_PLAN), parts=_PLAN)
+
+    def _solve(self, asked: _Asked) -> Meaning:
+        number = self._attempt(asked, asked.origin.operator)
+        return self._computed(asked, number) if asked.origin.operator == "Programmer" else self._told(asked, number)
+
+    def _check(self, asked: _Asked) -> Meaning:
+        origin, text = asked.origin, _content(asked.origin.draft)
+        if origin.operator == "Test":
+            return self._repair(asked, "Programmer")  # It runs the tests itself, and asks for a better program only.
+        shown = "The program" if origin.task.type == "code" else f"The answer {text!r}"
+        if asked.shown == 0 or not self._sees(asked, origin.operator):
+            return Meaning(text, feedback=f"{shown} holds: no fault was found.")
+        feedback = f"{shown} does not hold: one step does not follow from what is given."
+        return Meaning(asked.world.answers[0], passed=False, feedback=feedback)
+
+    def _revise(self, asked: _Asked) -> Meaning:
+        draft = asked.origin.draft
+        solver = "Programmer" if draft.code else "Custom"
+        if draft.verdict is not None and not draft.verdict.passed:
+            return self._repair(asked, solver)
+        return self._told(asked, self._attempt(asked, solver)) if asked.shown is None else _kept(asked, _content(draft))
+
+    def _choose(self, asked: _Asked) -> Meaning:
+        candidates = asked.origin.draft.candidates
+        if not candidates:
+            return _kept(asked, _content(asked.origin.draft))
+        texts = [candidate.answer or candidate.code or candidate.solution for candidate in candidates]
+        if draw(asked.use, "noise") < self.profile.noise:
+            choice = int(draw(asked.use, "any") * len(texts))
+        else:
+            numbers = [asked.world.number(text) for text in texts]
+            choice = numbers.index(Counter(numbers).most_common(1)[0][0])
+        return replace(_kept(asked, texts[choice]), choice=choice)
+
+    def _format(self, asked: _Asked) -> Meaning:
+        text = _content(asked.origin.draft)
+        return Meaning(text) if asked.shown is None else Meaning(asked.world.answers[asked.shown])
+
+    def _attempt(self, asked: _Asked, solver: str) -> int:
+        """The number of the answer that a solver comes to on its own."""
+        thought: object = asked.use
+        if draw(asked.use, "common") < self.profile.common:
+            thought = (self.seed, asked.world.key)
+        if draw(thought, "right") < self._skill(asked, solver):
+            return 0
+        return 1 + int(draw(thought, "which") * WRONG)
+
+    def _repair(self, asked: _Asked, solver: str) -> Meaning:
+        """Another answer than the one shown: right with the solver's skill, else another wrong one."""
+        if draw(asked.use, "right") < self._skill(asked, solver) * self.profile.repair:
+            return self._told(asked, 0)
+        others = [number for number in range(1, WRONG + 1) if number != asked.shown]
+        return self._told(asked, others[int(draw(asked.use, "which") * len(others))])
+
+    def _skill(self, asked: _Asked, solver: str) -> float:
+        kind, profile, draft = asked.origin.task.type, self.profile, asked.origin.draft
+        skill = look_up(profile.skill, solver, "solving", kind)
+        if not asked.world.hard:
+            return skill
+        planned = bool(draft.plan or draft.subproblems)
+        return skill * profile.hard + (profile.planning[kind] if planned else 0.0)
+
+    def _sees(self, asked: _Asked, checker: str) -> bool:
+        """Whether a checker can see a fault in this task's answers: one draw for each task and checker."""
+        power = look_up(self.profile.power, checker, "verification", asked.origin.task.type)
+        return draw(self.seed, asked.world.key, checker, "sees") < power
+
+    def _told(self, asked: _Asked, number: int) -> Meaning:
+        """Answer `number` as a solver words it; a wrong program passes the public tests where Test is blind."""
+        kind, here = asked.origin.task.type, asked.world
+        if kind == "code":
+            return _kept(asked, (here.answers if self._sees(asked, "Test") else here.sly)[number])
+        spoilt = draw(self.seed, here.key, "form") < self.profile.spoilt[kind]
+        return _kept(asked, (here.spoilt if spoilt else here.answers)[number])
+
+    def _computed(self, asked: _Asked, number: int) -> Meaning:
+        """Answer `number` as Programmer gives it: a program that prints it, or the program asked for."""
+        told = self._told(asked, number)
+        if told.code:
+            return told
+        text = asked.world.answers[number] if asked.origin.task.type == "math" else told.answer
+        return Meaning(text, told.words, f"result = {text!r}\nprint(result)")
+
+
+def _kept(asked: _Asked, text: str) -> Meaning:
+    """A text that carries an answer, given as it is."""
+    return Meaning(text, "Each step follows from what is given.", text if asked.origin.task.type == "code" else "")
+
+
+def _content(draft: Draft) -> str:
+    """The text that carries a draft's current result."""
+    return draft.answer or draft.output or draft.code or draft.solution

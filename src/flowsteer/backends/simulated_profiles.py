@@ -1,0 +1,117 @@
+"""Profiles of the simulated executor: small fixed tables of what each operator is worth on each type of task.
+
+The tables are inventions. They say what a Director can learn in the simulated world and nothing about real LLMs.
+A table's hash is part of the backend's name, so it stands in every run that used it.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+
+from flowsteer.task import TaskType
+
+ByType = Mapping[TaskType, float]
+Table = Mapping[str, ByType]
+"""Probabilities by operator name, or by category for operators without a row of their own."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What operators are worth. All tables hold probabilities.
+
+    Attributes:
+        name: What users type after `simulated:`.
+        skill: A solver's first answer is right.
+        power: A checker finds a fault of the type, decided once for each task; it sees no fault where there is none.
+        spoilt: Solvers put a task's answer in a form that graders do not take, until a formatting step puts it right.
+            Nothing for code tasks, and nothing for what a program prints on math tasks.
+        planning: Added to the skill of a solver that reads a plan or sub-problems, on hard tasks only.
+        hard: Factor on every skill on hard tasks.
+        repair: Factor on the skill with which a found fault is repaired.
+        noise: An ensemble step that asks picks any candidate instead of the most frequent one.
+        common: An attempt ends as the task's first thought does instead of by a draw of its own: how alike solvers err.
+    """
+
+    name: str
+    skill: Table
+    power: Table
+    spoilt: ByType
+    planning: ByType
+    hard: float
+    repair: float
+    noise: float
+    common: float
+
+    @cached_property
+    def digest(self) -> str:
+        """First eight hex digits of the table's SHA-256."""
+        plain = {field.name: getattr(self, field.name) for field in fields(self)}
+        return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def look_up(table: Table, operator: str, category: str, kind: TaskType) -> float:
+    """The value of an operator on a type of task: its own row's, else its category's, else 0."""
+    row = table.get(operator) or table.get(category)
+    return row[kind] if row else 0.0
+
+
+def _row(math: float, qa: float, code: float) -> ByType:
+    return {"math": math, "qa": qa, "code": code}
+
+
+def _same(value: float) -> ByType:
+    return _row(value, value, value)
+
+
+TYPED = Profile(
+    name="typed",
+    skill={
+        "Programmer": _row(math=0.55, qa=0.15, code=0.55),
+        "Custom": _row(math=0.35, qa=0.5, code=0.3),
+        "AnswerGenerate": _row(math=0.35, qa=0.55, code=0.2),
+        "solving": _same(0.4),
+    },
+    power={
+        "Verify": _row(math=0.8, qa=0.0, code=0.0),
+        "Review": _row(math=0.0, qa=0.8, code=0.0),
+        "Test": _row(math=0.0, qa=0.0, code=0.9),
+        "verification": _same(0.4),
+    },
+    spoilt=_row(math=0.1, qa=0.6, code=0.0),
+    planning=_row(math=0.1, qa=0.0, code=0.2),
+    hard=0.75,
+    repair=1.0,
+    noise=0.1,
+    common=0.3,
+)
+"""Types need different workflows: Programmer, Verify; AnswerGenerate, Review, Format; Plan, Programmer, Test."""
+
+FLAT = Profile(
+    name="flat",
+    skill={"solving": _same(0.5)},
+    power={"verification": _same(0.7)},
+    spoilt=_same(0.3),
+    planning=_same(0.1),
+    hard=0.75,
+    repair=1.0,
+    noise=0.1,
+    common=0.3,
+)
+"""One workflow serves all types: any solver, any checker, Format."""
+
+NULL = Profile(
+    name="null",
+    skill={"solving": _same(0.5)},
+    power={"verification": _same(0.0)},
+    spoilt=_same(0.0),
+    planning=_same(0.0),
+    hard=1.0,
+    repair=0.0,
+    noise=1.0,
+    common=1.0,
+)
+"""Structure is worth nothing: no check finds a fault, no repair helps, all members of an ensemble say the same."""
+
+PROFILES: Mapping[str, Profile] = {profile.name: profile for profile in (TYPED, FLAT, NULL)}

@@ -1,0 +1,1 @@
+"""Tasks with their references: public benchmarks, the authors' files, users' files, procedural and simulated tasks."""

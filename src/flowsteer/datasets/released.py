@@ -1,0 +1,76 @@
+"""The task files that the paper's authors released: rows of `problem, ground_truth, source, meta`.
+
+A line of such a file is recognised by its `ground_truth`, so `read_samples` takes these files as they are. What they
+repeat from the paper they keep: HumanEval's evaluation tasks are among its training tasks there (spec §7), which
+`flowsteer.datasets.splits.overlap` shows.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flowsteer.datasets.public_tests import docstring_examples, first_assert
+from flowsteer.errors import ConfigError
+from flowsteer.task import TaskType
+
+TYPES: Mapping[str, TaskType] = {
+    "gsm8k": "math",
+    "math": "math",
+    "mathqa": "math",
+    "aime2025": "math",
+    "hotpotqa": "qa",
+    "squad_v2": "qa",
+    "triviaqa": "qa",
+    "nq_open": "qa",
+    "humaneval": "code",
+    "mbpp": "code",
+    "apps": "code",
+    "ds1000": "code",
+}
+"""The twelve datasets and their types."""
+
+_OTHER_NAMES = {"nq": "nq_open", "naturalquestions": "nq_open", "squadv2": "squad_v2", "aime25": "aime2025"}
+
+
+def is_released(row: Mapping[str, Any]) -> bool:
+    """Whether a JSON object is a row of the authors' files."""
+    return "ground_truth" in row and "problem" in row
+
+
+def plain_row(released: Mapping[str, Any], number: int) -> dict[str, Any]:
+    """A row of the authors' files as a plain row.
+
+    Args:
+        released: The row.
+        number: Its line, which becomes its id where it has none.
+
+    Raises:
+        ConfigError: If its source is none of the twelve datasets.
+    """
+    spelled = str(released.get("source", "")).lower().replace("-", "_")
+    dataset = _OTHER_NAMES.get(spelled.replace("_", ""), spelled)
+    if dataset not in TYPES:
+        raise ConfigError(
+            f"line {number} has the unknown source {released.get('source')!r}", f"known: {', '.join(TYPES)}"
+        )
+    meta = released.get("meta") or {}
+    row: dict[str, Any] = {
+        "id": str(released.get("id") or f"released/{dataset}/{number}"),
+        "dataset": dataset,
+        "type": TYPES[dataset],
+        "question": released["problem"],
+        "answer": released["ground_truth"],
+        "meta": dict(meta) | {"file": "released by the paper's authors"},
+    }
+    return row | _code_part(row, meta) if row["type"] == "code" else row
+
+
+def _code_part(row: Mapping[str, Any], meta: Mapping[str, Any]) -> dict[str, Any]:
+    """Tests and code of a code row; public tests are derived as for the public datasets."""
+    tests, name = meta.get("test") or "", meta.get("entry_point") or None
+    part: dict[str, Any] = {"tests": tests, "entry_point": name, "prompt_code": meta.get("code_prompt") or None}
+    if row["dataset"] == "humaneval" and name:
+        part["public_tests"] = docstring_examples(part["prompt_code"] or row["question"], name)
+        part["tests"] = tests if f"check({name})" in tests else f"{tests}\ncheck({name})\n"
+    elif row["dataset"] == "mbpp":
+        part["public_tests"] = first_assert(tests.splitlines())
+    return part

@@ -1,0 +1,132 @@
+"""The plain row: one JSON object of fixed keys that every dataset is brought into before it becomes a `Sample`.
+
+Keys: `id, dataset, type, question, context, answer, entry_point, public_tests, tests, prompt_code, meta, license`. Only
+`id`, `question` and `type` are needed; `answer` is a string or a list of accepted strings. What a key means depends on
+the dataset for three of them: `answer` of a HumanEval row is the body that continues `prompt_code`; `tests` of APPS is
+JSON of inputs and outputs; `meta.options` of MathQA holds the values of the letters.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, get_args
+
+from flowsteer.datasets.base import HiddenTests, ProgramTests, Reference, Sample
+from flowsteer.datasets.options import parse_options
+from flowsteer.errors import ConfigError
+from flowsteer.task import AssertTests, CallTests, PublicTests, StdioTests, Task, TaskType
+
+Row = Mapping[str, Any]
+
+_FORMS = {
+    "gsm8k": "the final number alone, without a unit",
+    "math": "the final value or expression alone, in LaTeX where needed",
+    "mathqa": "the letter of the right option alone: a, b, c, d or e",
+    "aime2025": "an integer from 0 to 999",
+    "hotpotqa": "a few words from the passages, or yes or no",
+    "squad_v2": "a few words copied from the passage, or the word unanswerable if the passage does not answer",
+    "nq_open": "a few words: a name, a date, a number",
+    "triviaqa": "a few words: a name, a date, a number",
+    "humaneval": "Python code that completes the given function",
+    "mbpp": "Python code of the function that the tests call",
+    "apps": "a whole Python program that reads standard input and prints to standard output",
+    "ds1000": "Python code that continues the given code and sets the variable asked for",
+}
+"""How answers must look to be graded, per dataset."""
+
+_TYPE_FORMS: Mapping[str, str] = {
+    "math": "the final value or expression alone",
+    "qa": "a few words, no sentence",
+    "code": "Python code",
+}
+_CALL_FORM = "Python code of the function asked for"
+
+
+def sample_from_row(row: Row, where: str = "a row") -> Sample:
+    """The sample that a plain row describes.
+
+    Args:
+        row: A row; unknown keys are ignored.
+        where: File and line, for the error.
+
+    Raises:
+        ConfigError: If a key is missing or holds something else than it must.
+
+    >>> sample_from_row({"id": "1", "type": "math", "question": "1 + 1?", "answer": "2"}).task.answer_form
+    'the final value or expression alone'
+    """
+    for key in ("id", "question", "type"):
+        if not isinstance(row.get(key), str) or not row[key]:
+            raise ConfigError(
+                f"{where} has no text under {key!r}",
+                'a row is {"id": "1", "type": "math", "question": "…", "answer": "…"}',
+            )
+    if row["type"] not in get_args(TaskType):
+        raise ConfigError(f"{where}: type {row['type']!r} is not one of {', '.join(get_args(TaskType))}")
+    try:
+        tests, public = _hidden_tests(row), _tests(row.get("public_tests"), row)
+    except (ValueError, TypeError, KeyError) as error:
+        raise ConfigError(f"{where}: the tests of {row['id']} cannot be read: {error}") from error
+    dataset = row.get("dataset") or ""
+    task = Task(
+        question=row["question"],
+        type=row["type"],
+        context=row.get("context") or "",
+        id=row["id"],
+        dataset=dataset,
+        entry_point=row.get("entry_point") or None,
+        prompt_code=row.get("prompt_code") or "",
+        public_tests=public,
+        answer_form=_answer_form(row, tests),
+    )
+    return Sample(task, _reference(row, tests))
+
+
+def _answer_form(row: Row, tests: HiddenTests | None) -> str:
+    if row.get("answer_form"):
+        return str(row["answer_form"])
+    if isinstance(tests, CallTests):
+        return _CALL_FORM
+    return _FORMS.get(row.get("dataset") or "", _TYPE_FORMS[row["type"]])
+
+
+def _reference(row: Row, tests: HiddenTests | None) -> Reference:
+    meta = dict(row.get("meta") or {}) | {"license": row.get("license") or ""}
+    options = {str(letter).lower(): str(value) for letter, value in (meta.get("options") or {}).items()}
+    if row.get("dataset") == "mathqa" and not options:
+        options = parse_options(row["question"])
+    answer = row.get("answer")
+    if row["type"] == "code":
+        body = answer if isinstance(answer, str) else ""
+        whole = f"{row['prompt_code']}{body}" if body and row.get("dataset") == "humaneval" else body
+        return Reference(solution=whole, tests=tests, meta=meta)
+    accepted = () if answer is None else (answer,) if isinstance(answer, str) else tuple(answer)
+    if row["type"] == "math":
+        accepted = tuple(text for text in accepted if str(text).strip())
+    elif not accepted and meta.get("is_impossible"):
+        accepted = ("",)
+    return Reference(answers=tuple(str(text) for text in accepted), options=options, meta=meta)
+
+
+def _hidden_tests(row: Row) -> HiddenTests | None:
+    if row.get("dataset") == "ds1000":
+        return ProgramTests(row["tests"]) if row.get("tests") else None
+    return _tests(row.get("tests"), row)
+
+
+def _tests(text: Any, row: Row) -> PublicTests | None:
+    """Tests in the form of task.py: JSON of inputs and outputs, or assert statements."""
+    if not text:
+        return None
+    if isinstance(text, str) and not text.lstrip().startswith("{"):
+        return AssertTests(text)
+    cases = json.loads(text) if isinstance(text, str) else text
+    if not cases["inputs"]:
+        return None
+    if name := cases.get("fn_name"):
+        return CallTests(name, tuple(map(json.dumps, cases["inputs"])), tuple(map(json.dumps, cases["outputs"])))
+    return StdioTests(tuple(map(_stream, cases["inputs"])), tuple(map(_stream, cases["outputs"])))
+
+
+def _stream(case: Any) -> str:
+    """A case's stream as text: APPS gives some as a list of lines."""
+    return case if isinstance(case, str) else "\n".join(str(line) for line in case)

@@ -1,0 +1,115 @@
+"""Exact numbers in answers: integers, decimals, fractions, mixed numbers, percent, amounts, with or without a unit."""
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+_DIGITS = r"(?:\d{1,3}(?:(?:,| , )\d{3})+|\d{1,60})"
+_DECIMAL = rf"(?:{_DIGITS}(?:\.\d{{0,60}})?|\.\d{{1,60}})"
+_LATEX = rf"\\frac\{{\s*(?P<top>-?{_DIGITS})\s*\}}\{{\s*(?P<bottom>{_DIGITS})\s*\}}"
+_FRACTION = rf"(?:(?P<whole>{_DIGITS})[ -]?)?{_LATEX}"
+_SLASH = rf"(?:(?P<whole2>{_DIGITS})\s)?(?P<top2>{_DECIMAL})\s*/\s*(?P<bottom2>{_DECIMAL})"
+_NUMBER = re.compile(
+    rf"(?P<sign>[+-]?)\s*(?P<money>[$€£]|rs\s?\.?)?\s*(?P<sign2>[+-]?)\s*(?:{_FRACTION}|{_SLASH}|(?P<decimal>{_DECIMAL}))"
+    r"(?:\s*(?P<percent>%|percent\b))?(?P<unit>.*)",
+    re.IGNORECASE,
+)
+_UNIT_PARTS = re.compile(r"[A-Za-zµ]+|\^\s*\{?\s*[23]\s*\}?|[./()'-]")
+_SHORT_UNIT = re.compile(
+    r"[mglshwvcfp]|[ckm]m|f?t|in|[km]g|lbs?|hrs?|min|sec|mi|yd|[ap]m|sq|rs|cc|ml|oz|k?mph|kph|a[nt]?|o[nf]",
+    re.IGNORECASE,
+)
+"""Units that may stand right behind the digits, or be shorter than three letters. Any other letter is a variable."""
+
+_NOT_A_UNIT = re.compile(
+    r"or|and|plus|minus|times|over|if|sqrt|frac|pi|log|sin|cos|tan|squared|cubed|factorial|choose"
+    r"|half|halves|(?:third|quarter|fourth|fifth|sixth|eighth|tenth|hundredth)s?",
+    re.IGNORECASE,
+)
+_EXPRESSION_AND_UNIT = re.compile(r"(.*(?:[\d})\]]|\\pi))(\s+.*)")
+MAX_UNIT_WORDS = 8
+_SCALES = {"dozen": 12, "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number as it was written.
+
+    Attributes:
+        value: Exact value, the percent sign left aside.
+        percent: Whether it was given in percent.
+        unit: What stood behind it, in lower case.
+    """
+
+    value: Fraction
+    percent: bool = False
+    unit: str = ""
+
+
+def read_number(text: str) -> Number | None:
+    r"""The number that a text is, as `flowsteer.grading.extract.plain` spells it; None if it is anything else.
+
+    >>> read_number("1,200.50").value, read_number("22 1 / 2 days").value, read_number("-\\frac{1}{2}").value
+    (Fraction(2401, 2), Fraction(45, 2), Fraction(-1, 2))
+    >>> read_number("2 million dollars").value, read_number("16 %").percent
+    (Fraction(2000000, 1), True)
+    >>> read_number("12 or 13") is read_number("3,5") is read_number("2x") is read_number("3 ab") is None
+    True
+    """
+    found = _NUMBER.fullmatch(text.strip())
+    if found is None or (found["sign"] and found["sign2"]):
+        return None
+    value = _value(found)
+    unit = found["unit"].strip()
+    if value is None or (unit and not _is_unit(found["unit"])):
+        return None
+    scale = _SCALES.get(unit.split()[0].lower().rstrip("s"), 1) if unit else 1
+    negative = "-" in (found["sign"], found["sign2"])
+    return Number((-value if negative else value) * scale, found["percent"] is not None, unit.lower())
+
+
+def same_number(gold: Number, answer: Number) -> bool:
+    """Whether two numbers are equal, exactly.
+
+    Units are not compared. Where one alone is in percent, 50% is 50 (the question asked for percent) and 1/2.
+    """
+    if gold.percent == answer.percent:
+        return gold.value == answer.value
+    marked, bare = (gold, answer) if gold.percent else (answer, gold)
+    return bare.value in (marked.value, marked.value / 100)
+
+
+def without_unit(text: str) -> str:
+    r"""An expression without the unit that may stand behind it.
+
+    >>> without_unit(r"12\sqrt{3} square inches"), without_unit("x + 2"), without_unit("2 ab")
+    ('12\\sqrt{3}', 'x + 2', '2 ab')
+    """
+    found = _EXPRESSION_AND_UNIT.fullmatch(text)
+    return found[1] if found and _is_unit(found[2]) else text
+
+
+def _value(found: re.Match[str]) -> Fraction | None:
+    if found["decimal"]:
+        return _fraction(found["decimal"])
+    whole, top, bottom = (found[name] or found[f"{name}2"] for name in ("whole", "top", "bottom"))
+    divisor = _fraction(bottom)
+    if divisor == 0:
+        return None
+    return _fraction(whole or "0") + _fraction(top) / divisor
+
+
+def _fraction(text: str) -> Fraction:
+    return Fraction(re.sub(r"[\s,]", "", text).rstrip(".") or "0")
+
+
+def _is_unit(text: str) -> bool:
+    """Whether what stands behind a number is a unit: a few words without anything to compute or choose."""
+    if _UNIT_PARTS.sub("", text).strip():
+        return False
+    words = re.findall(r"[A-Za-zµ]+", text)
+    if not words or len(words) > MAX_UNIT_WORDS or any(_NOT_A_UNIT.fullmatch(word) for word in words):
+        return False
+    if text[0].isalpha() and not _SHORT_UNIT.fullmatch(words[0]):
+        return False
+    return all(len(word) > 2 or _SHORT_UNIT.fullmatch(word) for word in words)
