@@ -18,6 +18,7 @@ def observe(
     asks_prompt: NodeId | None = None,
     history: tuple[Exchange, ...] = (),
     max_turns: int = 20,
+    seed: int = 0,
     **rules: object,
 ) -> Observation:
     canvas = replace(Rules(LIBRARY.categories), **rules)
@@ -31,4 +32,5 @@ def observe(
         unmet=unmet(workflow, canvas),
         asks_prompt=asks_prompt,
         history=history,
+        seed=seed,
     )

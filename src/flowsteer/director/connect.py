@@ -27,8 +27,8 @@ async def connect_director(
     """The Director that a spec names.
 
     Args:
-        spec: `human`, `script:FILE`, `dsl:WORKFLOW`, `simulated:` (random edits; `simulated:?seed=1` others; the profiles
-            of the simulated executor are understood and change nothing), or the spec of a backend whose LLM directs.
+        spec: `human`, `script:FILE`, `dsl:WORKFLOW`, `simulated:` (random edits; `simulated:?seed=1`; profiles of
+            the simulated executor are understood and change nothing), or the spec of a backend whose LLM directs.
         connect: Makes the backend of an LLM that is to direct.
         sampling: How an LLM draws; the paper's evaluation sampling by default.
         layout: How an LLM is shown the episode.

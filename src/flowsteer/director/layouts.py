@@ -101,7 +101,7 @@ def cut(text: str, most: int) -> str:
 
 
 def _render(template: str, **values: object) -> str:
-    return _templates().get_template(template).render(**values)
+    return _templates().get_template(template).render(**values).strip()
 
 
 @cache

@@ -18,7 +18,8 @@ FINISH = 0.5
 class RandomDirector:
     """Draws a legal edit each turn, and finishes at some time once it may.
 
-    Its choice is a function of seed, task, turn and what was said so far, so the same episode comes out again.
+    Its choice is a function of its seed, the episode's, the task, and what was said so far: the same episode comes out
+    again.
 
     Attributes:
         seed: Another seed, another Director.
@@ -38,7 +39,7 @@ class RandomDirector:
             ConfigError: If the canvas allows no edit at all.
         """
         said = tuple(turn.text for turn in observation.history)
-        rng = random.Random(repr((self.seed, observation.task.digest, observation.turn, said)))  # noqa: S311
+        rng = random.Random(repr((self.seed, observation.seed, observation.task.digest, said)))  # noqa: S311
         if observation.asks_prompt:
             reply = PromptText(rng.choice(INSTRUCTIONS))
             return Turn(f"<prompt>{reply.text}</prompt>", reply)

@@ -42,7 +42,7 @@ class ScriptedDirector:
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"the script {path} cannot be read: {error}") from error
+            raise ConfigError(f"the script {path} cannot be read: {error}", "check the path") from error
         lines = [line.strip() for line in text.splitlines()]
         said = [line for line in lines if line and not line.startswith("#")]
         if not said:
