@@ -129,6 +129,7 @@ WRONG = [
     ("18", "between 17 and 19"),
     ("18", "It is certainly not 18."),
     ("18", "About 18 thousand people came."),
+    ("5 pm", "5 am"),
     ("18", "It is half of 18 in the end"),
     ("2", "She wrote 2x on the board"),
     ("18", "118"),

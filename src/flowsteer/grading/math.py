@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from flowsteer.grading.base import RIGHT, Grade, wrong
 from flowsteer.grading.extract import final_answer, plain
-from flowsteer.grading.math_process import MathWorkers
+from flowsteer.grading.math_process import MathWorkers, UnreadableGold
 from flowsteer.grading.numbers import read_number, same_number, without_unit
 
 MAX_CHARS = 2000
@@ -72,8 +72,11 @@ async def grade_option(gold: str, options: Mapping[str, str], answer: str, worke
     if letter := chosen_letter(given):
         return RIGHT if letter == right else wrong("another option")
     value = re.sub(rf"^{right}\s*\)\s*", "", options.get(right, "").strip())
-    if value and await equivalent(value, given, workers):
-        return RIGHT
+    try:
+        if value and await equivalent(value, given, workers):
+            return RIGHT
+    except UnreadableGold:
+        pass  # A value in words, and other words given: the letter would have been right.
     return wrong("neither the letter nor the value of the right option" if answer.strip() else "there is no answer")
 
 
@@ -105,6 +108,8 @@ async def equivalent(gold: str, answer: str, workers: MathWorkers) -> bool:
     gold_number, number = read_number(right), read_number(given)
     if gold_number and number:
         return same_number(gold_number, number)
+    if gold_number:
+        right = str(gold_number.value)
     right, given = (without_unit(_JOINED.sub(", ", text)) for text in (right, given))
     if _is_prose(right) or _is_prose(given):
         return _spelling(right) == _spelling(given)
@@ -113,7 +118,8 @@ async def equivalent(gold: str, answer: str, workers: MathWorkers) -> bool:
 
 def _spelling(text: str) -> str:
     """The text without spaces, case and braces around single characters, for comparing words and option values."""
-    return re.sub(r"\{(\w)\}", r"\1", re.sub(r"\s+", "", text)).rstrip(".").casefold()
+    bare = re.sub(r"(?<=[A-Za-z])\.", "", re.sub(r"\s+", "", text))
+    return re.sub(r"\{(\w)\}", r"\1", bare).rstrip(".").casefold()
 
 
 def _is_prose(text: str) -> bool:

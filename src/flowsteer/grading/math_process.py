@@ -21,6 +21,10 @@ _PROGRAM = (
 )
 
 
+class UnreadableGold(GraderError):
+    """The gold answer is no mathematics that the library can read."""
+
+
 class MathWorkers:
     """A pool of workers, started when needed.
 
@@ -41,7 +45,8 @@ class MathWorkers:
         An answer that cannot be read is not equal.
 
         Raises:
-            GraderError: The gold cannot be read, the library failed, or the time limit was hit.
+            UnreadableGold: The gold cannot be read.
+            GraderError: The library failed or the time limit was hit.
         """
         async with self._slots:
             worker = self._idle.pop() if self._idle else await self._start()
@@ -58,7 +63,7 @@ class MathWorkers:
         if "failed" in said:
             raise GraderError(f"the comparison failed: {said['failed']}")
         if said.get("unreadable") == "gold":
-            raise GraderError("the gold answer cannot be read as mathematics")
+            raise UnreadableGold("the gold answer cannot be read as mathematics")
         return bool(said.get("equal", False))
 
     async def aclose(self) -> None:

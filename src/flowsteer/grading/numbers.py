@@ -16,7 +16,7 @@ _NUMBER = re.compile(
 )
 _UNIT_PARTS = re.compile(r"[A-Za-zµ]+|\^\s*\{?\s*[23]\s*\}?|[./()'-]")
 _SHORT_UNIT = re.compile(
-    r"[mglshwvcfp]|[ckm]m|f?t|in|[km]g|lbs?|hrs?|min|sec|mi|yd|[ap]m|sq|rs|cc|ml|oz|k?mph|kph|a[nt]?|o[nf]",
+    r"[mglshwvcf]|[ckm]m|f?t|in|[km]g|lbs?|hrs?|min|sec|mi|yd|sq|rs|cc|ml|oz|k?mph|kph|a[nt]?|o[nf]",
     re.IGNORECASE,
 )
 """Units that may stand right behind the digits, or be shorter than three letters. Any other letter is a variable."""
