@@ -44,6 +44,7 @@ class Setup:
         layout: How an LLM Director is shown the episode: `conversation` or `rebuilt`.
         two_step: Whether the canvas asks for each instruction in a turn of its own.
         canvas: Turn limit and feedback.
+        max_steps: Most operators a workflow may hold on the canvas.
         director_sampling: How the Director draws.
         executor_sampling: How the operators draw.
         node_seconds: Longest time one node may take.
@@ -61,6 +62,7 @@ class Setup:
     layout: Literal["conversation", "rebuilt"] = "conversation"
     two_step: bool = False
     canvas: Settings = Settings()  # noqa: RUF009 - frozen
+    max_steps: int = 24
     director_sampling: Sampling = Sampling(0.6, 0.95, 20, 2048)  # noqa: RUF009 - frozen; spec §6, evaluation
     executor_sampling: Sampling = Sampling()  # noqa: RUF009 - frozen
     node_seconds: float = 600.0
@@ -111,9 +113,10 @@ class Session:
 
     def canvas(self, task: Task, emit: Emit = ignore, episode: str = "", memo: Memo | None = None) -> Canvas:
         """A fresh canvas for one episode on a task."""
-        base = Rules(self.library.categories, two_step=self.setup.two_step, backends=tuple(self.roster))
-        rules, seed = rules_for(task, self.library, base), seed_of(self.setup.seed, episode or task.digest)
-        return Canvas(task, self.executor(memo), rules, self.setup.canvas, emit, seed)
+        setup, categories = self.setup, self.library.categories
+        base = Rules(categories, max_steps=setup.max_steps, two_step=setup.two_step, backends=tuple(self.roster))
+        rules, seed = rules_for(task, self.library, base), seed_of(setup.seed, episode or task.digest)
+        return Canvas(task, self.executor(memo), rules, setup.canvas, emit, seed)
 
     async def episode(self, task: Task, emit: Emit = ignore, episode: str = "", memo: Memo | None = None) -> Episode:
         """Let the Director work on a task, to the end of the episode.
