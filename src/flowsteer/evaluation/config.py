@@ -1,0 +1,186 @@
+"""What an evaluation is: a TOML file or command-line options, checked; unknown keys are refused."""
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from flowsteer.backends.base import Sampling
+from flowsteer.backends.budget import Caps
+from flowsteer.canvas.canvas import Settings
+from flowsteer.errors import ConfigError
+from flowsteer.session import DEFAULT_BACKEND, Setup
+
+
+class Strict(BaseModel):
+    """A part of the configuration; what it does not know it refuses."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SamplingConfig(Strict):
+    """How an LLM draws; see `flowsteer.backends.base.Sampling`."""
+
+    temperature: float = Field(default=0.0, ge=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    top_k: int = Field(default=0, ge=0)
+    max_tokens: int = Field(default=1024, ge=1)
+
+
+class CapsConfig(Strict):
+    """Budget of the run; see `flowsteer.backends.budget.Caps`."""
+
+    calls: int | None = Field(default=None, ge=0)
+    tokens: int | None = Field(default=None, ge=0)
+    seconds: float | None = Field(default=None, ge=0)
+    cost: float | None = Field(default=None, ge=0)
+
+
+class EvaluationConfig(Strict):
+    """An evaluation.
+
+    Attributes:
+        datasets: Names, or paths of `.jsonl` files.
+        systems: Specs of the systems.
+        without: Ablations: each adds a copy of every Director system that goes without it.
+        data: Folder of `NAME.jsonl` files to read instead of downloading.
+        split: Split that is tested on.
+        limit: Tasks of each dataset; None for all.
+        epochs: Times each task is run.
+        seed: Seed of the choice of tasks and of every draw.
+        executor: Spec of the LLM that runs the operators.
+        roster: Backends that single steps may name: spec by name.
+        library: Operator libraries.
+        sandbox: Where code runs.
+        layout: How an LLM Director is shown the episode.
+        two_step: Whether the canvas asks for each instruction in a turn of its own.
+        max_turns: Turn limit of a Director.
+        director_sampling: How Directors draw.
+        executor_sampling: How operators draw.
+        node_seconds: Longest time one node may take.
+        concurrency: Episodes at once.
+        engine: `local`, or `ray` for worker processes.
+        workers: Worker processes of `ray`.
+        caps: Budget of the run.
+        cache: File of the response cache; None for none.
+    """
+
+    datasets: tuple[str, ...] = Field(min_length=1)
+    systems: tuple[str, ...] = Field(min_length=1)
+    without: tuple[str, ...] = ()
+    data: Path | None = None
+    split: str = "test"
+    limit: int | None = Field(default=128, ge=1)
+    epochs: int = Field(default=1, ge=1)
+    seed: int = Field(default=0, ge=0)
+    executor: str = DEFAULT_BACKEND
+    roster: dict[str, str] = {}
+    library: str = "paper"
+    sandbox: Literal["auto", "monty", "bubblewrap", "container"] = "auto"
+    layout: Literal["conversation", "rebuilt"] = "conversation"
+    two_step: bool = False
+    max_turns: int = Field(default=20, ge=1)
+    director_sampling: SamplingConfig = SamplingConfig(temperature=0.6, top_p=0.95, top_k=20, max_tokens=2048)
+    executor_sampling: SamplingConfig = SamplingConfig()
+    node_seconds: float = Field(default=600.0, gt=0)
+    concurrency: int = Field(default=8, ge=1)
+    engine: Literal["local", "ray"] = "local"
+    workers: int = Field(default=2, ge=1)
+    caps: CapsConfig = CapsConfig()
+    cache: Path | None = None
+
+
+OUTSIDE = ("datasets", "systems", "without", "data", "split", "limit", "epochs")
+"""What says which episodes there are, not how one goes: a run may be extended by changing it."""
+
+FREE = ("concurrency", "engine", "workers", "caps", "cache")
+"""What no result depends on."""
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> EvaluationConfig:
+    """Read an evaluation file.
+
+    Args:
+        path: A TOML file.
+        overrides: Changes such as `limit=20` or `executor_sampling.max_tokens=64`: values as in TOML; what is no TOML
+            value is a string.
+
+    Raises:
+        ConfigError: The file is absent or no TOML, a key is unknown, or a value does not fit.
+    """
+    try:
+        plain = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            f"the file {path} cannot be read: {error.strerror}", "examples/paper_eval.toml is one"
+        ) from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from error
+    for override in overrides:
+        _override(plain, override)
+    return make_config(plain, path.name)
+
+
+def make_config(plain: dict[str, Any], where: str = "the evaluation") -> EvaluationConfig:
+    """Check plain values.
+
+    Args:
+        plain: Values by name; those not given are at their default.
+        where: What to call them in an error.
+
+    Raises:
+        ConfigError: A key is unknown or a value does not fit; all faults are named.
+    """
+    try:
+        return EvaluationConfig.model_validate(plain)
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, fault['loc']))}: {_told(fault)}" for fault in error.errors()]
+        raise ConfigError(
+            f"{where}: {'; '.join(faults)}", f"keys: {', '.join(EvaluationConfig.model_fields)}"
+        ) from error
+
+
+def setup_of(config: EvaluationConfig) -> Setup:
+    """The session that an evaluation needs; its Directors are connected one by one."""
+    return Setup(
+        director="",
+        executor=config.executor,
+        roster=config.roster,
+        library=config.library,
+        sandbox=config.sandbox,
+        layout=config.layout,
+        two_step=config.two_step,
+        canvas=Settings(max_turns=config.max_turns),
+        director_sampling=Sampling(**config.director_sampling.model_dump()),
+        executor_sampling=Sampling(**config.executor_sampling.model_dump()),
+        node_seconds=config.node_seconds,
+        seed=config.seed,
+        caps=Caps(**config.caps.model_dump()),
+        cache=config.cache,
+    )
+
+
+def settings_of(config: EvaluationConfig) -> dict[str, Any]:
+    """What decides how an episode goes: it must be the same for a run to be resumed."""
+    return {"command": "eval"} | config.model_dump(mode="json", exclude={*OUTSIDE, *FREE})
+
+
+def _override(plain: dict[str, Any], override: str) -> None:
+    name, equals, text = override.partition("=")
+    *path, last = name.strip().split(".")
+    if not equals or not last:
+        raise ConfigError(f"{override!r} is no setting", "NAME=VALUE, such as limit=20 or caps.calls=1000")
+    for part in path:
+        plain = plain.setdefault(part, {})
+        if not isinstance(plain, dict):
+            raise ConfigError(f"{override!r}: {part} holds no settings of its own")
+    try:
+        plain[last] = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        plain[last] = text
+
+
+def _told(fault: Any) -> str:
+    return "unknown key" if fault["type"] == "extra_forbidden" else f"{fault['msg'].lower()}, found {fault['input']!r}"

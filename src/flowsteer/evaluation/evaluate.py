@@ -1,0 +1,109 @@
+"""An evaluation from its configuration to its last episode: the one function behind `flowsteer eval`."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from flowsteer.backends.base import Backend
+from flowsteer.errors import BudgetExceeded, RunError
+from flowsteer.evaluation.config import EvaluationConfig, make_config, settings_of, setup_of
+from flowsteer.evaluation.episodes import GradeAnswer
+from flowsteer.evaluation.progress import OnProgress, Progress, quietly
+from flowsteer.evaluation.runner import LocalEngine, jobs_of, run_jobs, spent_before
+from flowsteer.evaluation.specs import parse_systems
+from flowsteer.evaluation.systems import System
+from flowsteer.evaluation.tasks import load_tasks
+from flowsteer.evaluation.validation import FOLDER, FolderBench, design_all
+from flowsteer.runs.folder import RunFolder
+from flowsteer.session import Session, open_session
+from flowsteer.usage import NO_USAGE
+
+PLAN = "plan.json"
+"""The configuration of the latest start: which episodes the run is to hold, and where its tasks are from."""
+
+
+async def evaluate(
+    config: EvaluationConfig,
+    path: Path,
+    on_progress: OnProgress = quietly,
+    extra: Mapping[str, Backend] | None = None,
+) -> Progress:
+    """Run an evaluation into a folder, or go on with it.
+
+    Args:
+        config: The evaluation.
+        path: The run folder. One that holds episodes of the same settings is resumed, and extended by systems, tasks
+            and epochs that are new.
+        on_progress: Called at the start and after each episode.
+        extra: Backends made elsewhere, by the spec that names them; not for `ray`.
+
+    Returns:
+        The final counts; `stopped` says why if the budget, or too many errors, ended it early.
+
+    Raises:
+        ConfigError: A setting, a name or a dataset does not fit; found before the first episode.
+        RunError: The folder belongs to another run.
+        BackendUnavailable: A backend cannot be reached at the start, or is lost while a workflow is being chosen.
+        SandboxError: The sandbox asked for is not there.
+    """
+    systems = parse_systems(config.systems, config.without)
+    tasks = load_tasks(config, systems)
+    with RunFolder.create(path, settings_of(config)) as folder:
+        write_plan(path, config)
+        async with open_session(setup_of(config), extra) as session, open_grader(session) as grade:
+            with RunFolder.create(path / FOLDER, settings_of(config)) as trials:
+                for part in (folder, trials):
+                    session.budget.settle(NO_USAGE, spent_before(part))
+                for system in systems:
+                    if isinstance(system, System):
+                        await system.check(session)
+                engine = LocalEngine(session, trials, grade, config.concurrency)
+                bench = {
+                    name: FolderBench(session, name, samples, trials, engine)
+                    for name, samples in tasks.validation.items()
+                }
+                try:
+                    chosen = await design_all(systems, bench)
+                except BudgetExceeded as error:
+                    total = len(systems) * config.epochs * sum(map(len, tasks.test.values()))
+                    return Progress(total, stopped=error.message)
+            jobs = list(jobs_of(chosen, tasks.test, config.epochs, config.seed))
+            if config.engine == "local":
+                engine = LocalEngine(session, folder, grade, config.concurrency)
+                return await run_jobs(jobs, engine, folder, on_progress)
+            spent = session.budget.spent
+        from flowsteer.evaluation.ray_engine import ray_engine
+
+        async with ray_engine(setup_of(config), spent, folder, config.workers, config.concurrency) as remote:
+            return await run_jobs(jobs, remote, folder, on_progress)
+
+
+@asynccontextmanager
+async def open_grader(session: Session) -> AsyncIterator[GradeAnswer]:
+    """The one grader of training and evaluation."""
+    from flowsteer.grading.grade import Grader
+
+    async with Grader() as grader:
+        yield grader.grade
+
+
+def write_plan(path: Path, config: EvaluationConfig) -> None:
+    """Keep the configuration of this start beside its episodes."""
+    fresh = path / f"{PLAN}.tmp"
+    fresh.write_text(config.model_dump_json(indent=2), encoding="utf-8")
+    fresh.replace(path / PLAN)
+
+
+def read_plan(path: Path) -> EvaluationConfig:
+    """The configuration with which a run was last started.
+
+    Raises:
+        RunError: The folder holds no evaluation.
+        ConfigError: Its plan is of another version.
+    """
+    try:
+        plain = json.loads((path / PLAN).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} holds no evaluation", "flowsteer eval … --run DIR makes one") from error
+    return make_config(plain, str(path / PLAN))

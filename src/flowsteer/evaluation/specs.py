@@ -1,0 +1,104 @@
+"""From the spec of a system, such as `sc:5`, to the system."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import cast
+
+from flowsteer.errors import ConfigError
+from flowsteer.evaluation.ablations import ABLATIONS, OPTION, Ablation, ablated
+from flowsteer.evaluation.baselines import COT, DIRECT, REFINE, SC_TEMPERATURE, self_consistency
+from flowsteer.evaluation.design import Designer, FixedBest
+from flowsteer.evaluation.search import Search
+from flowsteer.evaluation.systems import System, WorkflowSystem
+from flowsteer.workflow.dsl import parse_dsl
+
+FORMS = "direct, cot, sc:N, refine, fixed:DSL, fixed:best, search:rounds=8,tasks=8, director:SPEC"
+
+VALIDATION_TASKS = 8
+"""Validation tasks of each dataset that `fixed:best` uses."""
+
+
+def parse_system(spec: str) -> System | Designer:
+    """The system that a spec names. It connects nothing; `System.check` does.
+
+    * `direct`: one LLM call that is told to answer at once (a second one only if the reply is empty, cut or no code).
+    * `cot`: one LLM call that is told to reason step by step (the operator Custom without an instruction).
+    * `sc:N`: N such calls at temperature 0.7 and a vote; where no answer has more than half of the votes, one more
+      call names the answer that agrees best (`[Custom, …] -> ScEnsemble`).
+    * `refine`: step-by-step reasoning, then at most two rounds of a critique and a new solution; it stops as soon as a
+      critique finds no fault (`Custom -> (Review -> Revise) * 2`; self-refine, Madaan et al. 2023, arXiv 2303.17651).
+    * `fixed:DSL`: that workflow on every task.
+    * `fixed:best`, `search:…`: one workflow for each dataset, chosen on validation tasks.
+    * `director:SPEC`: the Director of that spec; ` --without canvas,prompts`, ` --without multi-turn` or
+      ` --without agent` behind it name the paper's ablations.
+
+    For code tasks the answer of each of them is the code, never run before it is graded unless an operator does.
+
+    Args:
+        spec: The spec.
+
+    Raises:
+        ConfigError: It names no system.
+        DSLError: Its workflow does not parse.
+
+    >>> parse_system("sc:3").name
+    'sc:3'
+    """
+    scheme, _, rest = spec.strip().partition(":")
+    if spec in _FIXED:
+        return WorkflowSystem(spec, parse_dsl(_FIXED[spec]))
+    if spec == "fixed:best":
+        return FixedBest(VALIDATION_TASKS)
+    if scheme == "search":
+        return Search.from_spec(spec)
+    if rest and scheme in _MAKERS:
+        return _MAKERS[scheme](rest)
+    raise ConfigError(f"{spec!r} names no system", f"one of: {FORMS}")
+
+
+def parse_systems(specs: Iterable[str], without: Iterable[str] = ()) -> tuple[System | Designer, ...]:
+    """The systems of an evaluation, each once.
+
+    Args:
+        specs: Their specs.
+        without: Ablations; each adds, behind every whole `director:` system, one that goes without it.
+
+    Raises:
+        ConfigError: A spec names no system, or an ablation has no Director to go without.
+        DSLError: A workflow does not parse.
+    """
+    wanted: list[str] = []
+    dropped = list(without)
+    for spec in specs:
+        wanted.append(spec)
+        if spec.startswith("director:") and OPTION not in spec:
+            wanted += [f"{spec}{OPTION}{name}" for name in dropped]
+    if dropped and not any(OPTION in spec for spec in wanted):
+        raise ConfigError(f"--without {','.join(dropped)} needs a system director:SPEC", "--system director:SPEC")
+    if not wanted:
+        raise ConfigError("no system was named", f"--system S, one of: {FORMS}")
+    return tuple(parse_system(spec) for spec in dict.fromkeys(wanted))
+
+
+def _consistent(count: str) -> System:
+    if not count.isdecimal():
+        raise ConfigError(f"sc:{count}: expected how often to draw", "sc:5")
+    return WorkflowSystem(f"sc:{int(count)}", self_consistency(int(count)), SC_TEMPERATURE)
+
+
+def _fixed(text: str) -> System:
+    return WorkflowSystem(f"fixed:{text}", parse_dsl(text))
+
+
+def _directed(text: str) -> System:
+    director, _, names = text.partition(OPTION)
+    without = frozenset(part.strip() for part in names.split(",") if part.strip())
+    unknown = sorted(without - set(ABLATIONS))
+    if unknown or (OPTION in text and not without):
+        raise ConfigError(
+            f"a Director cannot go without {', '.join(unknown) or 'nothing'}", f"--without {', '.join(ABLATIONS)}"
+        )
+    return ablated(director.strip(), cast("frozenset[Ablation]", without))
+
+
+_FIXED: Mapping[str, str] = {"direct": DIRECT, "cot": COT, "refine": REFINE}
+_MAKERS: Mapping[str, Callable[[str], System]] = {"sc": _consistent, "fixed": _fixed, "director": _directed}

@@ -1,0 +1,176 @@
+"""What is compared: a system takes a task to an answer; all run through one executor and leave the same events."""
+
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import Protocol, runtime_checkable
+
+from flowsteer.canvas.episode import run_episode, task_to_json
+from flowsteer.errors import BackendRejected, ConfigError
+from flowsteer.evaluation.baselines import with_baselines
+from flowsteer.evaluation.no_prompts import WithoutPrompts
+from flowsteer.runs.events import Emit, EpisodeEnded, EpisodeStarted, Event, TurnTaken
+from flowsteer.session import Session
+from flowsteer.task import Task
+from flowsteer.usage import NO_USAGE
+from flowsteer.workflow.dsl import to_dsl
+from flowsteer.workflow.nodes import Workflow
+from flowsteer.workflow.rules import Rules, violations
+
+UNDIRECTED = "no Director"
+"""Why the episode of a fixed workflow ended: nobody could finish it."""
+
+
+@runtime_checkable
+class System(Protocol):
+    """Takes a task to an answer. Plain data: it can be sent to another process, and connects through the session."""
+
+    @property
+    def name(self) -> str:
+        """The spec that names it in records and reports."""
+        ...
+
+    async def check(self, session: Session) -> None:
+        """Find out before the first episode whether it can run.
+
+        Raises:
+            ConfigError: It cannot, such as for an operator that the library does not have.
+            BackendUnavailable: Its Director cannot be reached.
+        """
+        ...
+
+    async def run(self, session: Session, task: Task, emit: Emit, episode: str, seed: int) -> EpisodeEnded:
+        """Work on one task, from `EpisodeStarted` to `EpisodeEnded`, both emitted.
+
+        Args:
+            session: What is connected.
+            task: The task; no reference comes near a system.
+            emit: Gets every event of the episode.
+            episode: Its id.
+            seed: Seed of every draw in it.
+
+        Raises:
+            BackendUnavailable: A backend is gone; nothing is made up.
+            SandboxError: The sandbox broke.
+            BudgetExceeded: The budget is spent.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowSystem:
+    """Runs one workflow on every task: direct, cot, sc, refine, fixed, and what a search found.
+
+    Attributes:
+        name: Its spec.
+        workflow: The workflow.
+        temperature: At which its operators draw; None for the run's own.
+    """
+
+    name: str
+    workflow: Workflow
+    temperature: float | None = None
+
+    async def check(self, session: Session) -> None:
+        """See `System.check`."""
+        check_workflow(self.name, self.workflow, session)
+
+    async def run(self, session: Session, task: Task, emit: Emit, episode: str, seed: int) -> EpisodeEnded:
+        """See `System.run`."""
+        started = perf_counter()
+        emit(EpisodeStarted(episode, task_to_json(task), "", session.executor_backend.spec, {"system": self.name}))
+        own = with_baselines(seeded(session, seed, self.temperature))
+        execution = await own.execute(self.workflow, task, emit)
+        ended = EpisodeEnded(
+            answer=execution.draft.answer,
+            finished=False,
+            reason=UNDIRECTED,
+            turns=0,
+            stated="",
+            dsl=to_dsl(self.workflow),
+            workflow=self.workflow,
+            director_usage=NO_USAGE,
+            executor_usage=execution.usage,
+            seconds=perf_counter() - started,
+        )
+        emit(ended)
+        return ended
+
+
+@dataclass(frozen=True, slots=True)
+class DirectorSystem:
+    """A Director that builds a workflow for each task on the canvas.
+
+    Attributes:
+        name: Its spec.
+        director: Spec of the Director.
+        execute: False runs nothing before the end of an episode (the ablation "without canvas").
+        prompts: False drops every instruction the Director gives, and asks for none (the ablation "without prompts").
+    """
+
+    name: str
+    director: str
+    execute: bool = True
+    prompts: bool = True
+
+    async def check(self, session: Session) -> None:
+        """See `System.check`."""
+        await session.connect_director(self.director)
+
+    async def run(self, session: Session, task: Task, emit: Emit, episode: str, seed: int) -> EpisodeEnded:
+        """See `System.run`.
+
+        A request that the Director's LLM refuses ends the episode, and the workflow is scored as it stands.
+        """
+        director = await session.connect_director(self.director)
+        setup = replace(session.setup, seed=seed, canvas=replace(session.setup.canvas, execute=self.execute))
+        if not self.prompts:
+            director, setup = WithoutPrompts(director), replace(setup, two_step=False)
+        started, spent = perf_counter(), NO_USAGE
+
+        def watch(event: Event) -> None:
+            nonlocal spent
+            if isinstance(event, TurnTaken):
+                spent += event.usage
+            emit(event)
+
+        canvas = replace(session, setup=setup).canvas(task, watch, episode)
+        try:
+            return (await run_episode(canvas, director, watch, episode, session.executor_backend.spec)).ended
+        except BackendRejected as error:
+            ended = EpisodeEnded(
+                answer=canvas.draft.answer,
+                finished=False,
+                reason=f"the Director's LLM refused: {error.message}",
+                turns=canvas.turn,
+                stated="",
+                dsl=to_dsl(canvas.workflow),
+                workflow=canvas.workflow,
+                director_usage=spent,
+                executor_usage=canvas.spent,
+                seconds=perf_counter() - started,
+            )
+            emit(ended)
+            return ended
+
+
+def check_workflow(name: str, workflow: Workflow, session: Session) -> None:
+    """Make sure that a workflow can run in a session.
+
+    Raises:
+        ConfigError: It is empty, or breaks a rule.
+    """
+    library = with_baselines(session).library
+    broken = violations(workflow, Rules(library.categories, max_steps=10_000, backends=tuple(session.roster)))
+    if broken or not workflow.nodes:
+        raise ConfigError(
+            f"{name} cannot run: {'; '.join(broken) or 'the workflow is empty'}",
+            "flowsteer operators lists what exists",
+        )
+
+
+def seeded(session: Session, seed: int, temperature: float | None = None) -> Session:
+    """The session with another seed, and its operators drawing at another temperature if one is given."""
+    sampling = session.setup.executor_sampling
+    if temperature is not None:
+        sampling = replace(sampling, temperature=temperature)
+    return replace(session, setup=replace(session.setup, seed=seed, executor_sampling=sampling))
