@@ -122,12 +122,11 @@ def _commit(source: Source, revision: str) -> str:
         return revision
     try:
         from huggingface_hub import HfApi
-        from huggingface_hub.errors import HfHubHTTPError
     except ImportError as error:
         raise _missing() from error
     try:
         found = HfApi().dataset_info(source.repository, revision=revision).sha
-    except (HfHubHTTPError, OSError) as error:
+    except Exception as error:  # Which errors there are is up to the HTTP client that the hub's library chose.
         raise _unreachable(source, error) from error
     if found is None:
         raise ConfigError(f"the hub names no commit for {source.repository} at {revision}")

@@ -5,7 +5,9 @@ Families about programs and rules of rewriting ask for a result in words, not fo
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import redirect_stdout
 from functools import cache
+from io import StringIO
 from itertools import count
 from typing import Any
 
@@ -89,7 +91,8 @@ def verify(reference: Reference, answer: str) -> float:
 def _sample(family: str, seed: int, number: int) -> Sample:
     block, index = divmod(number, _BLOCK)
     own_seed = seed * _BLOCK + block
-    entry = _dataset(family, own_seed)[index]
+    with redirect_stdout(StringIO()):  # A family prints its progress.
+        entry = _dataset(family, own_seed)[index]
     task = Task(
         question=entry["question"].strip(),
         type=FAMILIES[family],
