@@ -18,7 +18,7 @@ from flowsteer.runs.events import Emit, Failure, NodeRan, ignore
 from flowsteer.task import Task
 from flowsteer.usage import NO_USAGE, Usage
 from flowsteer.workflow.dsl import to_dsl
-from flowsteer.workflow.nodes import Conditional, Loop, Node, NodeId, Parallel, Sequence, Step, Workflow, steps
+from flowsteer.workflow.nodes import Conditional, Loop, NodeId, Parallel, Sequence, Step, Workflow, steps
 
 Iteration = tuple[int, ...]
 Seen = set[tuple[object, ...]]
@@ -127,20 +127,20 @@ class _Run:
             The draft, and whether a check passed that ends the loop around (the rest is then skipped).
         """
         for node in nodes:
-            draft, passed = await self._node(node, draft, at, in_loop)
+            if isinstance(node, Step):
+                draft, verdict = await self._step(node, draft, at)
+                passed = verdict is True
+            elif isinstance(node, Conditional):
+                draft, passed = await self._conditional(node, draft, at, in_loop)
+            else:
+                passed = False
+                if isinstance(node, Loop):
+                    draft = await self._loop(node, draft, at)
+                else:
+                    draft = await self._parallel(node, draft, at)
             if passed and in_loop:
                 return draft, True
         return draft, False
-
-    async def _node(self, node: Node, draft: Draft, at: Iteration, in_loop: bool) -> tuple[Draft, bool]:
-        if isinstance(node, Step):
-            draft, verdict = await self._step(node, draft, at)
-            return draft, verdict is True
-        if isinstance(node, Conditional):
-            return await self._conditional(node, draft, at, in_loop)
-        if isinstance(node, Loop):
-            return await self._loop(node, draft, at), False
-        return await self._parallel(node, draft, at), False
 
     async def _conditional(self, node: Conditional, draft: Draft, at: Iteration, in_loop: bool) -> tuple[Draft, bool]:
         """Spec §2: the first branch runs if the check FAILS, else the second; after an error neither."""
@@ -194,10 +194,7 @@ class _Run:
         call = (operator.name, operator.version, step.prompt, backend.spec, self._sampling)
         key = (*call, self._task.digest, sample, reads)
 
-        async def make() -> Result:
-            return await self._call(operator, step, reads, backend, sample)
-
-        result, memo = await executor.memo.get(key, make)
+        result, memo = await executor.memo.get(key, self._call, operator, step, reads, backend, sample)
         self._record(step, at, result, memo, backend)
         if result.failure is not None:
             return draft, None
@@ -212,7 +209,8 @@ class _Run:
         call = OperatorCall(self._task, reads, step.prompt, backend, executor.sandbox, sampling, operator, sample)
         wrote, failure, started = EMPTY, None, perf_counter()
         try:
-            wrote = (await self.watchdog.limit(lambda: operator.run(call))).only(operator.writes)
+            with self.watchdog:
+                wrote = (await operator.run(call)).only(operator.writes)
             if operator.category == "verification" and wrote.verdict is None:
                 wrote, failure = EMPTY, Failure("no_verdict", f"{operator.name} gave no verdict")
         except TimeoutError:

@@ -3,10 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
+from typing import ParamSpec
 
 from flowsteer.draft import Draft
 from flowsteer.runs.events import Failure
 from flowsteer.usage import Usage
+
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,9 @@ class Memo:
     def __init__(self) -> None:
         self._known: dict[Hashable, Result | _InFlight] = {}
 
-    async def get(self, key: Hashable, make: Callable[[], Awaitable[Result]]) -> tuple[Result, bool]:
+    async def get(
+        self, key: Hashable, make: Callable[P, Awaitable[Result]], *args: P.args, **kwargs: P.kwargs
+    ) -> tuple[Result, bool]:
         """The result under `key`, made now if it is not known.
 
         Whoever asks first makes it; others wait. If the maker is cancelled or raises, nothing is stored and the next
@@ -48,6 +53,8 @@ class Memo:
         Args:
             key: Everything the result depends on.
             make: Makes the result.
+            *args: Its arguments.
+            **kwargs: Its keyword arguments.
 
         Returns:
             The result, and whether it was known or being made already.
@@ -58,7 +65,7 @@ class Memo:
                 return known, True
             await known.over()
         try:
-            result = await make()
+            result = await make(*args, **kwargs)
         except BaseException:
             del self._known[key]
             raise

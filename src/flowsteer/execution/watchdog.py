@@ -5,52 +5,55 @@ a run have the same limit, so the oldest is always the next to be late, and one 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from types import TracebackType
+from typing import Any
 
-T = TypeVar("T")
+AnyTask = asyncio.Task[Any]
 
 
 class Watchdog:
-    """Ends calls that take longer than `seconds`.
+    """A context manager that ends what is awaited in it after `seconds`, with `TimeoutError`.
+
+    Many tasks may be in it at once, each at most once.
 
     Args:
-        seconds: The limit of each call.
+        seconds: The limit.
     """
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._started: dict[asyncio.Task[object], float] = {}
-        self._late: set[asyncio.Task[object]] = set()
+        self._started: dict[AnyTask, float] = {}
+        self._late: set[AnyTask] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
 
-    async def limit(self, make: Callable[[], Awaitable[T]]) -> T:
-        """Await what `make` makes, in the current task and not for longer than the limit.
-
-        Raises:
-            TimeoutError: It took too long and was cancelled.
-        """
-        task = asyncio.current_task(self._loop)
-        if task is None:
-            raise RuntimeError("a node runs in a task")
-        self._started[task] = self._loop.time()
+    def __enter__(self) -> None:
+        """Start to watch the current task."""
+        self._started[self._current()] = self._loop.time()
         if self._timer is None:
             self._timer = self._loop.call_later(self._seconds, self._look)
-        try:
-            return await make()
-        except asyncio.CancelledError:
-            if task in self._late and task.uncancel() == 0:
-                raise TimeoutError from None
-            raise
-        finally:
-            del self._started[task]
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop to watch it; a cancellation of the watchdog's own becomes a `TimeoutError`."""
+        task = self._current()
+        del self._started[task]
+        if task in self._late:
             self._late.discard(task)
+            if task.uncancel() == 0 and isinstance(error, asyncio.CancelledError):
+                raise TimeoutError from None
 
     def stop(self) -> None:
         """The run is over."""
         if self._timer is not None:
             self._timer.cancel()
+
+    def _current(self) -> AnyTask:
+        task = asyncio.current_task(self._loop)
+        if task is None:
+            raise RuntimeError("a watchdog watches tasks, and there is none")
+        return task
 
     def _look(self) -> None:
         """Cancel what is late; come back when the oldest of the rest will be."""

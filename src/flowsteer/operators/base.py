@@ -2,10 +2,10 @@
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
-from flowsteer.backends.base import Backend, Message, Origin, Reply, Request, Sampling, Usage
+from flowsteer.backends.base import NO_USAGE, Backend, Message, Origin, Reply, Request, Sampling, Usage
 from flowsteer.draft import FIELDS, Draft
 from flowsteer.errors import ConfigError
 from flowsteer.sandbox.base import Limits, Outcome, Program
@@ -46,7 +46,7 @@ class OperatorCall:
     sampling: Sampling
     operator: "Operator"
     sample: str = ""
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = NO_USAGE
     retries: int = 0
 
     async def ask(self, messages: Iterable[Message], json_schema: dict[str, object] | None = None) -> Reply:
