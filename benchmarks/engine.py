@@ -12,6 +12,7 @@ import resource
 import statistics
 import time
 from operator import add
+from pathlib import Path
 from typing import Annotated, TypedDict
 
 from rich.console import Console
@@ -187,7 +188,7 @@ async def overhead():
 
 def resident_mb():
     """Resident memory now, in MiB."""
-    with open("/proc/self/statm") as file:
+    with Path("/proc/self/statm").open() as file:
         return int(file.read().split()[1]) * resource.getpagesize() / 2**20
 
 
