@@ -29,6 +29,7 @@ from flowsteer.operators.answer import (
         ("Answer: 1\nNo wait.\nAnswer: 2", "2"),
         ("it is \\boxed{\\frac{a}{b^{2}}} indeed", "\\frac{a}{b^{2}}"),
         ("Answer: \\boxed{7}", "7"),
+        ("The answer is: Answer: blue", "blue"),
         ("<answer>blue</answer> and that is that", "blue"),
         ("<think>Answer: 1</think>Answer: 2", "2"),
         ("Answer: $1,200", "$1,200"),

@@ -120,6 +120,7 @@ class TestProgrammer:
     async def test_for_code_the_answer_is_the_code_and_no_verdict_is_given(self, sandbox):
         draft = await run("Programmer", CODE, fenced(WRONG), sandbox=sandbox)
         assert draft.code == draft.answer == WRONG
+        assert draft.output == ""
         assert draft.verdict is None
 
     async def test_code_that_does_not_define_the_entry_point_is_repaired(self, sandbox):

@@ -112,6 +112,14 @@ async def test_a_cut_reply_is_told_so_and_fails_by_that_name():
     assert "cut off" in backend.prompts[1]
 
 
+async def test_after_a_cut_reply_the_schema_leaves_less_room():
+    schema = record(answer={"type": "string", "maxLength": 90})
+    backend = Scripted(cut('{"answer": "1111111111'), {"answer": "1"}, json_schema=True)
+    await ask_record(call_of("Review", TASK, backend), ASK, schema)
+    rooms = [request.json_schema["properties"]["answer"]["maxLength"] for request in backend.requests]
+    assert rooms == [90, 30]
+
+
 async def test_the_schema_goes_to_backends_that_enforce_it_only():
     for able in (True, False):
         backend = Scripted(GOOD, json_schema=able)

@@ -103,8 +103,7 @@ def marked_answer(text: str) -> str | None:
     tagged = _TAGGED.findall(text)
     for found in (tagged[-1] if tagged else None, _boxed(text), _announced(text)):
         if found is not None and found.strip():
-            inner = _boxed(found)
-            return tidy(found if inner is None else inner)
+            return marked_answer(found) or tidy(found)  # `Answer: \boxed{7}` marks its answer twice
     return None
 
 

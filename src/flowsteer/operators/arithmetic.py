@@ -1,6 +1,7 @@
 """Arithmetic as text: checked against a whitelist here, computed in the sandbox."""
 
 import ast
+import re
 
 OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.USub, ast.UAdd)
 FUNCTIONS = ("abs", "max", "min", "round", "sqrt", "sin", "cos", "tan", "log", "exp", "factorial", "gcd", "comb")
@@ -86,28 +87,27 @@ def check_expression(text: str, unknown: str = "") -> str:
     return ast.unparse(tree.body)
 
 
-def equation_program(equation: str, unknown: str) -> str:
+def equation_program(equation: str) -> str:
     """A program whose `solve()` lists the solutions of an equation in one unknown.
 
     Linear equations are solved directly. Of all others it finds the roots in [-1000, 1000] that are integers or
     lie where the sign changes between two integers, so a double root that is no integer is missed.
 
     Args:
-        equation: Two expressions with one `=` between them.
-        unknown: The name to solve for.
+        equation: Two expressions with one `=` between them; the one name in them that is no function or constant
+            is the unknown.
 
     Raises:
         ValueError: If it is no such equation.
     """
     left, equals, right = equation.replace("==", "=").partition("=")
-    if not unknown.isidentifier() or unknown in (*FUNCTIONS, *CONSTANTS) or len(unknown) > 20:
-        raise ValueError(f'"{unknown}" cannot be the unknown')
     if not equals or "=" in right:
         raise ValueError(f'"{equation}" is not one equation')
+    names = set(re.findall(r"[A-Za-z_]\w*", equation)) - {*FUNCTIONS, *CONSTANTS}
+    if len(names) != 1:
+        raise ValueError(f'"{equation}" must hold one unknown, not {len(names)}')
+    (unknown,) = names
     sides = [check_expression(side, unknown) for side in (left, right)]
-    names = {node.id for side in sides for node in ast.walk(ast.parse(side)) if isinstance(node, ast.Name)}
-    if unknown not in names:
-        raise ValueError(f'the unknown "{unknown}" does not occur in "{equation}"')
     linear = all(_degree(ast.parse(side, mode="eval").body, unknown) <= 1 for side in sides)
     return PRELUDE + _SOLVER.format(unknown=unknown, left=sides[0], right=sides[1], linear=linear)
 

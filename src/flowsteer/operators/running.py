@@ -45,7 +45,9 @@ async def _run(call: OperatorCall, code: str) -> Outcome:
     if isinstance(task.public_tests, StdioTests) and task.public_tests.inputs:
         return await call.sandbox.run(Program(code, stdin=task.public_tests.inputs[0]), RUN_LIMITS)
     if task.entry_point:
-        return await call.sandbox.run(Program(code, result=f"callable({_callee(code, task.entry_point)})"), RUN_LIMITS)
+        return await call.sandbox.run(
+            Program(code, result=f"{_callee(code, task.entry_point)} is not None"), RUN_LIMITS
+        )
     # A fragment (DS-1000) or a program whose input is unknown: that it parses is all that can be said here.
     return Outcome("ok")
 
@@ -70,8 +72,6 @@ def _output(task: Task, outcome: Outcome) -> str:
         raise OperatorError(f"{outcome.status} limit: {outcome.error}", "code_failed")
     printed = outcome.stdout.strip()
     if task.type == "code":
-        if outcome.value is False:
-            raise OperatorError(f"{task.entry_point} is not a function", "code_failed")
         return printed
     returned = "" if outcome.value in (None, "None") else str(outcome.value).strip()
     output = returned or printed.rpartition("\n")[2].strip()

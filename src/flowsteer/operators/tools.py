@@ -75,14 +75,13 @@ async def equation(call: OperatorCall) -> Draft:
     Raises:
         OperatorError: `bad_reply` or `cut_reply` if the LLM gives no equation; `no_solution`; `code_failed`.
     """
-    schema = record(equation=text_field(call, 0.7), unknown={"type": "string", "maxLength": 20})
+    schema = record(equation=text_field(call, 0.8))
     fields = await ask_record(call, ask_messages(call, "equation"), schema, _read_equation)
-    text = f"{fields['equation']}, solved for {fields['unknown']}"
     roots = await _value(call, fields["program"], "', '.join([str(round(x, 10) + 0.0) for x in solve()])")
     if not roots:
-        raise OperatorError(f"no solution found for {text}", "no_solution")
+        raise OperatorError(f"no solution found for {fields['equation']}", "no_solution")
     answer = ", ".join(answer_of(root) for root in roots.split(", "))
-    return Draft(solution=f"{text}: {answer}", output=answer, answer=answer)
+    return Draft(solution=f"{fields['equation']}, solved: {answer}", output=answer, answer=answer)
 
 
 @operator(category="solving", reads=("plan",), writes=NEW_SOLUTION, name="Answer")
@@ -178,7 +177,7 @@ def _read_expression(reply: Reply, schema: Schema) -> dict[str, Any]:
 def _read_equation(reply: Reply, schema: Schema) -> dict[str, Any]:
     fields = parse_record(reply.text, schema)
     try:
-        return fields | {"program": equation_program(fields["equation"], fields["unknown"])}
+        return fields | {"program": equation_program(fields["equation"])}
     except ValueError as error:
         raise BadReply(str(error)) from None
 
