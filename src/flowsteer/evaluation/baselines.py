@@ -23,14 +23,14 @@ REFINE = "Custom -> (Review -> Revise) * 2"
 
 HAND_MADE = (
     "Plan -> Programmer -> Verify ? Revise : done -> Review ? Revise : done -> Format",
-    "[Custom, Programmer, AnswerGenerate] -> ScEnsemble -> Format",
+    "[Custom, Programmer, AnswerGenerate] -> ScEnsemble -> Verify ? Revise : done -> Format",
     "Plan -> Custom -> (Review -> Revise) * 2 -> Format",
     "Decompose -> AnswerGenerate -> Review ? Revise : done -> Format",
     "Plan -> Programmer -> Test -> (Review -> Revise) * 2",
 )
 """Workflows written by hand, of different skeletons: what `fixed:best` chooses from and `search` starts with.
 
-The first meets the paper's finish conditions on math and qa tasks; `--without agent` runs it.
+Each meets the paper's finish conditions for math and qa tasks; `--without agent` runs the first.
 """
 
 

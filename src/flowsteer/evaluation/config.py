@@ -47,7 +47,7 @@ class EvaluationConfig(Strict):
         without: Ablations: each adds a copy of every Director system that goes without it.
         data: Folder of `NAME.jsonl` files to read instead of downloading.
         split: Split that is tested on.
-        limit: Tasks of each dataset; None for all.
+        limit: Most tasks of each dataset; None for all that there are.
         epochs: Times each task is run.
         seed: Seed of the choice of tasks and of every draw.
         executor: Spec of the LLM that runs the operators.

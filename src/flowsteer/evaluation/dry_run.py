@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flowsteer.datasets.hub import SOURCES
-from flowsteer.datasets.registry import ENDLESS_DEFAULT, find_dataset, load_samples
+from flowsteer.datasets.registry import ENDLESS_DEFAULT, find_dataset
 from flowsteer.evaluation.baselines import HAND_MADE
 from flowsteer.evaluation.config import EvaluationConfig
 from flowsteer.evaluation.design import Designer, FixedBest
@@ -13,7 +13,7 @@ from flowsteer.evaluation.one_turn import OneTurnSystem
 from flowsteer.evaluation.search import Search
 from flowsteer.evaluation.specs import parse_systems
 from flowsteer.evaluation.systems import DirectorSystem, System, WorkflowSystem
-from flowsteer.evaluation.tasks import label_of, needed_for_validation, validation_split
+from flowsteer.evaluation.tasks import generated, label_of, needed_for_validation, samples_of
 from flowsteer.workflow.dsl import parse_dsl
 from flowsteer.workflow.nodes import Conditional, Loop, Sequence, Step, Workflow, child_sequences
 
@@ -30,7 +30,7 @@ class PlannedDataset:
 
     Attributes:
         name: Its name in the run.
-        tasks: Tasks tested on; None if that is not known before the data is fetched.
+        tasks: Tasks tested on, at most; None if that is not known before the data is fetched.
         validation: Validation tasks.
         source: Where they are from, such as `hub: openai/gsm8k (test)`, a file, or `generated`.
         fetched: Whether that means a download.
@@ -66,8 +66,8 @@ class DryRun:
         datasets: The datasets.
         systems: The systems.
         episodes: Episodes in all; None if a dataset's size is not known yet.
-        calls: Most LLM calls in all, the cap on calls included; None without a bound.
-        cap: The cap on calls; None for none.
+        calls: Most LLM calls in all by design; None without a bound.
+        cap: Calls that the budget allows; None for no such limit.
     """
 
     datasets: tuple[PlannedDataset, ...]
@@ -83,10 +83,10 @@ class DryRun:
             verb = "would be fetched from" if row.fetched else "from"
             yield f"{row.name}: {_count(row.tasks)} tasks{more}, {verb} {row.source}"
         for system in self.systems:
-            choice = f", choosing {_count(system.choice_calls)} for each dataset" if system.choice_calls != 0 else ""
-            yield f"{system.name}: calls an episode at most {_count(system.episode_calls)}{choice}"
-        capped = f" (capped: --max-calls {self.cap})" if self.cap is not None else ""
-        yield f"{_count(self.episodes)} episodes, calls at most {_count(self.calls)}{capped}"
+            choice = f", {_bound(system.choice_calls)} to choose a workflow" if system.choice_calls != 0 else ""
+            yield f"{system.name}: {_bound(system.episode_calls)} an episode{choice}"
+        capped = f"; the budget allows {self.cap:,}" if self.cap is not None else ""
+        yield f"{_count(self.episodes)} episodes: {_bound(self.calls)}{capped}"
 
 
 def dry_run(config: EvaluationConfig) -> DryRun:
@@ -103,10 +103,7 @@ def dry_run(config: EvaluationConfig) -> DryRun:
     tasks = None if None in sizes else sum(size for size in sizes if size is not None)
     episodes = None if tasks is None else tasks * len(systems) * config.epochs
     calls = None if tasks is None else _total(planned, tasks * config.epochs, len(datasets))
-    cap = config.caps.calls
-    if cap is not None:
-        calls = cap if calls is None else min(cap, calls)
-    return DryRun(datasets, planned, episodes, calls, cap)
+    return DryRun(datasets, planned, episodes, calls, config.caps.calls)
 
 
 def most_calls(workflow: Workflow) -> int:
@@ -157,15 +154,13 @@ def _total(systems: tuple[PlannedSystem, ...], tasks: int, datasets: int) -> int
 
 def _dataset(name: str, needed: int, config: EvaluationConfig) -> PlannedDataset:
     label = label_of(name)
-    if name.partition(":")[0] in ("simulated", "procedural"):
+    if generated(name):
         find_dataset(name)
         return PlannedDataset(label, config.limit or ENDLESS_DEFAULT, needed, "a generator", fetched=False)
     if name.endswith(".jsonl") or config.data is not None:
-        shared = needed if validation_split(name, config) is None else 0
-        wanted = None if config.limit is None else config.limit + shared
-        found = load_samples(name, config.split, wanted, config.seed, config.data)
+        test, validation = samples_of(name, needed, config)
         where = name if name.endswith(".jsonl") else str(Path(str(config.data)) / f"{name}.jsonl")
-        return PlannedDataset(label, len(found) - shared, needed, where, fetched=False)
+        return PlannedDataset(label, len(test), len(validation), where, fetched=False)
     find_dataset(name)
     source = SOURCES.get(name, {}).get(config.split)
     where = f"the hub, {source.repository} ({source.split})" if source else "its own source"
@@ -173,4 +168,8 @@ def _dataset(name: str, needed: int, config: EvaluationConfig) -> PlannedDataset
 
 
 def _count(value: int | None) -> str:
-    return "without a known bound" if value is None else f"{value:,}"
+    return "an unknown number of" if value is None else f"{value:,}"
+
+
+def _bound(calls: int | None) -> str:
+    return "calls without a known bound" if calls is None else f"at most {calls:,} calls"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from flowsteer.datasets.base import Sample
 from flowsteer.datasets.registry import find_dataset, load_samples
-from flowsteer.datasets.splits import check_disjoint
+from flowsteer.datasets.splits import check_disjoint, overlap, shuffled
 from flowsteer.errors import ConfigError
 from flowsteer.evaluation.config import EvaluationConfig
 from flowsteer.evaluation.design import Designer
@@ -29,11 +29,11 @@ class Tasks:
 def load_tasks(config: EvaluationConfig, systems: Sequence[System | Designer] = ()) -> Tasks:
     """Load the tasks of an evaluation; the same ones for the same configuration.
 
-    Validation tasks come from the dataset's `validation` or `train` split; where there is none, as in a file, from the
-    rows that are not tested on.
+    Validation tasks come from the dataset's `validation` or `train` split; where there is none, as in a file, they are
+    rows that are then not tested on.
 
     Raises:
-        ConfigError: A dataset is unknown or too small, or two have one name.
+        ConfigError: A dataset is unknown or too small, two have one name, or test and validation share a task.
     """
     needed = needed_for_validation(systems)
     test: dict[str, Sequence[Sample]] = {}
@@ -42,7 +42,7 @@ def load_tasks(config: EvaluationConfig, systems: Sequence[System | Designer] = 
         label = label_of(name)
         if label in test:
             raise ConfigError(f"two datasets are called {label}", "name each dataset once")
-        test[label], validation[label] = _parts(name, needed, config)
+        test[label], validation[label] = samples_of(name, needed, config)
         check_disjoint({f"test of {label}": test[label], f"validation of {label}": validation[label]})
     return Tasks(test, validation)
 
@@ -59,24 +59,48 @@ def label_of(name: str) -> str:
 
 def validation_split(name: str, config: EvaluationConfig) -> str | None:
     """The split that validation tasks come from; None if they must be taken from what is tested on."""
-    generated = name.partition(":")[0] in ("simulated", "procedural")
-    if name.endswith(".jsonl") or (config.data is not None and not generated):
+    if name.endswith(".jsonl") or (config.data is not None and not generated(name)):
         return None
     splits = [split for split in ("validation", "train") if split in find_dataset(name).splits]
     return next((split for split in splits if split != config.split), None)
 
 
-def _parts(name: str, needed: int, config: EvaluationConfig) -> tuple[list[Sample], list[Sample]]:
-    if not needed:
-        return load_samples(name, config.split, config.limit, config.seed, config.data), []
-    split = validation_split(name, config)
-    if split is not None:
-        test = load_samples(name, config.split, config.limit, config.seed, config.data)
-        return test, load_samples(name, split, needed, config.seed, config.data)
-    if config.limit is None:
+def generated(name: str) -> bool:
+    """Whether a dataset is made here, so that it has as many tasks as asked for."""
+    return name.partition(":")[0] in ("simulated", "procedural")
+
+
+def samples_of(name: str, needed: int, config: EvaluationConfig) -> tuple[list[Sample], list[Sample]]:
+    """Test and validation samples of one dataset.
+
+    Args:
+        name: The dataset.
+        needed: Validation samples wanted.
+        config: The evaluation.
+
+    Raises:
+        ConfigError: There is no such dataset, or it is too small.
+    """
+    other = validation_split(name, config) if needed else None
+    if generated(name):
+        test = load_samples(name, config.split, config.limit, config.seed)
+        return test, load_samples(name, other, needed, config.seed) if other else []
+    rows = load_samples(name, config.split, None, config.seed, config.data)
+    spare = 0 if other else needed
+    if len(rows) <= spare:
         raise ConfigError(
-            f"all rows of {name} are tested on, so none is left to choose a workflow by",
-            f"leave {needed} of them: --limit N",
+            f"{name} has {len(rows)} rows, too few to test on some and choose a workflow by {spare} others",
+            "leave out the systems fixed:best and search, or name a larger dataset",
         )
-    rows = load_samples(name, config.split, config.limit + needed, config.seed, config.data)
-    return rows[: config.limit], rows[config.limit :]
+    order = shuffled(rows, config.seed) if spare or config.limit else rows
+    size = min(config.limit or len(rows), len(rows) - spare)
+    if other is None:
+        return order[:size], order[size : size + spare]
+    return order[:size], _apart_from(order[:size], name, other, needed, config)
+
+
+def _apart_from(test: list[Sample], name: str, split: str, needed: int, config: EvaluationConfig) -> list[Sample]:
+    """Samples of another split that share nothing with the test: public splits hold some questions twice."""
+    rows = load_samples(name, split, None, config.seed, config.data)
+    shared = set(overlap(test, rows))
+    return [sample for sample in shuffled(rows, config.seed) if sample.task.id not in shared][:needed]
