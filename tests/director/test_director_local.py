@@ -10,8 +10,8 @@ from flowsteer.backends.connect import Backends
 from flowsteer.backends.models import MODELS
 from flowsteer.backends.simulated import SimulatedBackend
 from flowsteer.canvas.canvas import Canvas, Settings
-from flowsteer.canvas.episode import run_episode
 from flowsteer.director.connect import connect_director
+from flowsteer.director.layouts import Layout
 from flowsteer.execution.executor import Executor
 from flowsteer.execution.memo import Memo
 from flowsteer.sandbox.monty import MontySandbox
@@ -24,16 +24,19 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("two_step", [False, True])
-async def test_every_turn_of_a_constrained_model_is_an_accepted_action(two_step: bool) -> None:
-    sandbox = MontySandbox(1)
+@pytest.mark.parametrize(("layout", "two_step"), [("conversation", False), ("rebuilt", True)])
+async def test_every_turn_of_a_constrained_model_is_an_accepted_action(layout: Layout, two_step: bool) -> None:
+    """Three turns each, on a canvas that does not reach its end, so that nothing is executed."""
     async with Backends() as backends:
-        director = await connect_director("llamacpp:smollm2", backends.get, sampling=Sampling(0.6, 0.95, 20, 256))
-        executor = Executor(LIBRARY, SimulatedBackend(), sandbox, Memo(), {})
+        director = await connect_director(
+            "llamacpp:smollm2", backends.get, sampling=Sampling(0.6, 0.95, 20, 256), layout=layout
+        )
+        executor = Executor(LIBRARY, SimulatedBackend(), MontySandbox(1), Memo(), {})
         rules = Rules(LIBRARY.categories, two_step=two_step)
-        canvas = Canvas(TASK, executor, rules, Settings(max_turns=10, execute=False))
-        episode = await run_episode(canvas, director)
-    await sandbox.aclose()
-    assert episode.parsed == episode.accepted == episode.ended.turns
-    assert episode.ended.turns == 10 or episode.ended.finished
-    assert episode.ended.director_usage.calls == episode.ended.turns
+        canvas = Canvas(TASK, executor, rules, Settings(max_turns=4, execute=False))
+        for _ in range(3):
+            turn = await director.act(canvas.observe())
+            step = await canvas.step(turn)
+            assert step.parsed, turn
+            assert step.accepted, step.feedback
+            assert turn.usage.completion_tokens > 0
