@@ -1,0 +1,1 @@
+"""Evaluation: systems side by side on the same tasks, with honest statistics."""
