@@ -103,6 +103,7 @@ RIGHT = [
     (r"\text{Evelyn}", "evelyn"),
     (r"\text{even}", "The function is even."),
     ("2516_8", "2516_{8}"),
+    ("3 and a half hours", "3 and a half hours."),
 ]
 
 WRONG = [

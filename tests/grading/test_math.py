@@ -1,14 +1,19 @@
 """Math is right when equal in value: a table of pairs, the extraction, AIME, options, and what never ends."""
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from math_pairs import RIGHT, WRONG
 
 from flowsteer.errors import GraderError
+from flowsteer.grading.extract import final_answer, plain
 from flowsteer.grading.math import grade_integer, grade_math, grade_option
 from flowsteer.grading.math_process import MathWorkers
+from flowsteer.grading.numbers import read_number
 
 
 @pytest.fixture
@@ -40,6 +45,24 @@ def test_the_table_is_large_enough_and_has_no_pair_twice():
     assert len(set(RIGHT)) == len(RIGHT) >= 80
     assert len(set(WRONG)) == len(WRONG) >= 60
     assert not set(RIGHT) & set(WRONG)
+
+
+NASTY = ["(", "{", "\\boxed{", "a ", "is ", "1 is = ", "and ", "1,", "1/", "$", "\\frac", "answer: ", "<<", " ", "\n"]
+
+
+@pytest.mark.parametrize("piece", NASTY)
+def test_extraction_takes_linear_time_on_whatever_a_model_writes(piece):
+    text = piece * (40_000 // len(piece)) + "x"
+    start = time.perf_counter()
+    read_number(plain(final_answer(text)))
+    grade_integer("70", text)
+    assert time.perf_counter() - start < 2
+
+
+@given(st.text(alphabet="0123456789.,/ -+%$\\{}()[]=^_abxyzisANSWER:\n", max_size=60))
+def test_extraction_raises_on_nothing(text):
+    read_number(plain(final_answer(text)))
+    assert grade_integer("123456789", text).score in (0.0, 1.0)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,9 @@ or else what stands behind its last `=` or `is`.
 
 import re
 
+MAX_TEXT = 20_000
+"""Characters at the end of a text in which an answer is looked for."""
+
 _ANNOUNCED = re.compile(
     r"(?:####|\b(?:final\s+|correct\s+)?(?:answer|option|choice)\b(?:\s+is)?\s*[*_]*\s*:|\b(?:answer|option|choice)\s+is\b)"
     r"[ \t*_:]*\n?[ \t]*(\S[^\n]*)",
@@ -15,6 +18,7 @@ _ANNOUNCED = re.compile(
 _TAIL = re.compile(
     r".*(?:\b(?:is|are|equals|be|gives?|get|was|makes?|has|have|needs?)\b:?|=|≈|:)\s*(.+)$", re.IGNORECASE
 )
+_BOXED = re.compile(r"\\(?:boxed|fbox)\s*\{")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z$\\])")
 _NUMBERS = re.compile(
     r"(?<![\w.^_{/])(-?[$€£]?\d[\d,]*(?:\.\d+)?(?:\s*/\s*\d+)?(?:\s*(?:\\?%|percent|dozen|hundred|thousand|[mbtr]+illion))?)"
@@ -42,7 +46,7 @@ def final_answer(text: str) -> str:
     >>> final_answer("The total cost is $42.")
     '$42'
     """
-    text = _CALCULATOR.sub("", text)
+    text = _CALCULATOR.sub("", text[-MAX_TEXT:])
     boxed = last_boxed(text)
     if boxed is not None:
         return boxed.strip()
@@ -53,7 +57,7 @@ def final_answer(text: str) -> str:
 
 
 def _of_prose(line: str) -> str:
-    tail = _TAIL.search(line)
+    tail = _TAIL.match(line)
     behind = unwrap(tail[1]) if tail else line
     for part in (_SENTENCE_END.split(line)[-1], behind if _PROSE.search(behind) else ""):
         numbers = _NUMBERS.findall(part)
@@ -63,15 +67,22 @@ def _of_prose(line: str) -> str:
 
 
 def last_boxed(text: str) -> str | None:
-    r"""The content of the last `\boxed{…}` with balanced braces, or None."""
-    starts = [match.end() for match in re.finditer(r"\\(?:boxed|fbox)\s*\{", text)]
-    for start in reversed(starts):
-        depth = 1
-        for end in range(start, len(text)):
-            depth += {"{": 1, "}": -1}.get(text[end], 0)
-            if depth == 0:
-                return text[start:end]
-    return None
+    r"""The content of the last `\boxed{…}` with balanced braces, or None.
+
+    >>> last_boxed(r"\boxed{1} and \boxed{\frac{1}{2}} and \boxed{3")
+    '\\frac{1}{2}'
+    """
+    begins = {match.end() for match in _BOXED.finditer(text)}
+    open_braces: list[int] = []
+    last: tuple[int, int] | None = None
+    for brace in re.finditer(r"[{}]", text):
+        if brace[0] == "{":
+            open_braces.append(brace.end())
+        elif open_braces:
+            begin = open_braces.pop()
+            if begin in begins and (last is None or begin > last[0]):
+                last = begin, brace.start()
+    return text[slice(*last)] if last else None
 
 
 def unwrap(text: str) -> str:

@@ -35,7 +35,7 @@ async def grade_math(gold: str, answer: str, workers: MathWorkers) -> Grade:
     Raises:
         GraderError: The grader cannot decide.
     """
-    if await equivalent(gold, final_answer(answer), workers):
+    if _spelling(plain(gold)) == _spelling(plain(answer)) or await equivalent(gold, final_answer(answer), workers):
         return RIGHT
     return wrong("the value differs" if answer.strip() else "there is no answer")
 
