@@ -1,4 +1,4 @@
-"""The twelve datasets as they stand on the hub, brought into plain rows (optional extra `datasets`).
+"""The twelve datasets as they stand on the hub, brought into plain rows (optional extra `data`).
 
 The table says where each split is. No revision could be checked when this table was written, so none is pinned in it:
 a load asks the hub which commit the named revision stands for, loads that very commit, and writes it into every
@@ -146,7 +146,7 @@ def _native_rows(source: Source, config: str, commit: str) -> Iterator[Mapping[s
 
 
 def _missing() -> ConfigError:
-    return ConfigError("datasets of the hub need the optional package `datasets`", "pip install 'flowsteer[datasets]'")
+    return ConfigError("datasets of the hub need the optional package `datasets`", "pip install 'flowsteer[data]'")
 
 
 def _unreachable(source: Source, error: Exception) -> ConfigError:

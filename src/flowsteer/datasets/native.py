@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from flowsteer.datasets.boxed import last_boxed
 from flowsteer.datasets.options import parse_options
 from flowsteer.datasets.public_tests import docstring_examples, first_assert, shown_cases
 
@@ -20,7 +21,7 @@ def gsm8k(native: Native, number: int) -> dict[str, Any]:
 
 def math(native: Native, number: int) -> dict[str, Any]:
     r"""`problem, solution` and, in MATH-500, `answer, unique_id`; else the answer is the last `\boxed{…}`."""
-    answer = native.get("answer") or last_boxed(native["solution"])
+    answer = native.get("answer") or last_boxed(native["solution"]) or ""
     row = _row("math", native.get("unique_id") or number, "math", native["problem"], answer)
     subject = native.get("subject") or native.get("type")
     return row | {"meta": {"solution": native["solution"], "subject": subject, "level": native.get("level")}}
@@ -123,21 +124,6 @@ def ds1000(native: Native, number: int) -> dict[str, Any]:
     row = _row("ds1000", meta.get("problem_id", number), "code", prompt, native["reference_code"])
     _, marker, rest = prompt.rpartition("\nA:\n")
     return row | {"prompt_code": rest.strip() if marker else None, "tests": native["code_context"], "meta": dict(meta)}
-
-
-def last_boxed(text: str) -> str:
-    r"""The content of the last `\boxed{…}`, braces balanced; empty if there is none.
-
-    >>> last_boxed(r"so \boxed{\frac{1}{2}}.")
-    '\\frac{1}{2}'
-    """
-    start = text.rfind("\\boxed{")
-    depth, begin = 0, start + len("\\boxed{")
-    for end in range(begin, len(text) if start >= 0 else 0):
-        if text[end] == "}" and depth == 0:
-            return text[begin:end]
-        depth += {"{": 1, "}": -1}.get(text[end], 0)
-    return ""
 
 
 def _called(test: str, code: str) -> str | None:

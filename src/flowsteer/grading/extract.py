@@ -7,6 +7,8 @@ or else what stands behind its last `=` or `is`.
 
 import re
 
+from flowsteer.datasets.boxed import last_boxed
+
 MAX_TEXT = 20_000
 """Characters at the end of a text in which an answer is looked for."""
 
@@ -18,7 +20,6 @@ _ANNOUNCED = re.compile(
 _TAIL = re.compile(
     r".*(?:\b(?:is|are|equals|be|gives?|get|was|makes?|has|have|needs?)\b:?|=|≈|:)\s*(.+)$", re.IGNORECASE
 )
-_BOXED = re.compile(r"\\(?:boxed|fbox)\s*\{")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z$\\])")
 _NUMBERS = re.compile(
     r"(?<![\w.^_{/])(-?[$€£]?\d[\d,]*(?:\.\d+)?(?:\s*/\s*\d+)?(?:\s*(?:\\?%|percent|dozen|hundred|thousand|[mbtr]+illion))?)"
@@ -64,25 +65,6 @@ def _of_prose(line: str) -> str:
         if len(numbers) == 1 and not _DENIAL.search(part):
             return str(numbers[0]).strip()
     return behind
-
-
-def last_boxed(text: str) -> str | None:
-    r"""The content of the last `\boxed{…}` with balanced braces, or None.
-
-    >>> last_boxed(r"\boxed{1} and \boxed{\frac{1}{2}} and \boxed{3")
-    '\\frac{1}{2}'
-    """
-    begins = {match.end() for match in _BOXED.finditer(text)}
-    open_braces: list[int] = []
-    last: tuple[int, int] | None = None
-    for brace in re.finditer(r"[{}]", text):
-        if brace[0] == "{":
-            open_braces.append(brace.end())
-        elif open_braces:
-            begin = open_braces.pop()
-            if begin in begins and (last is None or begin > last[0]):
-                last = begin, brace.start()
-    return text[slice(*last)] if last else None
 
 
 def unwrap(text: str) -> str:
