@@ -49,12 +49,13 @@ def backends(json: o.Json = False) -> None:
             "key_required": preset.key_required,
         }
         for preset in PRESETS.values()
+        if preset.base_url
     ]
     others = {
         "http://HOST:PORT/v1#MODEL": "any OpenAI-compatible server; its key, if any, in FLOWSTEER_API_KEY",
         "llamacpp:smollm2": "the embedded model (flowsteer models pull smollm2)",
         "llamacpp:FILE.gguf": "any GGUF file, embedded",
-        "simulated:PROFILE": "the labelled simulator for experiments: typed, flat or null",
+        "simulated:PROFILE": "the labelled simulator for experiments: typed (also without a profile), flat or null",
         "recorded:FILE": "replay of recorded replies",
     }
     if json:
@@ -63,7 +64,9 @@ def backends(json: o.Json = False) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("spec", "server", "key", title="backends")
+    table = Table(title="backends")
+    for name in ("spec", "server", "key"):
+        table.add_column(name, overflow="fold")
     for row in rows:
         key = "none needed" if not row["key_required"] else f"{row['key']} {'✓' if row['key_set'] else 'not set'}"
         table.add_row(str(row["spec"]), str(row["url"]), key)

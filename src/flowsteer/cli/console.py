@@ -1,7 +1,7 @@
 """Where commands print: results to standard output, progress and errors to standard error."""
 
 import functools
-import json
+import os
 import sys
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
@@ -13,42 +13,56 @@ from flowsteer.errors import FlowSteerError
 P = ParamSpec("P")
 R = TypeVar("R")
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
+INTERRUPTED, READER_GONE = 128 + 2, 128 + 13
+"""Exit codes after Ctrl-C, and when who reads the output has gone, as shells have them (128 and the signal)."""
 
 
 def guarded(command: Callable[P, R]) -> Callable[P, R]:
-    """Make a command end with one clear message and a non-zero exit code on any error a user can meet."""
+    """Make a command end with one clear message and a non-zero exit code on any error a user can meet.
+
+    Notes added to an error on its way (PEP 678) are printed below it.
+    """
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return command(*args, **kwargs)
+            result = command(*args, **kwargs)
+            sys.stdout.flush()  # while a reader that has gone can still be told from an error
         except FlowSteerError as error:
             fail(error)
             raise typer.Exit(error.exit_code) from error
-        except KeyboardInterrupt:
-            print("interrupted", file=sys.stderr)  # noqa: T201
+        except KeyboardInterrupt as error:
+            note("interrupted")
+            _print_notes(error)
             raise typer.Exit(INTERRUPTED) from None
-        except BrokenPipeError:
-            sys.stderr.close()  # the reader, such as `head`, has gone: nothing is left to say, nor to say it to
-            raise typer.Exit(0) from None
+        except BrokenPipeError:  # the reader, such as `head`, has gone: nothing is left to say, nor to say it to
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(READER_GONE) from None
+        return result
 
     return run
 
 
 def fail(error: FlowSteerError) -> None:
     """Say what went wrong, and what to type next."""
-    print(f"error: {error.message}", file=sys.stderr)  # noqa: T201
+    note(f"error: {error.message}")
     if error.hint:
-        print(f"  try: {error.hint}", file=sys.stderr)  # noqa: T201
+        note(f"  try: {error.hint}")
+    _print_notes(error)
 
 
 def print_json(value: Any) -> None:
     """One JSON document on standard output."""
+    import json
+
     print(json.dumps(value, ensure_ascii=False, indent=2))  # noqa: T201
 
 
 def note(text: str) -> None:
     """A line for people, beside the result."""
     print(text, file=sys.stderr)  # noqa: T201
+
+
+def _print_notes(error: BaseException) -> None:
+    for text in getattr(error, "__notes__", ()):
+        note(text)

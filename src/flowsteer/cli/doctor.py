@@ -1,6 +1,5 @@
 """`flowsteer doctor`: what works on this machine, and what to type where something does not."""
 
-import asyncio
 import platform
 import sys
 from dataclasses import asdict, dataclass
@@ -34,6 +33,8 @@ class Check:
 @guarded
 def doctor(json: o.Json = False) -> None:
     """Check Python, sandboxes, models, keys and extras; exit with 1 if something needed is missing."""
+    import asyncio
+
     checks = asyncio.run(_checks())
     ok = all(check.ok for check in checks if check.needed)
     if json:
@@ -56,7 +57,9 @@ async def _checks() -> list[Check]:
         Check("python", sys.version_info >= (3, 11), platform.python_version(), "install Python 3.11 or later", True),
         Check("operators", "paper" in libraries, ", ".join(libraries), "pip install --force-reinstall flowsteer", True),
         *(
-            Check(f"sandbox {tier.name}", tier.ok, tier.detail, tier.hint, needed=tier.name == "monty")
+            Check(
+                f"sandbox {tier.name}", tier.ok, " ".join(tier.detail.split()), tier.hint, needed=tier.name == "monty"
+            )
             for tier in tiers
         ),
         *_extras(),
@@ -92,8 +95,9 @@ def _keys() -> list[Check]:
 
     from flowsteer.backends.presets import PRESETS
 
+    wanted = [preset for preset in PRESETS.values() if preset.key_required]
     return [
-        Check(f"key {preset.name}", preset.key_env in os.environ, preset.key_env, f"export {preset.key_env}=…")
-        for preset in PRESETS.values()
-        if preset.key_required
+        Check(f"key {preset.name}", here, f"{preset.key_env} is {'set' if here else 'not set'}")
+        for preset in wanted
+        for here in [bool(os.environ.get(preset.key_env))]
     ]

@@ -1,15 +1,15 @@
 """`flowsteer run`: run a fixed workflow, from DSL, JSON or a file, on one question."""
 
-import asyncio
+import sys
+from contextlib import nullcontext, redirect_stdout
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from flowsteer.cli import options as o
 from flowsteer.cli.console import guarded, note, print_json
-from flowsteer.errors import ConfigError
+from flowsteer.errors import WorkflowError
 
 if TYPE_CHECKING:
     from flowsteer.execution.executor import Execution
@@ -39,15 +39,22 @@ def run(
 ) -> None:
     """Run a fixed workflow on a question.
 
-    Example: flowsteer run --workflow "Plan -> [Programmer, Custom] -> ScEnsemble -> Format" --type math
-    --question "What is 6 times 7?"
-    """
+    \b
+    Examples:
+      flowsteer run --workflow "Programmer -> Format" --type math --question "What is 6 times 7?"
+      flowsteer run --workflow workflow.json --question - < question.txt
+    """  # noqa: D301 - \b keeps the lines of the examples apart
+    import asyncio
+
     from flowsteer.backends.budget import Caps
+    from flowsteer.cli.inputs import read_task, read_workflow
     from flowsteer.session import Setup, roster_of
     from flowsteer.workflow.dsl import to_dsl
 
     tree = read_workflow(workflow)
-    task = o.read_task(question, kind, context)
+    if not tree.nodes:
+        raise WorkflowError("the workflow is empty", 'name one operator or more: --workflow "Plan -> Programmer"')
+    task = read_task(question, kind, context)
     setup = Setup(
         director="",
         executor=executor,
@@ -58,44 +65,14 @@ def run(
         caps=Caps(max_calls, max_tokens, max_seconds, max_cost),
         stream=stream,
     )
-    execution = asyncio.run(_execute(o.with_tokens(setup, None, executor_tokens), tree, task))
+    with redirect_stdout(sys.stderr) if json else nullcontext():  # an operator may print
+        execution = asyncio.run(_execute(o.with_tokens(setup, None, executor_tokens), tree, task))
     if json:
         nodes = [_node(record) for record in execution.ran]
         usage = asdict(execution.usage)
         print_json({"answer": execution.draft.answer, "dsl": to_dsl(tree), "nodes": nodes, "usage": usage})
     else:
         _print(tree, execution)
-
-
-def read_workflow(source: str) -> "Workflow":
-    """A workflow from DSL text, or from a file that holds DSL or JSON.
-
-    Raises:
-        ConfigError: The file cannot be read.
-        WorkflowError: What it holds is no workflow.
-    """
-    import json
-
-    from flowsteer.errors import WorkflowError
-    from flowsteer.workflow.dsl import parse_dsl
-    from flowsteer.workflow.serial import workflow_from_json
-
-    text = source
-    if source.endswith((".json", ".dsl", ".txt")):
-        try:
-            text = Path(source).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(
-                f"cannot read the workflow {source}: {error}", "--workflow takes DSL or a file"
-            ) from error
-    if not text.lstrip().startswith("{"):
-        return parse_dsl(text.strip())
-    try:
-        return workflow_from_json(json.loads(text))
-    except json.JSONDecodeError as error:
-        raise WorkflowError(
-            f"the workflow is not JSON: {error}", "flowsteer export RUN --to json writes one"
-        ) from error
 
 
 async def _execute(setup: "Setup", tree: "Workflow", task: "Task") -> "Execution":
@@ -117,13 +94,14 @@ def _print(tree: "Workflow", execution: "Execution") -> None:
     from rich.panel import Panel
     from rich.text import Text
 
-    from flowsteer.cli.live import WIDTH, node_status
-    from flowsteer.workflow.drawing import draw_tree
+    from flowsteer.cli.live import WIDTH, print_tree
     from flowsteer.workflow.nodes import NodeId
 
     console = Console()
-    status = {NodeId(record.node): node_status(record) for record in execution.ran}
-    console.print(Text(draw_tree(tree, status)))
-    console.print(Panel(Text(execution.draft.answer or "(none)"), title="Answer", border_style="green", width=WIDTH))
+    print_tree(console, tree, {NodeId(record.node): record for record in execution.ran}, set())
+    answer = Text(execution.draft.answer or "(none)")
+    console.print(
+        Panel(answer, title="Answer", title_align="left", border_style="green", width=min(WIDTH, console.width))
+    )
     usage = execution.usage
-    note(f"{usage.calls} calls, {usage.prompt_tokens} tokens read, {usage.completion_tokens} written")
+    note(f"{usage.calls} calls, {usage.prompt_tokens:,} tokens read, {usage.completion_tokens:,} written")

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from flowsteer.cli.console import guarded
-from flowsteer.cli.execute import read_workflow
+from flowsteer.cli import options as o
+from flowsteer.cli.console import guarded, print_json
+from flowsteer.cli.inputs import read_workflow
 from flowsteer.cli.show import find_episode
 from flowsteer.errors import ConfigError, RunError
 
@@ -34,24 +35,39 @@ def export(
     source: Annotated[str, typer.Argument(help="A run folder, DSL text, or a file with DSL or JSON.")],
     to: Annotated[Literal["dsl", "json", "mermaid", "python"], typer.Option("--to", help="What to write.")] = "dsl",
     episode: Annotated[str, typer.Option("--episode", help="Which episode of the run.")] = "",
-    out: Annotated[Path | None, typer.Option("--out", help="File to write; standard output without it.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="File to write; standard output without it.", show_default=False)
+    ] = None,
+    json: o.Json = False,
 ) -> None:
-    """Write a workflow, an episode's or your own, in another form."""
+    """Write a workflow, an episode's or your own, as DSL, JSON, Mermaid or a Python program.
+
+    \b
+    Examples:
+      flowsteer export runs/solve-20260101-120000 --to python --out workflow.py
+      flowsteer export "Plan -> [Programmer, Custom] -> ScEnsemble" --to mermaid
+    """  # noqa: D301 - \b keeps the lines of the examples apart
     tree, question, kind, executor = _read(source, episode)
     text = _render(tree, to, question, kind, executor)
-    if out is None:
-        typer.echo(text)
-        return
+    if out is not None:
+        _write(out, text)
+    if json:
+        print_json({"to": to, "text": text, "out": None if out is None else str(out)})
+    elif out is None:
+        print(text)  # noqa: T201
+
+
+def _write(out: Path, text: str) -> None:
     try:
         out.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
-        raise ConfigError(f"cannot write {out}: {error.strerror}", "--out FILE") from error
+        raise ConfigError(f"cannot write {out}: {error.strerror}", "name another with --out FILE") from error
 
 
 def _read(source: str, episode: str) -> tuple["Workflow", str, str, str]:
     """The workflow, and the question, type and executor it was built for."""
-    if not (Path(source) / "config.json").is_file():
-        return read_workflow(source), "", "qa", "llamacpp:smollm2"
+    if not Path(source).is_dir():
+        return _known(read_workflow(source), source), "What is 6 times 7?", "math", o.DEFAULT
     from flowsteer.runs.events import EpisodeEnded, EpisodeStarted
     from flowsteer.runs.folder import RunFolder
 
@@ -62,6 +78,26 @@ def _read(source: str, episode: str) -> tuple["Workflow", str, str, str]:
     if start is None or end is None:
         raise RunError(f"the episode {episode!r} of {source} has no workflow", f"flowsteer show {source}")
     return end.workflow, start.task["question"], start.task["type"], start.executor
+
+
+def _known(tree: "Workflow", source: str) -> "Workflow":
+    """The workflow, if every operator of it is installed: a mistyped path is no workflow.
+
+    Raises:
+        ConfigError: An operator is in no library.
+    """
+    from flowsteer.operators.registry import library_names, load_library
+    from flowsteer.workflow.nodes import steps
+
+    operators = {name for library in library_names() for name in load_library(library).operators}
+    unknown = {step.operator for step in steps(tree.nodes)} - operators
+    if unknown:
+        raise ConfigError(
+            f"{source!r} is no folder and no file, and as a workflow it names operators that no library has: "
+            f"{', '.join(sorted(unknown))}",
+            "flowsteer operators lists what exists",
+        )
+    return tree
 
 
 def _render(tree: "Workflow", to: str, question: str, kind: str, executor: str) -> str:

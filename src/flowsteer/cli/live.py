@@ -1,9 +1,10 @@
 """An episode for people to watch: the graph grows, nodes answer, tokens and time are counted."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -21,16 +22,21 @@ from flowsteer.runs.events import (
     TurnTaken,
 )
 from flowsteer.workflow.drawing import draw_tree
-from flowsteer.workflow.nodes import NodeId, Workflow
+from flowsteer.workflow.nodes import NodeId, Workflow, walk
 
 if TYPE_CHECKING:
+    from flowsteer.draft import Draft
     from flowsteer.usage import Usage
 
-WIDTH = 110
+WIDTH = 120
+"""Most columns used, however wide the terminal."""
+
+SAID_CHARS, FIELD_CHARS = 200, 60
+"""Most characters shown of what a Director said in a turn, and of one field of what a node wrote."""
 
 
 class Display:
-    """Prints the events of one episode as they happen; `show` prints a recorded one in just the same way.
+    """Prints the events of one episode as they happen; a recorded one looks just the same.
 
     Args:
         console: Where to print.
@@ -38,9 +44,11 @@ class Display:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._width = min(console.width, WIDTH)
+        self._max_turns = 0
         self._workflow = Workflow()
-        self._status: dict[NodeId, str] = {}
-        self._changed = False
+        self._fresh: dict[NodeId, NodeRan] = {}
+        self._new: set[str] = set()
 
     def emit(self, event: Event) -> None:
         """Show one event."""
@@ -50,67 +58,104 @@ class Display:
             case TurnTaken():
                 self._turn(event)
             case EditApplied():
-                self._workflow, self._changed = event.workflow, True
+                self._workflow, self._new = event.workflow, set(event.new)
                 self._say("✓", event.echo, "green")
             case EditRejected():
                 self._say("✗", f"{event.reason}{'' if event.parsed else ' (not an action)'}", "yellow")
             case NodeRan():
-                self._status[NodeId(event.node)] = node_status(event)
+                self._fresh[NodeId(event.node)] = event
             case FeedbackGiven():
                 self._draw()
             case EpisodeEnded():
                 self._end(event)
             case Graded():
-                self._say(
-                    "●", f"score {event.score if event.score is not None else 'unscorable'} {event.reason}", "cyan"
-                )
+                score = "unscorable" if event.score is None else f"{event.score:g}"
+                self._say("●", f"score {score} {event.reason}", "cyan")
 
     def _start(self, event: EpisodeStarted) -> None:
+        self._max_turns = event.settings["canvas"]["max_turns"]
         question = shorten(str(event.task["question"]), 1000)
-        names = f"Director {event.director} · executor {event.executor} · {event.task['type']}"
-        self._console.print(Panel(Text(question), title="Task", subtitle=escape(names), width=WIDTH))
+        self._panel(question, f"{event.task['type']} task", "blue")
+        self._indented(Text(f"Director {event.director}\nexecutor {event.executor}", style="dim"))
 
     def _turn(self, event: TurnTaken) -> None:
-        rate = event.usage.completion_tokens / event.seconds if event.seconds else 0.0
-        tokens = f"{event.usage.prompt_tokens} tokens read, {event.usage.completion_tokens} written"
-        cost = f"{tokens}, {event.seconds:.1f} s, {rate:.0f}/s" if event.usage.calls else f"{event.seconds:.1f} s"
-        self._console.print(f"\n[bold]Turn {event.turn}[/]  [dim]{cost}[/]")
-        self._console.print(Text(f"  {shorten(' '.join(event.text.split()), 300)}", style="dim"))
+        self._console.print(f"\n[bold]Turn {event.turn} of {self._max_turns}[/]  [dim]{_cost(event)}[/]")
+        self._indented(Text(shorten(" ".join(event.text.split()), SAID_CHARS), style="dim"))
 
     def _say(self, mark: str, text: str, colour: str) -> None:
-        self._console.print(Text(f"  {mark} {text}", style=colour))
+        self._indented(Text(f"{mark} {text}", style=colour))
 
     def _draw(self) -> None:
-        if self._changed:
-            drawing = draw_tree(self._workflow, self._status)
-            self._console.print(Text("\n".join(f"    {line}" for line in drawing.splitlines())))
-        self._changed = False
+        """The graph as it stands, if the turn added or ran a part of it; that part stands out."""
+        if self._new or self._fresh:
+            print_tree(self._console, self._workflow, self._fresh, self._new, self._width)
+        self._new, self._fresh = set(), {}
 
     def _end(self, event: EpisodeEnded) -> None:
-        how = "the Director finished" if event.finished else f"not finished: {event.reason}"
-        table = Table("", "calls", "read", "written", "seconds", "US$", title=f"{event.turns} turns, {how}")
+        how = "finished by the Director" if event.finished else f"not finished: {event.reason}"
+        table = Table("", "calls", "tokens read", "written", "seconds", "US$", title=f"{event.turns} turns, {how}")
         for name, usage in (("Director", event.director_usage), ("operators", event.executor_usage)):
             table.add_row(name, *_row(usage))
         self._console.print()
         self._console.print(table)
-        self._console.print(f"[bold]workflow[/] {escape(event.dsl) or '(empty)'}")
-        answer = event.answer or "(none)"
-        self._console.print(Panel(Text(answer), title="Answer", border_style="green", width=WIDTH))
+        self._console.print(f"[bold]workflow[/] {escape(event.dsl) or '(empty)'}", width=self._width)
+        self._panel(event.answer or "(none)", "Answer", "green")
+
+    def _indented(self, text: Text) -> None:
+        self._console.print(Padding(text, (0, 0, 0, 2)), width=self._width)
+
+    def _panel(self, text: str, title: str, colour: str) -> None:
+        self._console.print(Panel(Text(text), title=title, title_align="left", border_style=colour, width=self._width))
 
 
-def _row(usage: "Usage") -> tuple[str, str, str, str, str]:
-    cost = "unknown" if usage.cost is None else f"{usage.cost:.4f}"
-    return (
-        str(usage.calls),
-        f"{usage.prompt_tokens:,}",
-        f"{usage.completion_tokens:,}",
-        f"{usage.seconds:.1f}",
-        cost,
-    )
+def print_tree(
+    console: Console, workflow: Workflow, ran: dict[NodeId, NodeRan], new: set[str], width: int = WIDTH
+) -> None:
+    """Print a workflow as a tree, a line a node, cropped to the width.
+
+    Args:
+        console: Where to print.
+        workflow: The workflow.
+        ran: Runs to show behind their nodes.
+        new: Ids of nodes that stand out without a run of theirs; all others are dim.
+        width: Columns to use.
+    """
+    status = {node: node_status(run) for node, run in ran.items()}
+    ids = {str(node.id) for node in walk(workflow.nodes)}
+    for line in draw_tree(workflow, status).splitlines():
+        node = next((word for word in line.split() if word in ids), "")
+        text = Text(f"    {line}", no_wrap=True, overflow="ellipsis", style="" if node in new or node in ran else "dim")
+        run = ran.get(NodeId(node))
+        if run is not None:
+            colour = "green" if run.failure is None else "red"
+            text.stylize(colour, len(text) - len(" ".join(status[NodeId(node)].split())))
+        console.print(text, width=min(width, console.width))
 
 
 def node_status(run: NodeRan) -> str:
-    """What a node came to, in a few words behind its place in the drawing."""
+    """What a node came to, in a few words behind its place in the drawing: the answer first, as lines are cropped."""
     if run.failure is not None:
-        return f"✗ {run.failure.kind}: {shorten(' '.join(run.failure.message.split()), 60)}"
-    return f"{run.seconds:.1f} s  {summarise(run.wrote, 60)}"
+        return f"✗ {run.failure.kind}: {shorten(run.failure.message, 2 * FIELD_CHARS)}"
+    words = [f"→ {shorten(run.wrote.answer, FIELD_CHARS)}" if run.wrote.answer else "", _beside_answer(run.wrote)]
+    tokens = f", {run.usage.tokens} tokens" if run.usage.calls else ""
+    return f"{' | '.join(word for word in words if word) or 'nothing new'}  ({run.seconds:.1f} s{tokens})"
+
+
+def _beside_answer(wrote: "Draft") -> str:
+    """What a node wrote besides its answer, in one line."""
+    names = ("verdict", "plan", "subproblems", "solution", "code", "output")
+    return summarise(wrote.only([name for name in names if getattr(wrote, name) != wrote.answer]), FIELD_CHARS)
+
+
+def _cost(event: TurnTaken) -> str:
+    usage, seconds = event.usage, f"{event.seconds:.1f} s"
+    if not usage.calls:
+        return seconds
+    rate = f", {usage.completion_tokens / usage.seconds:.0f} tokens/s" if usage.seconds else ""
+    return f"{usage.prompt_tokens:,} tokens read, {usage.completion_tokens:,} written, {seconds}{rate}"
+
+
+def _row(usage: "Usage") -> tuple[Any, ...]:
+    cost = "unknown" if usage.cost is None else f"{usage.cost:.4f}"
+    tokens = (f"{usage.prompt_tokens:,}", f"{usage.completion_tokens:,}")
+    return (str(usage.calls), *tokens, f"{usage.seconds:.1f}", cost)

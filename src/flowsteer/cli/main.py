@@ -16,6 +16,7 @@ app = typer.Typer(
     name="flowsteer",
     help="Build agentic workflows on an executable canvas: by a language model, by hand, or by a policy you train.",
     no_args_is_help=True,
+    rich_markup_mode=None,  # drawing boxes would double what help costs
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -7,7 +7,7 @@ import typer
 from flowsteer.cli import options as o
 from flowsteer.cli.console import guarded, note, print_json
 
-app = typer.Typer(help="Fetch and serve embedded models.", no_args_is_help=True)
+app = typer.Typer(help="Fetch and serve embedded models.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command("list")

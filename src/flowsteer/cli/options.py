@@ -10,7 +10,6 @@ from flowsteer.errors import ConfigError
 
 if TYPE_CHECKING:
     from flowsteer.session import Setup
-    from flowsteer.task import Task
 
 TaskKind = Literal["math", "qa", "code"]
 
@@ -20,74 +19,70 @@ Context = Annotated[Path | None, typer.Option("--context", help="File with passa
 DirectorSpec = Annotated[
     str,
     typer.Option(
-        "--director", envvar="FLOWSTEER_DIRECTOR", help="Who edits: a backend, simulated:, script:FILE, human."
+        "--director",
+        envvar="FLOWSTEER_DIRECTOR",
+        help="Who edits the workflow: a backend (see flowsteer backends), human, script:FILE, dsl:WORKFLOW, or "
+        "simulated: for random edits.",
     ),
 ]
 ExecutorSpec = Annotated[
-    str, typer.Option("--executor", envvar="FLOWSTEER_EXECUTOR", help="The LLM that runs the operators.")
+    str,
+    typer.Option(
+        "--executor",
+        envvar="FLOWSTEER_EXECUTOR",
+        help="The LLM that runs the operators: a backend (see flowsteer backends).",
+    ),
 ]
-MaxTurns = Annotated[int, typer.Option("--max-turns", min=1, max=200, help="Turn limit.")]
-RunDir = Annotated[Path | None, typer.Option("--run", help="Run folder; the same command on it resumes.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+MaxTurns = Annotated[int, typer.Option("--max-turns", min=1, max=200, help="Most turns of the Director.")]
+RunDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--run",
+        help="Run folder; the same command on it resumes. A new one under runs/ without it.",
+        show_default=False,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, and nothing else.")]
 LibraryName = Annotated[str, typer.Option("--library", help="Operator library; a+b joins two.")]
 SandboxTier = Annotated[
     Literal["auto", "monty", "bubblewrap", "container"],
-    typer.Option("--sandbox", help="Where model-written code runs."),
+    typer.Option(
+        "--sandbox",
+        help="Where model-written code runs; auto is monty, and full Python in a sandbox where monty lacks.",
+    ),
 ]
 NodeBackends = Annotated[
-    list[str] | None, typer.Option("--backend", metavar="NAME=SPEC", help="A backend that single nodes may name.")
+    list[str] | None,
+    typer.Option("--backend", metavar="NAME=SPEC", help="A backend that single nodes may name; can be repeated."),
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of every draw.")]
 DirectorTokens = Annotated[int | None, typer.Option("--director-tokens", min=1, help="Most new tokens of a turn.")]
-ExecutorTokens = Annotated[int | None, typer.Option("--executor-tokens", min=1, help="Most new tokens of an operator.")]
-TwoStep = Annotated[bool, typer.Option("--two-step", help="Ask for each instruction in a turn of its own.")]
-Layout = Annotated[
-    Literal["conversation", "rebuilt"], typer.Option("--layout", help="How an LLM Director is shown the episode.")
+ExecutorTokens = Annotated[
+    int | None, typer.Option("--executor-tokens", min=1, help="Most new tokens of one call of an operator.")
 ]
-Stream = Annotated[bool | None, typer.Option("--stream/--no-stream", help="Stream replies.", show_default=False)]
-NoCache = Annotated[bool, typer.Option("--no-cache", help="Ask again what was asked before.")]
-MaxCalls = Annotated[int | None, typer.Option("--max-calls", min=1, help="Budget: calls of any model.")]
+TwoStep = Annotated[bool, typer.Option("--two-step", help="Ask for each node's instruction in a turn of its own.")]
+Layout = Annotated[
+    Literal["conversation", "rebuilt"],
+    typer.Option("--layout", help="How an LLM Director sees the episode: all turns so far, or the state rebuilt."),
+]
+Stream = Annotated[
+    bool | None,
+    typer.Option(
+        "--stream/--no-stream",
+        help="Take replies in pieces or whole; as suits the provider without it.",
+        show_default=False,
+    ),
+]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Keep no replies: a resumed run asks everything again.")]
+MaxCalls = Annotated[int | None, typer.Option("--max-calls", min=1, help="Budget: calls of all models.")]
 MaxTokens = Annotated[int | None, typer.Option("--max-tokens", min=1, help="Budget: tokens read and written.")]
-MaxSeconds = Annotated[float | None, typer.Option("--max-seconds", min=0, help="Budget: wall time.")]
+MaxSeconds = Annotated[float | None, typer.Option("--max-seconds", min=0, help="Budget: seconds of wall time.")]
 MaxCost = Annotated[float | None, typer.Option("--max-cost", min=0, help="Budget: US dollars.")]
 
 DEFAULT = "llamacpp:smollm2"
 
 SMALL_DIRECTOR_TOKENS, SMALL_EXECUTOR_TOKENS = 256, 192
 """Defaults for embedded models, whose context and speed are small."""
-
-
-def new_run_folder(command: str) -> Path:
-    """A folder that does not exist yet, named after now."""
-    from datetime import datetime
-
-    stem = f"{command}-{datetime.now():%Y%m%d-%H%M%S}"
-    names = (stem if number == 0 else f"{stem}-{number}" for number in range(1000))
-    return next(path for path in (Path("runs") / name for name in names) if not path.exists())
-
-
-def read_task(question: str, kind: TaskKind, context: Path | None) -> "Task":
-    """The task a user typed.
-
-    Raises:
-        ConfigError: The question is empty or too long, or the context cannot be read.
-    """
-    import sys
-
-    from flowsteer.session import checked_question
-    from flowsteer.task import Task
-
-    if question == "-":
-        question = sys.stdin.read()
-    passages = ""
-    if context is not None:
-        try:
-            passages = context.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(
-                f"cannot read the context {context}: {error}", "--context FILE takes a text file"
-            ) from error
-    return Task(checked_question(question), kind, passages)
 
 
 def parse_roster(items: list[str] | None) -> dict[str, str]:
@@ -116,9 +111,3 @@ def with_tokens(setup: "Setup", director: int | None, executor: int | None) -> "
     if executor is not None:
         setup = replace(setup, executor_sampling=replace(setup.executor_sampling, max_tokens=executor))
     return setup
-
-
-def cache_for(setup: "Setup", run: Path, off: bool) -> Path | None:
-    """The run's own response cache, which is what makes a broken-off episode go on where it stopped."""
-    free = all(spec.startswith(("simulated:", "script:", "human")) for spec in (setup.director, setup.executor))
-    return None if off or free else run / "replies.sqlite"

@@ -19,7 +19,7 @@ SHOWN = 50
 @guarded
 def show(
     run: Annotated[Path, typer.Argument(help="The run folder.")],
-    episode: Annotated[str, typer.Argument(help="Episode id, or the start of one; none lists them.")] = "",
+    episode: Annotated[str, typer.Argument(help="Episode id, or its beginning; none lists them.")] = "",
     json: o.Json = False,
 ) -> None:
     """Show an episode of a run turn by turn, or list a run's episodes."""
@@ -55,22 +55,23 @@ def find_episode(record: "RunFolder", start: str) -> str:
     fits = [name for name in record.entries if name.startswith(start)]
     if len(fits) == 1:
         return fits[0]
-    some = ", ".join((fits or list(record.entries))[:5]) or "none"
-    found = f"{len(fits)} episodes begin with {start!r}" if fits else f"there is no episode {start!r}"
-    raise RunError(
-        f"{record.path}: {found}; some of its {len(record.entries)}: {some}", f"flowsteer show {record.path}"
-    )
+    if not record.entries:
+        raise RunError(f"{record.path} holds no finished episode", "run the command that made it again to resume it")
+    found = f"{len(fits)} episodes begin with {start!r}" if fits else f"no episode begins with {start!r}"
+    some = ", ".join((fits or list(record.entries))[:5])
+    raise RunError(f"{record.path}: {found}; there are, for example: {some}", f"flowsteer show {record.path}")
 
 
 def _list(record: "RunFolder", json: bool) -> None:
     entries = list(record.entries.values())
     if json:
-        print_json({"config": record.config, "episodes": [{"episode": e.episode, **e.summary} for e in entries]})
+        episodes = [{"episode": entry.episode, **entry.summary} for entry in entries]
+        print_json({"config": record.config, "unfinished": record.unfinished, "episodes": episodes})
         return
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("episode", "turns", "finished", "score", "workflow", title=f"{record.path}: {len(entries)} episodes")
+    table = Table("episode", "turns", "finished", "score", "workflow", title=f"{record.path}: {_count(record)}")
     for entry in entries[:SHOWN]:
         summary = entry.summary
         cells = (summary.get(name, "") for name in ("turns", "finished", "score", "dsl"))
@@ -78,3 +79,8 @@ def _list(record: "RunFolder", json: bool) -> None:
     Console().print(table)
     if len(entries) > SHOWN:
         Console().print(f"… and {len(entries) - SHOWN} more: --json lists them all")
+
+
+def _count(record: "RunFolder") -> str:
+    unfinished = f", {record.unfinished} unfinished" if record.unfinished else ""
+    return f"{len(record.entries)} episodes{unfinished}"

@@ -1,7 +1,9 @@
 """`flowsteer solve`: a Director builds and runs a workflow for one question."""
 
-import asyncio
-from dataclasses import asdict
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +11,13 @@ from flowsteer.cli import options as o
 from flowsteer.cli.console import guarded, note, print_json
 
 if TYPE_CHECKING:
-    from flowsteer.runs.events import Event
+    from flowsteer.runs.events import Emit, Event
     from flowsteer.runs.folder import RunFolder
     from flowsteer.session import Setup
     from flowsteer.task import Task
+
+OFFLINE = ("simulated:", "script:", "dsl:", "human")
+"""Specs that cost nothing to ask again."""
 
 
 @guarded
@@ -43,16 +48,20 @@ def solve(
     """Answer a question with a workflow that a Director builds, edit by edit, on the canvas.
 
     Needs no account: the default Director and executor are the embedded model
-    (`flowsteer models pull smollm2`). Name your own with --director and --executor.
-    """
-    from dataclasses import replace
+    (flowsteer models pull smollm2). Name your own with --director and --executor.
 
+    \b
+    Examples:
+      flowsteer solve "What is 6 times 7?" --type math
+      flowsteer solve - --context notes.txt --director openai:gpt-5-mini < question.txt
+    """  # noqa: D301 - \b keeps the lines of the examples apart
     from flowsteer.backends.budget import Caps
     from flowsteer.canvas.canvas import Settings
+    from flowsteer.cli.inputs import read_task
     from flowsteer.runs.folder import RunFolder
     from flowsteer.session import Setup
 
-    task = o.read_task(question, kind, context)
+    task = read_task(question, kind, context)
     setup = Setup(
         director=director,
         executor=executor,
@@ -67,21 +76,30 @@ def solve(
         stream=stream,
     )
     setup = o.with_tokens(setup, director_tokens, executor_tokens)
-    folder = run or o.new_run_folder("solve")
-    setup = replace(setup, cache=o.cache_for(setup, folder, no_cache))
-    with RunFolder.create(folder, solve_config(task, setup)) as record:
+    with RunFolder.create(run or _new_folder(), _config(task, setup)) as record:
+        if not no_cache and not _is_offline(setup):
+            setup = replace(setup, cache=record.replies)
         episode = task.digest[:12]
         if episode not in record.entries:
-            _work(record, setup, task, episode, folder, quiet=json)
+            _work(record, setup, task, episode, quiet=json)
         elif not json:
             _replay(record, episode)
         if json:
-            print_json(solved_json(record, episode))
+            print_json({**record.entries[episode].summary, "run": str(record.path), "episode": episode})
         else:
-            note(f"recorded: flowsteer show {folder} {episode}")
+            note(f"recorded: flowsteer show {record.path}")
 
 
-def solve_config(task: "Task", setup: "Setup") -> dict[str, Any]:
+def _new_folder() -> Path:
+    """A folder that does not exist yet, named after now."""
+    from datetime import datetime
+
+    stem = f"solve-{datetime.now():%Y%m%d-%H%M%S}"
+    names = (stem if number == 0 else f"{stem}-{number}" for number in range(1000))
+    return next(path for path in (Path("runs") / name for name in names) if not path.exists())
+
+
+def _config(task: "Task", setup: "Setup") -> dict[str, Any]:
     """What decides how a solve goes; budgets, streaming and the cache do not."""
     from flowsteer.canvas.episode import task_to_json
 
@@ -91,65 +109,96 @@ def solve_config(task: "Task", setup: "Setup") -> dict[str, Any]:
     return {"command": "solve", "task": task_to_json(task)} | values
 
 
-def solved_json(record: "RunFolder", episode: str) -> dict[str, Any]:
-    """A solved episode as one JSON object, from its record."""
-    return {**record.entries[episode].summary, "run": str(record.path), "episode": episode}
+def _is_offline(setup: "Setup") -> bool:
+    return all(spec.startswith(OFFLINE) for spec in (setup.director, setup.executor, *setup.roster.values()))
 
 
-def _work(record: "RunFolder", setup: "Setup", task: "Task", episode: str, folder: Path, quiet: bool) -> None:
+def _work(record: "RunFolder", setup: "Setup", task: "Task", episode: str, quiet: bool) -> None:
+    """Run the episode and add it to the record; what breaks off can be resumed, and says how."""
+    import asyncio
+
     writer = record.begin(episode)
-    shown = None if quiet else _display()
-
-    def emit(event: "Event") -> None:
-        writer.emit(event)
-        if shown is not None:
-            shown.emit(event)
-
     try:
-        summary = asyncio.run(_episode(setup, task, episode, emit))
-    except BaseException:
-        writer.abandon()
-        note(f"broke off; what was done is kept: run the same command with --run {folder} to go on")
+        with _silent() if quiet else _shown() as show:
+
+            def emit(event: "Event") -> None:
+                writer.emit(event)
+                show(event)
+
+            summary = asyncio.run(_episode(setup, task, episode, emit))
+    except BaseException as error:
+        if writer.abandon():
+            error.add_note(f"what was done is kept; to go on, add --run {record.path} to the same command")
+        else:
+            record.discard_if_new()
         raise
     writer.commit(summary)
 
 
-async def _episode(setup: "Setup", task: "Task", episode: str, emit: Any) -> dict[str, Any]:
+async def _episode(setup: "Setup", task: "Task", episode: str, emit: "Emit") -> dict[str, Any]:
+    """Run the episode; what comes back is its entry in the record, and what --json prints."""
     from flowsteer.session import open_session
     from flowsteer.workflow.serial import workflow_to_json
 
     async with open_session(setup) as session:
         result = await session.episode(task, emit, episode)
-        ended = result.ended
-        usage = {"director": ended.director_usage, "executor": ended.executor_usage}
-        return {
-            "answer": ended.answer,
-            "finished": ended.finished,
-            "reason": ended.reason,
-            "turns": ended.turns,
-            "parsed": result.parsed,
-            "accepted": result.accepted,
-            "dsl": ended.dsl,
-            "workflow": workflow_to_json(ended.workflow),
-            "usage": {name: asdict(value) for name, value in usage.items()}
-            | {"total": asdict(ended.director_usage + ended.executor_usage)},
-            "seconds": ended.seconds,
-            "director": setup.director,
-            "executor": setup.executor,
-            "served": dict(session.served),
-        }
+    ended = result.ended
+    usage = {
+        "director": ended.director_usage,
+        "executor": ended.executor_usage,
+        "total": ended.director_usage + ended.executor_usage,
+    }
+    return {
+        "answer": ended.answer,
+        "finished": ended.finished,
+        "reason": ended.reason,
+        "turns": ended.turns,
+        "parsed": result.parsed,
+        "accepted": result.accepted,
+        "dsl": ended.dsl,
+        "workflow": workflow_to_json(ended.workflow),
+        "usage": {name: asdict(value) for name, value in usage.items()},
+        "seconds": ended.seconds,
+        "director": setup.director,
+        "executor": setup.executor,
+        "served": dict(session.served),
+    }
+
+
+@contextmanager
+def _shown() -> "Iterator[Emit]":
+    """Events are shown on standard output as they happen."""
+    from rich.console import Console
+
+    from flowsteer.cli.live import Display
+    from flowsteer.cli.waiting import Waiting
+
+    console = Console()
+    display = Display(console)
+    with Waiting(console) as waiting:
+
+        def show(event: "Event") -> None:
+            display.emit(event)
+            waiting.emit(event)
+
+        yield show
+
+
+@contextmanager
+def _silent() -> "Iterator[Emit]":
+    """Nothing is shown, and whatever a Director or an operator prints keeps out of standard output."""
+    from flowsteer.runs.events import ignore
+
+    with redirect_stdout(sys.stderr):
+        yield ignore
 
 
 def _replay(record: "RunFolder", episode: str) -> None:
-    note(f"{record.path} holds this episode already; nothing was run")
-    shown = _display()
-    for event in record.events(episode):
-        shown.emit(event)
-
-
-def _display() -> Any:
     from rich.console import Console
 
     from flowsteer.cli.live import Display
 
-    return Display(Console())
+    note(f"{record.path} holds this episode already; nothing was run")
+    display = Display(Console())
+    for event in record.events(episode):
+        display.emit(event)

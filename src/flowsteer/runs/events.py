@@ -119,7 +119,7 @@ class EpisodeEnded:
     Attributes:
         answer: What the workflow produced.
         finished: True only if the Director's own finish was accepted.
-        reason: `finished`, `turn limit` or `rejected edits`.
+        reason: `finished`, `turn limit`, `rejected edits`, or why the Director could not go on.
         turns: Turns taken.
         stated: The answer the Director wrote into its finish; recorded, never scored.
         dsl: The final workflow as DSL.

@@ -4,6 +4,7 @@
     episodes.jsonl   one line an episode: id, summary, events; only ever appended to
     index.jsonl      one line an episode: id, summary, where it stands; can be rebuilt from episodes.jsonl
     open/            events of the episodes in flight, written as they happen
+    replies.sqlite   replies of the backends, if they are kept: what lets a broken-off episode go on where it stopped
     lock             held by the one process that writes
 
 The same command on the same folder resumes: finished episodes are kept, unfinished ones are run again. A line that
@@ -15,6 +16,7 @@ import hashlib
 import json
 import os
 import platform
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -24,6 +26,9 @@ from typing import IO, Any, Self
 
 from flowsteer.errors import RunError
 from flowsteer.runs.events import JSON, Event, event_from_json, event_to_json
+
+BRIEF = 120
+"""Most characters of a setting in a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,7 @@ class RunFolder:
         self.config = config
         self.entries: dict[str, Entry] = {}
         self._lock: IO[str] | None = None
+        self._new = False
 
     @classmethod
     def create(cls, path: Path, config: JSON) -> "RunFolder":
@@ -75,15 +81,20 @@ class RunFolder:
             RunError: The folder cannot be written, is in use, is no run folder, or belongs to another configuration.
         """
         run = cls(path, config)
+        run._new = not path.exists()
         try:
             (path / "open").mkdir(parents=True, exist_ok=True)
             run._take_lock()
             run._check_config()
             run._mend()
         except OSError as error:
+            run.close()
             raise RunError(
                 f"cannot write the run folder {path}: {error.strerror}", "name another with --run DIR"
             ) from error
+        except RunError:
+            run.close()
+            raise
         return run
 
     @classmethod
@@ -93,13 +104,7 @@ class RunFolder:
         Raises:
             RunError: There is no run, or it cannot be read.
         """
-        try:
-            stored = json.loads((path / "config.json").read_text())
-        except (OSError, ValueError) as error:
-            raise RunError(
-                f"{path} is not a run folder", "a run folder holds config.json and episodes.jsonl"
-            ) from error
-        run = cls(path, stored["config"])
+        run = cls(path, _stored_config(path))
         run.entries = {entry.episode: entry for entry in run._indexed()}
         return run
 
@@ -111,6 +116,20 @@ class RunFolder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Give the folder free."""
+        self.close()
+
+    @property
+    def replies(self) -> Path:
+        """Where the replies of backends are kept."""
+        return self.path / "replies.sqlite"
+
+    @property
+    def unfinished(self) -> int:
+        """Episodes that broke off, or are in flight."""
+        return sum(1 for _ in (self.path / "open").glob("*.jsonl"))
+
+    def close(self) -> None:
+        """Give the folder free."""
         if self._lock is not None:
             self._lock.close()
             self._lock = None
@@ -118,6 +137,11 @@ class RunFolder:
     def begin(self, episode: str) -> "EpisodeWriter":
         """Start to write an episode; what an earlier try of it left behind is dropped."""
         return EpisodeWriter(self, episode)
+
+    def discard_if_new(self) -> None:
+        """Remove the folder again if this object made it and nothing has happened in it."""
+        if self._new and not self.entries and not self.unfinished:
+            shutil.rmtree(self.path)
 
     def events(self, episode: str) -> list[Event]:
         """All events of one finished episode; only its own bytes are read.
@@ -151,7 +175,7 @@ class RunFolder:
             offset = file.tell()
             file.write(line)
         entry = Entry(episode, offset, len(line), summary)
-        with (self.path / "index.jsonl").open("a") as file:
+        with (self.path / "index.jsonl").open("a", encoding="utf-8") as file:
             file.write(_index_line(entry))
         self.entries[episode] = entry
         return entry
@@ -170,7 +194,7 @@ class RunFolder:
         file = self.path / "config.json"
         wanted = json.loads(json.dumps(self.config))
         if file.exists():
-            stored = json.loads(file.read_text())["config"]
+            stored = _stored_config(self.path)
             if stored != wanted:
                 names = sorted(name for name in {*stored, *wanted} if stored.get(name) != wanted.get(name))
                 raise RunError(
@@ -179,7 +203,7 @@ class RunFolder:
                 )
             return
         fresh = file.with_suffix(".tmp")
-        fresh.write_text(json.dumps({"config": wanted, "versions": versions()}, indent=2, ensure_ascii=False))
+        fresh.write_text(json.dumps({"config": wanted, "versions": versions()}, indent=2, ensure_ascii=False), "utf-8")
         fresh.replace(file)
 
     def _mend(self) -> None:
@@ -190,7 +214,7 @@ class RunFolder:
             _cut_torn_line(file)
         self.entries = {entry.episode: entry for entry in self._indexed()}
         end = max((entry.offset + entry.length for entry in self.entries.values()), default=0)
-        with episodes.open("rb") as lines, index.open("a") as out:
+        with episodes.open("rb") as lines, index.open("a", encoding="utf-8") as out:
             lines.seek(end)
             for line in lines:
                 record = json.loads(line)
@@ -203,7 +227,7 @@ class RunFolder:
         file = self.path / "index.jsonl"
         if not file.exists():
             return
-        with file.open() as lines:
+        with file.open(encoding="utf-8") as lines:
             for line in lines:
                 if line.endswith("\n"):
                     yield Entry(**json.loads(line))
@@ -231,9 +255,27 @@ class EpisodeWriter:
         self._path.unlink()
         return entry
 
-    def abandon(self) -> None:
-        """The episode broke off: its events stay in `open/` to look at, and it will be run again."""
+    def abandon(self) -> bool:
+        """The episode broke off: its events stay in `open/` to look at, and it will be run again.
+
+        Returns:
+            Whether anything had happened in it.
+        """
         self._file.close()
+        happened = self._path.stat().st_size > 0
+        if not happened:
+            self._path.unlink()
+        return happened
+
+
+def _stored_config(path: Path) -> JSON:
+    try:
+        config = json.loads((path / "config.json").read_text(encoding="utf-8"))["config"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path} is not a run folder", "a run folder holds config.json and episodes.jsonl") from error
+    if not isinstance(config, dict):
+        raise RunError(f"{path} is not a run folder: its config.json holds no settings", "name another folder")
+    return config
 
 
 def _index_line(entry: Entry) -> str:
@@ -257,4 +299,11 @@ def _cut_torn_line(file: Path) -> None:
 
 
 def _differences(stored: JSON, wanted: JSON, names: list[str]) -> str:
-    return "; ".join(f"{name} is {stored.get(name)!r} there and {wanted.get(name)!r} here" for name in names)
+    return "; ".join(
+        f"{name} is {_brief(stored.get(name))} there and {_brief(wanted.get(name))} here" for name in names
+    )
+
+
+def _brief(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= BRIEF else f"{text[:BRIEF]}…"

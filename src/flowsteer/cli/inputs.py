@@ -1,0 +1,84 @@
+"""What a user names on the command line, read in: question, context, workflow."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flowsteer.errors import ConfigError, WorkflowError
+
+if TYPE_CHECKING:
+    from flowsteer.task import Task, TaskType
+    from flowsteer.workflow.nodes import Workflow
+
+WORKFLOW_FILES = (".json", ".dsl", ".txt")
+
+
+def read_task(question: str, kind: "TaskType", context: Path | None) -> "Task":
+    """The task a user typed.
+
+    Args:
+        question: The question, or `-` for standard input.
+        kind: Its type.
+        context: File with passages to answer from.
+
+    Raises:
+        ConfigError: The question is empty or too long, or the context cannot be read.
+    """
+    from flowsteer.session import checked_question
+    from flowsteer.task import Task
+
+    passages = "" if context is None else read_text(context, "context")
+    return Task(checked_question(_standard_input() if question == "-" else question), kind, passages)
+
+
+def read_workflow(source: str) -> "Workflow":
+    """A workflow from DSL text, from JSON text, or from a file that holds either.
+
+    Raises:
+        ConfigError: The file cannot be read.
+        WorkflowError: What it holds is no workflow.
+    """
+    from flowsteer.workflow.dsl import parse_dsl
+
+    is_file = source.endswith(WORKFLOW_FILES)
+    text = (read_text(Path(source), "workflow") if is_file else source).strip()
+    if source.endswith(".json") or text.startswith("{"):
+        return _from_json(text)
+    return parse_dsl(text)
+
+
+def read_text(path: Path, what: str) -> str:
+    """The text of a file.
+
+    Raises:
+        ConfigError: It is missing, is not UTF-8, or may not be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot read the {what} {path}: {error.strerror}", "check the path") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"cannot read the {what} {path}: byte {error.start} is not UTF-8", "give a text file in UTF-8"
+        ) from error
+
+
+def _standard_input() -> str:
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"standard input is not UTF-8 (byte {error.start})", "give text in UTF-8") from error
+
+
+def _from_json(text: str) -> "Workflow":
+    import json
+
+    from flowsteer.workflow.serial import workflow_from_json
+
+    try:
+        plain = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise WorkflowError(
+            f"the workflow is not JSON: {error}", "flowsteer export RUN --to json writes one"
+        ) from error
+    return workflow_from_json(plain)
