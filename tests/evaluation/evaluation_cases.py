@@ -9,7 +9,18 @@ from flowsteer.runs.folder import RunFolder
 from flowsteer.usage import Usage
 
 SYSTEMS = ("direct", "sc:3", "refine", "director:simulated:")
-FIGURES = ("score", "metrics", "reason", "answer", "turns", "director_tokens", "executor_tokens", "calls", "dsl", "failures")
+FIGURES = (
+    "score",
+    "metrics",
+    "reason",
+    "answer",
+    "turns",
+    "director_tokens",
+    "executor_tokens",
+    "calls",
+    "dsl",
+    "failures",
+)
 
 
 def small(**changes):

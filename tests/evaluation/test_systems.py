@@ -1,8 +1,8 @@
 """Systems: each does what its docstring says, on one engine, and leaves the same events."""
 
 import pytest
-from evaluation.evaluation_cases import SaysLLM, figures, run, small
 
+from evaluation.evaluation_cases import SaysLLM, figures, run, small
 from flowsteer.backends.base import Reply
 from flowsteer.errors import BackendRejected, ConfigError, DSLError
 from flowsteer.evaluation.baselines import HAND_MADE
@@ -38,7 +38,7 @@ def ran(events):
 
 
 async def test_direct_is_one_call_that_asks_for_no_reasoning():
-    ended, events, llm, _ = await episode("direct")
+    ended, _, llm, _ = await episode("direct")
     assert ended.answer == "42"
     assert len(llm.requests) == 1
     prompt = llm.requests[0].messages[0].content
@@ -196,7 +196,7 @@ async def test_a_request_that_the_directors_llm_refuses_ends_the_episode_and_the
             raise BackendRejected("too long")
         return "<action>add</action><operator>Custom</operator>"
 
-    ended, _, _, director = await episode("director:says:director", director=says)
+    ended, *_ = await episode("director:says:director", director=says)
     assert (ended.answer, ended.finished, ended.turns, ended.dsl) == ("42", False, 1, "Custom")
     assert "refused" in ended.reason
     assert ended.director_usage.calls == 1

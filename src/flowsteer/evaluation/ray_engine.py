@@ -77,9 +77,15 @@ async def ray_engine(
     except ImportError as error:
         raise ConfigError("the engine ray is not installed", "pip install 'flowsteer[scale]'") from error
     if os.environ.get("RAY_ADDRESS"):
-        ray.init(log_to_driver=False)
+        ray.init(log_to_driver=False, logging_level="ERROR")
     else:
-        ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, _node_ip_address="127.0.0.1")
+        ray.init(
+            num_cpus=workers,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level="ERROR",
+            _node_ip_address="127.0.0.1",
+        )
     try:
         each = -(-concurrency // workers)
         actor = ray.remote(num_cpus=1, max_concurrency=each)(Worker)

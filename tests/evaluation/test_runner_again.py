@@ -1,0 +1,109 @@
+"""What is done with a run afterwards: graded again, or its workflows run under another executor."""
+
+import asyncio
+import json
+
+import pytest
+
+from evaluation.evaluation_cases import SaysLLM, figures, run, small
+from flowsteer.errors import ConfigError, RunError
+from flowsteer.evaluation.evaluate import read_plan
+from flowsteer.evaluation.rescore import Change, rescore, scored_entries
+from flowsteer.evaluation.statistics import compare
+from flowsteer.evaluation.swap import swap
+from flowsteer.evaluation.tasks import load_tasks
+from flowsteer.grading.base import RIGHT, unscorable
+from flowsteer.runs.events import EpisodeEnded, NodeRan, TurnTaken
+from flowsteer.runs.folder import RunFolder
+
+
+def again(path, grade):
+    return asyncio.run(rescore(path, load_tasks(read_plan(path)).test, grade))
+
+
+def scores(path):
+    return [entry.summary["score"] for entry in scored_entries(RunFolder.read(path))]
+
+
+def test_grading_again_changes_no_record_and_the_latest_pass_counts(tmp_path):
+    run(tmp_path, small(limit=5, systems=["direct"]))
+    before, recorded = (tmp_path / "episodes.jsonl").read_bytes(), scores(tmp_path)
+    assert 0 in recorded
+    seen = []
+
+    async def generous(sample, answer):
+        seen.append((sample.task.id, answer))
+        return RIGHT
+
+    async def unable(sample, answer):
+        return unscorable("out of order")
+
+    first = again(tmp_path, generous)
+    assert (first.graded, first.missing) == (5, ())
+    assert len(first.changes) == recorded.count(0)
+    assert scores(tmp_path) == [1.0] * 5
+    entries = RunFolder.read(tmp_path).entries.values()
+    assert sorted(seen) == sorted((entry.summary["task"], entry.summary["answer"]) for entry in entries)
+    second = again(tmp_path, unable)
+    assert second.path != first.path
+    assert second.changes[0] == Change(next(iter(entries)).episode, 1.0, None)
+    assert scores(tmp_path) == [None] * 5
+    assert (tmp_path / "episodes.jsonl").read_bytes() == before
+
+
+def test_an_episode_whose_task_is_gone_or_changed_keeps_its_grade(tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    rows = [{"id": str(n), "type": "math", "question": f"1 + {n}?", "answer": str(n + 1)} for n in range(3)]
+    (data / "sums.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    config = small(datasets=["sums"], data=str(data), systems=["direct"], limit=None, executor="says:it")
+    run(tmp_path / "run", config, extra={"says:it": SaysLLM("Answer: 2", "says:it")})
+    rows[1]["question"] = "2 + 0?"
+    (data / "sums.jsonl").write_text("\n".join(map(json.dumps, rows[:2])))
+
+    async def generous(sample, answer):
+        return RIGHT
+
+    outcome = again(tmp_path / "run", generous)
+    assert (outcome.graded, len(outcome.missing)) == (1, 2)
+    assert sorted(scores(tmp_path / "run")) == [0.0, 1.0, 1.0]
+
+
+def test_swapping_the_executor_runs_the_very_workflows_again_without_a_director(tmp_path):
+    run(tmp_path / "a", small(systems=["director:simulated:", "sc:3", "fixed:best"], limit=6))
+    progress, swapped = asyncio.run(swap(tmp_path / "a", tmp_path / "b", "simulated:flat"))
+    one, other = RunFolder.read(tmp_path / "a"), RunFolder.read(tmp_path / "b")
+    assert progress.done == 18
+    assert set(one.entries) == set(other.entries)
+    for name in one.entries:
+        was, now = one.events(name), other.events(name)
+        ends = [next(event for event in events if isinstance(event, EpisodeEnded)) for events in (was, now)]
+        assert ends[0].workflow == ends[1].workflow
+        assert not any(isinstance(event, TurnTaken) for event in now)
+        assert {event.backend.partition("#")[0] for event in now if isinstance(event, NodeRan)} <= {"simulated:flat"}
+    for row in swapped:
+        pairs = [
+            (entry.summary["score"], other.entries[name].summary["score"])
+            for name, entry in one.entries.items()
+            if entry.summary["system"] == row.system
+        ]
+        assert row.pairs == 6
+        assert row.comparison == compare([[after - before for before, after in pairs]])
+    assert {row.system for row in swapped} == {"director:simulated:", "sc:3", "fixed:best"}
+
+
+def test_a_swap_to_the_same_executor_changes_nothing_and_is_resumed(tmp_path):
+    run(tmp_path / "a", small(systems=["sc:3", "refine"]))
+    asyncio.run(swap(tmp_path / "a", tmp_path / "b", "simulated:"))
+    assert figures(tmp_path / "a") == figures(tmp_path / "b")
+    progress, swapped = asyncio.run(swap(tmp_path / "a", tmp_path / "b", "simulated:"))
+    assert progress.resumed == 6
+    assert [row.comparison.difference.mean for row in swapped] == [0, 0]
+
+
+def test_a_swap_needs_a_folder_of_its_own_and_the_tasks_of_the_run(tmp_path):
+    run(tmp_path / "a", small(limit=2))
+    with pytest.raises(RunError, match="other settings"):
+        asyncio.run(swap(tmp_path / "a", tmp_path / "a", "simulated:flat"))
+    with pytest.raises(ConfigError, match="not in the data as it is now"):
+        asyncio.run(swap(tmp_path / "a", tmp_path / "b", "simulated:flat", changes={"limit": 1}))

@@ -1,0 +1,140 @@
+"""Evaluation files: what they mean, what is refused, and what a dry run says without doing any of it."""
+
+from pathlib import Path
+
+import pytest
+
+from evaluation.evaluation_cases import SaysLLM, run, small
+from flowsteer.datasets.splits import overlap
+from flowsteer.errors import ConfigError
+from flowsteer.evaluation.config import load_config, make_config, settings_of, setup_of
+from flowsteer.evaluation.dry_run import dry_run
+from flowsteer.evaluation.specs import parse_systems
+from flowsteer.evaluation.tasks import load_tasks
+from flowsteer.runs.folder import RunFolder
+
+PAPER = Path(__file__).parents[2] / "examples" / "paper_eval.toml"
+DATA = Path(__file__).parents[3] / "shared" / "data"
+needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the samples of the twelve datasets are not there")
+
+
+def test_the_papers_table_is_twelve_datasets_by_all_systems():
+    config = load_config(PAPER)
+    assert len(config.datasets) == 12
+    assert config.limit == 128
+    names = [system.name for system in parse_systems(config.systems, config.without)]
+    assert [name.partition(":")[0] for name in names[:4]] == ["direct", "cot", "sc", "refine"]
+    assert sum("--without" in name for name in names) == 4
+    setup = setup_of(config)
+    sampling = setup.director_sampling
+    assert (sampling.temperature, sampling.top_p, sampling.top_k, sampling.max_tokens) == (0.6, 0.95, 20, 2048)
+    assert (setup.canvas.max_turns, setup.executor_sampling.temperature) == (20, 0.0)
+
+
+def test_a_dry_run_connects_and_fetches_nothing():
+    planned = dry_run(load_config(PAPER))
+    assert planned.episodes == 12 * 128 * 12
+    assert all(row.fetched for row in planned.datasets)
+    assert planned.cap == 500_000
+    text = "\n".join(planned.lines())
+    assert "gsm8k: 128 tasks + 8 to choose by, would be fetched from the hub, openai/gsm8k (test)" in text
+    assert "sc:5: at most 12 calls an episode" in text
+
+
+@needs_data
+def test_a_dry_run_on_the_samples_counts_what_is_there():
+    overrides = [f"data={DATA}", "limit=20", 'systems=["direct", "fixed:best"]', "without=[]"]
+    planned = dry_run(load_config(PAPER, overrides))
+    sizes = {row.name: row.tasks for row in planned.datasets}
+    assert sizes.pop("aime2025") == 7  # 15 rows, eight of them to choose by
+    assert set(sizes.values()) == {20}
+    assert planned.episodes == (11 * 20 + 7) * 2
+    assert (
+        planned.calls == (11 * 20 + 7) * (2 + planned.systems[1].episode_calls) + 12 * planned.systems[1].choice_calls
+    )
+
+
+@needs_data
+def test_validation_tasks_are_never_tested_on():
+    config = small(datasets=["gsm8k", "hotpotqa", "simulated:qa"], data=str(DATA), limit=30)
+    tasks = load_tasks(config, parse_systems(["fixed:best", "search:tasks=12"]))
+    for name, samples in tasks.validation.items():
+        assert len(samples) == 12
+        assert len(tasks.test[name]) == 30
+        assert overlap(samples, tasks.test[name]) == []
+    alone = load_tasks(config)
+    assert [sample.task.id for sample in alone.test["gsm8k"]] == [sample.task.id for sample in tasks.test["gsm8k"]]
+
+
+@needs_data
+def test_real_tasks_run_through_every_kind_of_system(tmp_path):
+    """References reach graders only, and every dataset's tasks go through the one engine."""
+    systems = ["direct", "sc:3", "director:simulated:"]
+    config = small(
+        datasets=["squad_v2", "gsm8k", "mathqa"], data=str(DATA), limit=4, systems=systems, executor="says:it"
+    )
+    llm = SaysLLM("A golden mean.\nAnswer: none at all", "says:it")
+    progress = run(tmp_path, config, extra={"says:it": llm})
+    assert progress.done == 36
+    metrics = {
+        entry.summary["dataset"]: set(entry.summary["metrics"]) for entry in RunFolder.read(tmp_path).entries.values()
+    }
+    assert metrics["squad_v2"] >= {"em", "f1"}
+    assert metrics["gsm8k"] == {"accuracy"}
+    (sample, *_) = load_tasks(config).test["gsm8k"]
+    (started, *_) = RunFolder.read(tmp_path).events(f"direct/gsm8k/{sample.task.id}/0")
+    assert sample.reference.answers[0] not in str({**started.task, "question": "", "id": ""})
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"sistems": ["direct"]}, "sistems: unknown key"),
+        ({"caps": {"call": 3}}, "caps.call: unknown key"),
+        ({"limit": 0}, "limit:"),
+        ({"systems": []}, "systems:"),
+        ({"engine": "spark"}, "engine:"),
+        ({"executor_sampling": {"top_p": 2}}, "executor_sampling.top_p:"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_name(change, told):
+    with pytest.raises(ConfigError, match=told):
+        make_config({"datasets": ["gsm8k"], "systems": ["direct"]} | change)
+
+
+def test_overrides_are_dotted_and_typed(tmp_path):
+    file = tmp_path / "eval.toml"
+    file.write_text('datasets = ["gsm8k"]\nsystems = ["direct"]\n[executor_sampling]\nmax_tokens = 8\n')
+    config = load_config(
+        file, ["limit=20", "executor_sampling.temperature=0.5", "executor=llamacpp:smollm2", 'systems=["cot", "sc:3"]']
+    )
+    assert (config.limit, config.executor, config.systems) == (20, "llamacpp:smollm2", ("cot", "sc:3"))
+    assert (config.executor_sampling.temperature, config.executor_sampling.max_tokens) == (0.5, 8)
+    for wrong in ("limit", "=3", "limit.x=3"):
+        with pytest.raises(ConfigError):
+            load_config(file, ["limit=1", wrong])
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_config(tmp_path / "none.toml")
+    file.write_text("datasets = [")
+    with pytest.raises(ConfigError, match="not TOML"):
+        load_config(file)
+
+
+def test_only_what_decides_an_episode_binds_a_run():
+    base = settings_of(small())
+    for free in ({"limit": 9}, {"systems": ["cot"]}, {"epochs": 4}, {"concurrency": 1}, {"caps": {"calls": 5}}):
+        assert settings_of(small(**free)) == base
+    for binding in ({"seed": 1}, {"executor": "simulated:flat"}, {"max_turns": 3}, {"executor_sampling": {"top_k": 3}}):
+        assert settings_of(small(**binding)) != base
+
+
+def test_two_datasets_of_one_name_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="two datasets"):
+        load_tasks(small(datasets=["simulated:qa", "simulated:qa"]))
+
+
+def test_too_few_rows_to_choose_by_are_refused(tmp_path):
+    file = tmp_path / "few.jsonl"
+    file.write_text('{"id": "1", "type": "math", "question": "1 + 1?", "answer": "2"}')
+    with pytest.raises(ConfigError, match="too few"):
+        load_tasks(small(datasets=[str(file)]), parse_systems(["fixed:best"]))
