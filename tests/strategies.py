@@ -32,7 +32,8 @@ CATEGORIES_BY_NAME = {
 }
 OPERATORS = tuple(CATEGORIES_BY_NAME)
 CHECKS = ("Test", "Review")
-RULES = Rules(CATEGORIES_BY_NAME, max_steps=24)
+BACKENDS = ("some:model", "große Maschine")
+RULES = Rules(CATEGORIES_BY_NAME, max_steps=24, max_runs=10**40, backends=BACKENDS)
 UNSET = NodeId("")
 
 
@@ -43,7 +44,9 @@ def bare_steps(names: tuple[str, ...] = OPERATORS) -> st.SearchStrategy[Step]:
 
 def full_steps(names: tuple[str, ...] = OPERATORS) -> st.SearchStrategy[Step]:
     """Steps with any instruction and backend."""
-    return st.builds(Step, st.just(UNSET), st.sampled_from(names), st.text(max_size=8), st.text(max_size=8))
+    return st.builds(
+        Step, st.just(UNSET), st.sampled_from(names), st.text(max_size=8), st.sampled_from(("", *BACKENDS))
+    )
 
 
 def structures(inner, check) -> st.SearchStrategy[Parallel | Conditional | Loop]:

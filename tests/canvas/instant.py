@@ -1,4 +1,4 @@
-"""An LLM and a sandbox that answer at once, in the form each operator asks for, so that what is measured is the canvas."""
+"""An LLM and a sandbox that answer at once, in the form each operator asks for: what is left is the canvas."""
 
 from flowsteer.backends.base import Features, Reply
 from flowsteer.sandbox.base import Outcome

@@ -7,8 +7,8 @@ from pathlib import Path
 from time import perf_counter
 
 import pytest
-from canvas.instant import InstantLLM, InstantSandbox
 
+from canvas.instant import InstantLLM, InstantSandbox
 from flowsteer.canvas.canvas import Canvas, Settings, rules_for
 from flowsteer.canvas.director import PromptText, Turn
 from flowsteer.errors import ActionError

@@ -114,7 +114,7 @@ def test_a_step_goes_to_the_end_by_default_and_carries_what_it_was_given() -> No
     assert outcome.workflow.nodes[1] == Step(n(2), "Custom", "Be brief.", "some:model")
     assert outcome.new == ids(2)
     assert outcome.echo == (
-        "added node_2 Custom at position 1 of the top level, with an instruction of 9 characters, on backend some:model"
+        "added node_2 Custom at the end, with an instruction of 9 characters, on backend some:model"
     )
 
 

@@ -5,10 +5,12 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
+from flowsteer.workflow.apply import Rejected, apply
 from flowsteer.workflow.dsl import parse_dsl
+from flowsteer.workflow.edits import AddStep, WrapLoop
 from flowsteer.workflow.facts import facts
-from flowsteer.workflow.nodes import Conditional, Loop, Parallel, Step, Workflow, node_id, walk
-from flowsteer.workflow.rules import unmet, violations
+from flowsteer.workflow.nodes import Conditional, Loop, NodeId, Parallel, Step, Workflow, node_id, walk
+from flowsteer.workflow.rules import most_runs, unmet, violations
 from strategies import CATEGORIES_BY_NAME, RULES, full_steps, workflows
 
 
@@ -79,3 +81,19 @@ def test_violations_see_broken_laws() -> None:
     assert "count from 1 to 10" in violations(Workflow((Loop(node_id(2), (plan,), 0),), 3), RULES)[0]
     loop = Loop(node_id(2), (plan,), 1)
     assert "must be one step" in violations(Workflow((Conditional(node_id(3), loop, ()),), 4), RULES)[0]
+
+
+def test_nested_loops_multiply_and_their_runs_are_bounded() -> None:
+    workflow = parse_dsl("((Custom) * 10) * 10")
+    rules = replace(RULES, max_runs=99)
+    assert most_runs(workflow.nodes) == 100
+    assert violations(workflow, rules) == ("loops and branches make up to 100 operator runs; at most 99",)
+    outcome = apply(parse_dsl("(Custom) * 10"), WrapLoop((NodeId("node_1"),), 10), rules)
+    assert isinstance(outcome, Rejected)
+    assert "100 operator runs" in outcome.reason
+
+
+def test_only_backends_of_the_roster_can_be_named() -> None:
+    outcome = apply(parse_dsl(""), AddStep("Custom", backend="http://elsewhere/v1#m"), RULES)
+    assert isinstance(outcome, Rejected)
+    assert outcome.choices == RULES.backends

@@ -76,7 +76,8 @@ class Canvas:
         workflow: The workflow as it stands.
         execution: What running it came to; None before the first run.
         turn: Turns taken.
-        done: Why the episode is over: `finished`, `turn limit`, `rejected edits`; empty while it goes on.
+        done: Why the episode is over: `finished`, `turn limit`, `rejected edits`, or what `stop` was told; empty
+            while it goes on.
         stated: The answer the Director wrote into its finish.
         spent: What the operators' calls have cost.
     """
@@ -166,6 +167,16 @@ class Canvas:
         self._history.append(Exchange(turn.text, text))
         self._emit(FeedbackGiven(self.turn, text))
         return StepResult(text, parsed, isinstance(outcome, Applied))
+
+    async def stop(self, reason: str) -> None:
+        """End the episode from outside; what has not run yet runs now, so that the workflow is scored as it stands.
+
+        Args:
+            reason: Why; it becomes `done`.
+        """
+        self.done = reason
+        self._asked = []
+        await self._run()
 
     def _decide(self, turn: Turn) -> Applied | Rejected:
         """Accept or reject what the Director did; sets `done` on an accepted finish."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from flowsteer.canvas.canvas import Canvas
 from flowsteer.canvas.director import Director
+from flowsteer.errors import BackendRejected
 from flowsteer.execution.executor import Execution
 from flowsteer.runs.events import Emit, EpisodeEnded, EpisodeStarted, TurnTaken, ignore
 from flowsteer.task import Task
@@ -46,6 +47,9 @@ async def run_episode(
         episode: Its id.
         executor: Spec of the executor, for the record.
 
+    A Director whose request is refused for good, such as one for a conversation that is too long, ends the episode: the
+    workflow is scored as it stands.
+
     Raises:
         BackendUnavailable: A backend is gone. The events so far are recorded; nothing is made up.
         SandboxError: The sandbox broke.
@@ -55,7 +59,11 @@ async def run_episode(
     parsed = accepted = 0
     emit(EpisodeStarted(episode, task_to_json(canvas.task), director.spec, executor, settings_to_json(canvas)))
     while not canvas.done:
-        turn = await director.act(canvas.observe())
+        try:
+            turn = await director.act(canvas.observe())
+        except BackendRejected as error:
+            await canvas.stop(f"the Director's request was refused: {error.message}")
+            break
         emit(TurnTaken(canvas.turn + 1, turn.text, turn.reasoning, turn.usage, turn.seconds))
         spent += turn.usage
         step = await canvas.step(turn)

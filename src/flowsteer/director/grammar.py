@@ -1,7 +1,8 @@
 r"""The grammar of the replies that are legal now, in GBNF, rebuilt each turn for constrained decoding (spec §3).
 
 It knows the operators, the nodes and containers that exist, how many operators still fit and whether a finish is
-allowed, so whatever it admits parses and is accepted by the canvas. It admits less than the language does: structures
+allowed, so whatever it admits parses and is accepted by the canvas, but for the bound on how often nested loops run in
+all, which is no matter of grammar. It admits less than the language does: structures
 are added flat (chains of operators; nesting comes from `<target>` and set_structure), free text is one line without
 `<`, and it leaves out `<backend>` and `<answer>`.
 

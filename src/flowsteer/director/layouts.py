@@ -53,6 +53,7 @@ def system_prompt(observation: Observation) -> str:
     return _render(
         "system.j2",
         operators=observation.library.operators.values(),
+        checks=rules.of("verification"),
         two_step=rules.two_step,
         unmet=unmet(Workflow(), rules),
         max_turns=observation.max_turns,

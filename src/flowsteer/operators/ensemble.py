@@ -15,7 +15,7 @@ from flowsteer.operators.source_code import canonical
 
 @operator(category="ensemble", reads=("candidates",), writes=NEW_SOLUTION)
 async def sc_ensemble(call: OperatorCall) -> Draft:
-    """Choose among the candidates of a parallel by agreement (self-consistency).
+    """Choose the answer most branches agree on.
 
     An answer that more than half of the candidates give is chosen without asking; else the LLM names the
     candidate that agrees best.
@@ -39,7 +39,7 @@ async def sc_ensemble(call: OperatorCall) -> Draft:
     writes=NEW_SOLUTION,
 )
 async def aggregate(call: OperatorCall) -> Draft:
-    """Merge candidates, or the answers to sub-problems, into one solution.
+    """Merge branches or sub-answers into one.
 
     Raises:
         OperatorError: `nothing_to_merge`; `no_code`, `bad_reply` or `cut_reply` if the LLM gives no solution.

@@ -10,7 +10,7 @@ from flowsteer.operators.solution import read_code, read_short
 
 @operator(category="formatting", reads=("solution", "code", "output", "answer"), writes=("answer",), name="Format")
 async def format_answer(call: OperatorCall) -> Draft:
-    """Reduce the answer to the shortest form that is graded, without solving again.
+    """Reduce the answer to the form that is graded.
 
     Code is taken out of the draft without asking. Else the LLM is always asked, even where the answer is short
     already: the form may differ (an option letter for a value), and the Director's instruction must reach it.

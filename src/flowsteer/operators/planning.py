@@ -17,7 +17,7 @@ _NUMBERING = re.compile(r"^(?:\d+[.)]|[-*•])\s+")
 
 @operator(category="planning", reads=("subproblems",), writes=("plan",))
 async def plan(call: OperatorCall) -> Draft:
-    """Write a strategy with numbered steps before anything is solved.
+    """Write a strategy with numbered steps.
 
     A plan cut at the token limit is kept up to its last whole line or sentence: the steps before are still good.
 
@@ -29,7 +29,7 @@ async def plan(call: OperatorCall) -> Draft:
 
 @operator(category="planning", reads=("plan",), writes=("subproblems",))
 async def decompose(call: OperatorCall) -> Draft:
-    """Split the question into two to five smaller ones.
+    """Split the question into smaller ones.
 
     Raises:
         OperatorError: `bad_reply` or `cut_reply` if no list of parts comes back.

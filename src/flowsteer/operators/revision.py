@@ -8,7 +8,7 @@ from flowsteer.operators.solution import NEW_SOLUTION, WORK, write_solution
 
 @operator(category="revision", reads=("plan", *WORK), writes=NEW_SOLUTION)
 async def revise(call: OperatorCall) -> Draft:
-    """Write a new solution from the feedback of the last check.
+    """Write a new solution from the check's feedback.
 
     Raises:
         OperatorError: `nothing_to_revise`; `no_code`, `bad_reply` or `cut_reply` if the LLM gives no solution.

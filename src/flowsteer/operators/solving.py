@@ -21,7 +21,7 @@ ROUNDS = 3
 
 @operator(category="solving", reads=("plan", "subproblems", "code", "answer", "verdict"), writes=NEW_SOLUTION)
 async def programmer(call: OperatorCall) -> Draft:
-    """Write Python, run it in the sandbox, repair it on error; the answer is its result, or the code itself.
+    """Write Python and run it; the answer is its result.
 
     For math and qa the answer is what `solve()` returns, else the last line printed. For code tasks the run only
     shows that the code loads (or, for a whole program, that it survives the first public input): no test is
@@ -48,7 +48,7 @@ async def programmer(call: OperatorCall) -> Draft:
     writes=NEW_SOLUTION,
 )
 async def custom(call: OperatorCall) -> Draft:
-    """Follow a free instruction, reasoning in words; a code task gets code.
+    """Follow a free instruction in words.
 
     Raises:
         OperatorError: `no_code`, `bad_reply` or `cut_reply` if the LLM gives no solution.

@@ -21,7 +21,7 @@ _YES_NO: Schema = {"type": "boolean"}
 
 @operator(category="verification", reads=("code", "answer"), writes=("code", "verdict", "answer"))
 async def test(call: OperatorCall) -> Draft:
-    """Run the task's public tests on the code, report what fails, and repair the code up to three times.
+    """Run the public tests and repair the code.
 
     The code that passed most is kept, the earliest of equals; the verdict speaks of that code. A task without
     public tests fails this step: nothing was tested, so nothing is claimed.
@@ -77,7 +77,7 @@ def _verdict(report: Report, by: str) -> Verdict:
 
 @operator(category="verification", reads=("solution", "code", "output", "answer"), writes=("verdict",))
 async def review(call: OperatorCall) -> Draft:
-    """Criticise the work: pass, or fail with what to change.
+    """Criticise the work: pass or fail.
 
     Raises:
         OperatorError: `nothing_to_check`; `bad_reply` or `cut_reply` if the LLM gives no verdict.
@@ -91,7 +91,7 @@ async def review(call: OperatorCall) -> Draft:
 
 @operator(category="verification", reads=("answer",), writes=("verdict",))
 async def verify(call: OperatorCall) -> Draft:
-    """Solve the task again, independently, and compare with the answer: pass or fail, with a confidence.
+    """Solve again and compare: pass or fail.
 
     The LLM that solves again sees neither the answer nor the work behind it. Answers that are plainly equal, or
     two different numbers, are compared without it; only where words may mean the same is it asked once more.

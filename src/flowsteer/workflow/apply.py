@@ -44,7 +44,7 @@ from flowsteer.workflow.places import (
     run_of,
     step_at,
 )
-from flowsteer.workflow.rules import Rules
+from flowsteer.workflow.rules import Rules, most_runs
 from flowsteer.workflow.tree import renumbered, with_children
 
 
@@ -90,14 +90,18 @@ def apply(workflow: Workflow, edit: Edit, rules: Rules) -> Applied | Rejected:
     >>> rules = Rules({"Plan": "planning", "Verify": "verification"})
     >>> apply(Workflow(), AddStep("Plan"), rules)  # doctest: +NORMALIZE_WHITESPACE
     Applied(workflow=Workflow(nodes=(Step(id='node_1', operator='Plan', prompt='', backend=''),), next_number=2),
-        new=('node_1',), echo='added node_1 Plan at position 0 of the top level')
+        new=('node_1',), echo='added node_1 Plan at the end')
     >>> apply(Workflow(), AddStep("Paln"), rules)
     Rejected(reason='there is no operator Paln', choices=('Plan', 'Verify'))
     """
     try:
-        return _apply(workflow, edit, rules)
+        applied = _apply(workflow, edit, rules)
     except Refused as refused:
         return Rejected(refused.reason, refused.choices)
+    runs = most_runs(applied.workflow.nodes)
+    if runs > rules.max_runs:
+        return Rejected(f"loops and branches would make up to {runs} operator runs; at most {rules.max_runs}")
+    return applied
 
 
 def _apply(workflow: Workflow, edit: Edit, rules: Rules) -> Applied:
@@ -124,8 +128,8 @@ def _add_step(workflow: Workflow, edit: AddStep, rules: Rules) -> Applied:
     require_operator(edit.operator, rules)
     require_backend(edit.backend, rules)
     step = Step(node_id(workflow.next_number), edit.operator, edit.prompt, edit.backend)
-    nodes, position = _inserted(workflow, edit, step, rules)
-    where = placed(edit.container, position)
+    nodes = _inserted(workflow, edit, step, rules)
+    where = placed(edit.container, edit.position)
     new = Workflow(nodes, workflow.next_number + 1)
     return Applied(new, (step.id,), f"added {named(step)} {where}{extras(step)}")
 
@@ -140,14 +144,14 @@ def _add_structure(workflow: Workflow, edit: AddStructure, rules: Rules) -> Appl
         elif isinstance(node, Conditional):
             require_check(node.check.operator, rules)
     (structure,), next_number = renumbered((edit.structure,), workflow.next_number)
-    nodes, position = _inserted(workflow, edit, structure, rules)
+    nodes = _inserted(workflow, edit, structure, rules)
     new = tuple(node.id for node in walk((structure,)))
-    where = placed(edit.container, position)
+    where = placed(edit.container, edit.position)
     return Applied(Workflow(nodes, next_number), new, f"added {named(structure)} {where}; {meaning(structure)}")
 
 
-def _inserted(workflow: Workflow, edit: AddStep | AddStructure, node: Node, rules: Rules) -> tuple[Sequence, int]:
-    """The tree with a node added, and the position it got."""
+def _inserted(workflow: Workflow, edit: AddStep | AddStructure, node: Node, rules: Rules) -> Sequence:
+    """The tree with a node added."""
     children = children_of(workflow, edit.container)
     position = len(children) if edit.position is None else edit.position
     if not 0 <= position <= len(children):
@@ -156,7 +160,7 @@ def _inserted(workflow: Workflow, edit: AddStep | AddStructure, node: Node, rule
     size = sum(1 for _ in steps((*workflow.nodes, node)))
     if size > rules.max_steps:
         raise Refused(f"the workflow would hold {size} operators; at most {rules.max_steps}")
-    return _changed(workflow, edit.container, (*children[:position], node, *children[position:])), position
+    return _changed(workflow, edit.container, (*children[:position], node, *children[position:]))
 
 
 def _changed(workflow: Workflow, container: Container, children: Sequence) -> Sequence:

@@ -18,9 +18,10 @@ def named(node: Node) -> str:
     return f"{node.id} {kind(node)}" if isinstance(node, Step) else f"{node.id} {kind(node)} {to_dsl((node,))}"
 
 
-def placed(container: Container, position: int) -> str:
-    """A place in words."""
-    return f"at position {position} of {container or 'the top level'}"
+def placed(container: Container, position: int | None) -> str:
+    """A place in words; no position is the end, which is the usual place and said in one word less."""
+    where = f" of {container}" if container else ""
+    return f"at the end{where}" if position is None else f"at position {position}{where}"
 
 
 def extras(step: Step) -> str:

@@ -5,7 +5,17 @@ from dataclasses import dataclass
 
 from flowsteer.workflow.facts import facts
 from flowsteer.workflow.laws import faults
-from flowsteer.workflow.nodes import Category, Conditional, Workflow, steps, walk
+from flowsteer.workflow.nodes import (
+    Category,
+    Conditional,
+    Loop,
+    Parallel,
+    Sequence,
+    Workflow,
+    child_sequences,
+    steps,
+    walk,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +26,7 @@ class Rules:
         categories: Each operator's category: the legal operators.
         min_steps: Fewest operators before a finish (paper: 5).
         max_steps: Most operators a workflow may hold.
+        max_runs: Most operator runs if every loop and branch ran in full; nested loops multiply.
         needs: Categories that must occur before a finish (paper: verification).
         needs_operators: Operators that must occur before a finish, for what a category cannot tell apart (paper: a
             Test where a code task has public tests).
@@ -27,6 +38,7 @@ class Rules:
     categories: Mapping[str, Category]
     min_steps: int = 5
     max_steps: int = 24
+    max_runs: int = 200
     needs: tuple[Category, ...] = ("verification",)
     needs_operators: tuple[str, ...] = ()
     needs_structure: bool = True
@@ -70,7 +82,27 @@ def violations(workflow: Workflow, rules: Rules) -> tuple[str, ...]:
     size = sum(1 for _ in steps(workflow.nodes))
     if size > rules.max_steps:
         found.append(f"the workflow holds {size} operators; at most {rules.max_steps}")
+    runs = most_runs(workflow.nodes)
+    if runs > rules.max_runs:
+        found.append(f"loops and branches make up to {runs} operator runs; at most {rules.max_runs}")
     return tuple(found)
+
+
+def most_runs(nodes: Sequence) -> int:
+    """How many operators run at most: every branch, and every round of every loop.
+
+    >>> from flowsteer.workflow import parse_dsl
+    >>> most_runs(parse_dsl("Plan -> ((Verify ? Revise : done) * 3 -> Review) * 2").nodes)
+    15
+    """
+    runs = 0
+    for node in nodes:
+        inside = sum(most_runs(children) for children in child_sequences(node))
+        if isinstance(node, Loop):
+            runs += node.count * inside
+        else:
+            runs += inside + (not isinstance(node, Parallel))
+    return runs
 
 
 def unmet(workflow: Workflow, rules: Rules) -> tuple[str, ...]:
