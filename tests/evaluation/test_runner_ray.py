@@ -1,6 +1,7 @@
 """The same evaluation on Ray: the same figures, one writer, resumed like any other run."""
 
 import pytest
+
 from evaluation.evaluation_cases import SYSTEMS, figures, run, small
 
 pytest.importorskip("ray", reason="the optional extra `scale` is not installed")
