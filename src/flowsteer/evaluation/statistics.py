@@ -128,11 +128,11 @@ def sign_flip(differences: Sequence[float], seed: int = 0) -> tuple[float, bool]
     >>> sign_flip([0.5, 0.25, 0.125])
     (0.25, True)
     """
-    moved = sorted(value for value in differences if value)
+    moved = [value for value in differences if value]
     if not moved:
         return 1.0, True
-    sizes = [abs(value) for value in moved]
-    if max(sizes) - min(sizes) <= 1e-9 * max(sizes):
+    sizes = sorted(map(abs, moved))
+    if sizes[-1] - sizes[0] <= 1e-9 * sizes[-1]:
         return _sign_test(sum(value > 0 for value in moved), len(moved)), True
     bar = abs(fsum(moved)) - 1e-9 * fsum(sizes)
     if len(moved) <= MAX_EXACT:

@@ -62,7 +62,7 @@ function line(row) {
   const kind = {right: "good", wrong: "bad", error: "bad"}[row.outcome] || "";
   const score = make("td", undefined, "number");
   score.append(make("span", row.score === null ? row.outcome : figure(row.score * 100, 1), kind));
-  tr.append(score, make("td", row.answer, "text"), make("td", row.dsl, "text mono"));
+  tr.append(score, make("td", row.answer, "text long"), make("td", row.dsl, "text long mono"));
   tr.append(make("td", row.turns || "", "number"), make("td", figure(row.tokens, 0), "number"));
   tr.append(make("td", row.cost === null ? "unknown" : "$" + Number(row.cost.toPrecision(3)), "number"), make("td", figure(row.seconds, 2) + " s", "number"));
   tr.append(make("td", row.failures.join(", ") || (row.score === null ? row.why : ""), "text"));
