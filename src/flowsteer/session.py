@@ -180,7 +180,10 @@ async def open_session(setup: Setup, extra: Mapping[str, Backend] | None = None)
             backend = await backends.get(spec)
             served[spec] = backends.served(spec)
             paid: Backend = BudgetedBackend(backend, budget)
-            return paid if cache is None else CachedBackend(paid, cache, served[spec])
+            # A simulated executor also answers by who asks, which is no part of a request's text, nor of its cache key.
+            if cache is None or spec.startswith("simulated:"):
+                return paid
+            return CachedBackend(paid, cache, served[spec])
 
         async def direct(spec: str) -> Director:
             return await connect_director(spec, connect, sampling=setup.director_sampling, layout=setup.layout)
