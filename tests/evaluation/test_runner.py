@@ -165,6 +165,14 @@ def test_what_cannot_be_scored_is_counted_and_in_no_mean(tmp_path):
     assert (progress.done, progress.unscorable, progress.accuracy) == (1, 1, {})
 
 
+def test_code_is_graded_by_running_it(tmp_path):
+    run(tmp_path, small(datasets=["simulated:code"], systems=["direct", "fixed:Plan -> Programmer -> Test"], limit=8))
+    cells = {cell.system: cell for cell in summarise(RunFolder.read(tmp_path).entries.values()).cells}
+    direct, tested = cells["direct"], cells["fixed:Plan -> Programmer -> Test"]
+    assert direct.scored == tested.scored == 8
+    assert direct.score.mean < tested.score.mean
+
+
 def test_a_mistake_is_told_as_it_is_and_leaves_the_run_resumable(tmp_path):
     script = tmp_path / "script"
     script.write_text("add Plan")

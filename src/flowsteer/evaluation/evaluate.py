@@ -1,19 +1,21 @@
 """An evaluation from its configuration to its last episode: the one function behind `flowsteer eval`."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from flowsteer.backends.base import Backend
 from flowsteer.errors import BudgetExceeded, RunError
 from flowsteer.evaluation.config import EvaluationConfig, make_config, settings_of, setup_of
+from flowsteer.evaluation.design import Designer
 from flowsteer.evaluation.episodes import GradeAnswer
 from flowsteer.evaluation.progress import OnProgress, Progress, quietly
 from flowsteer.evaluation.runner import LocalEngine, jobs_of, run_jobs, spent_before
 from flowsteer.evaluation.specs import parse_systems
 from flowsteer.evaluation.systems import System
-from flowsteer.evaluation.tasks import load_tasks
+from flowsteer.evaluation.tasks import Tasks, load_tasks
 from flowsteer.evaluation.validation import FOLDER, FolderBench, design_all
 from flowsteer.runs.folder import RunFolder
 from flowsteer.session import Session, open_session
@@ -51,23 +53,15 @@ async def evaluate(
     tasks = load_tasks(config, systems)
     with RunFolder.create(path, settings_of(config)) as folder:
         write_plan(path, config)
-        async with open_session(setup_of(config), extra) as session, open_grader(session) as grade:
-            with RunFolder.create(path / FOLDER, settings_of(config)) as trials:
-                for part in (folder, trials):
-                    session.budget.settle(NO_USAGE, spent_before(part))
-                for system in systems:
-                    if isinstance(system, System):
-                        await system.check(session)
-                engine = LocalEngine(session, trials, grade, config.concurrency)
-                bench = {
-                    name: FolderBench(session, name, samples, trials, engine)
-                    for name, samples in tasks.validation.items()
-                }
-                try:
-                    chosen = await design_all(systems, bench)
-                except BudgetExceeded as error:
-                    total = len(systems) * config.epochs * sum(map(len, tasks.test.values()))
-                    return Progress(total, stopped=error.message)
+        async with open_session(setup_of(config), extra) as session, open_grader() as grade:
+            session.budget.settle(NO_USAGE, spent_before(folder))
+            for system in systems:
+                if isinstance(system, System):
+                    await system.check(session)
+            try:
+                chosen = await _choose(systems, tasks, config, path, session, grade)
+            except BudgetExceeded as error:
+                return _stopped(folder, len(systems) * config.epochs * sum(map(len, tasks.test.values())), error)
             jobs = list(jobs_of(chosen, tasks.test, config.epochs, config.seed))
             if config.engine == "local":
                 engine = LocalEngine(session, folder, grade, config.concurrency)
@@ -79,12 +73,42 @@ async def evaluate(
             return await run_jobs(jobs, remote, folder, on_progress)
 
 
+async def _choose(
+    systems: Sequence[System | Designer],
+    tasks: Tasks,
+    config: EvaluationConfig,
+    path: Path,
+    session: Session,
+    grade: GradeAnswer,
+) -> dict[str, list[System]]:
+    """The systems for each dataset; designers choose theirs in a run folder of their own, paid from the same budget."""
+    ready = [system for system in systems if isinstance(system, System)]
+    if len(ready) == len(systems):
+        return dict.fromkeys(tasks.test, ready)
+    with RunFolder.create(path / FOLDER, settings_of(config)) as trials:
+        session.budget.settle(NO_USAGE, spent_before(trials))
+        engine = LocalEngine(session, trials, grade, config.concurrency)
+        return {
+            dataset: await design_all(systems, FolderBench(session, dataset, samples, trials, engine))
+            for dataset, samples in tasks.validation.items()
+        }
+
+
+def _stopped(folder: RunFolder, total: int, error: BudgetExceeded) -> Progress:
+    """The counts of a run whose budget did not last for choosing workflows: what earlier starts have done."""
+    progress = Progress(total, stopped=error.message)
+    for entry in folder.entries.values():
+        progress.book(entry.summary, resumed=True)
+    return progress
+
+
 @asynccontextmanager
-async def open_grader(session: Session) -> AsyncIterator[GradeAnswer]:
-    """The one grader of training and evaluation."""
+async def open_grader() -> AsyncIterator[GradeAnswer]:
+    """The one grader of training and evaluation. Its sandboxes are its own: code is graded where no operator ran."""
+    from flowsteer.grading.code import connect_sandboxes, grade_code
     from flowsteer.grading.grade import Grader
 
-    async with Grader() as grader:
+    async with aclosing(connect_sandboxes()) as sandboxes, Grader(partial(grade_code, sandboxes=sandboxes)) as grader:
         yield grader.grade
 
 

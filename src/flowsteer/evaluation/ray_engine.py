@@ -147,5 +147,5 @@ class Worker:
         async with self._opening:
             if self._ready is None:
                 session = await self._stack.enter_async_context(open_session(self._setup))
-                self._ready = session, await self._stack.enter_async_context(open_grader(session))
+                self._ready = session, await self._stack.enter_async_context(open_grader())
             return self._ready

@@ -74,7 +74,7 @@ async def swap(
     jobs = _jobs(run, config)
     with RunFolder.create(target, settings_of(config) | {"command": "swap", "workflows": str(source)}) as folder:
         write_plan(target, config)
-        async with open_session(setup_of(config), extra) as session, open_grader(session) as grade:
+        async with open_session(setup_of(config), extra) as session, open_grader() as grade:
             session.budget.settle(NO_USAGE, spent_before(folder))
             progress = await run_jobs(
                 jobs, LocalEngine(session, folder, grade, config.concurrency), folder, on_progress

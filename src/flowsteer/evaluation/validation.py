@@ -6,7 +6,7 @@ try the same workflow share them, and a run that is broken off in a search goes 
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -75,25 +75,22 @@ class FolderBench:
         self.folder.append(note, content, [])
 
 
-async def design_all(systems: Sequence[System | Designer], bench: Mapping[str, Bench]) -> dict[str, list[System]]:
-    """The systems for each dataset: those that run as they are, and those that designers make of it.
+async def design_all(systems: Sequence[System | Designer], bench: Bench) -> list[System]:
+    """The systems for one dataset: those that run as they are, and what designers make of it.
 
     Args:
         systems: Systems and designers, in the order of the report.
-        bench: A bench for each dataset.
+        bench: The dataset's bench.
 
     Raises:
         BackendUnavailable: A backend is gone.
         BudgetExceeded: The budget is spent.
-        GraderError: No validation task of a dataset could be scored.
+        GraderError: No validation task could be scored.
     """
-    return {
-        dataset: [
-            WorkflowSystem(system.name, await system.design(own)) if isinstance(system, Designer) else system
-            for system in systems
-        ]
-        for dataset, own in bench.items()
-    }
+    return [
+        WorkflowSystem(system.name, await system.design(bench)) if isinstance(system, Designer) else system
+        for system in systems
+    ]
 
 
 def _digest(workflow: Workflow) -> str:
