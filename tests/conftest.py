@@ -1,1 +1,19 @@
-"""Makes this folder importable, so that tests of all rooms share `strategies`."""
+"""Holds for every test: this folder is importable (for `strategies`), and nothing reaches beyond this machine."""
+
+import ipaddress
+import socket
+import sys
+
+
+def refuse_the_network(event, args):
+    """Refuse to connect anywhere but to the loopback (invariant 10); a datagram socket sends nothing by connecting."""
+    if event != "socket.connect":
+        return
+    endpoint, address = args
+    if not isinstance(address, tuple) or endpoint.type != socket.SOCK_STREAM or address[0] in ("", "localhost"):
+        return
+    if not ipaddress.ip_address(address[0].partition("%")[0]).is_loopback:
+        raise RuntimeError(f"a test reached for {address[0]}; tests talk to 127.0.0.1 only")
+
+
+sys.addaudithook(refuse_the_network)
