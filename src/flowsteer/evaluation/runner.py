@@ -110,14 +110,10 @@ async def run_jobs(
         folder: Where they are committed.
         on_progress: Called once at the start, and after each episode.
     """
-    held = [job for job in jobs if _held(folder, job)]
     progress = Progress(len(jobs))
-    for job in held:
-        progress.book(folder.entries[job.id].summary, resumed=True)
+    missing = _resume(jobs, folder, progress)
     on_progress(progress)
-    known = {job.id for job in held}
-    waiting = iter([job for job in jobs if job.id not in known])
-    in_a_row = 0
+    waiting, in_a_row = iter(missing), 0
 
     async def work() -> None:
         nonlocal in_a_row
@@ -141,16 +137,23 @@ async def run_jobs(
 
     try:
         async with asyncio.TaskGroup() as group:
-            for _ in range(min(engine.width, len(jobs) - len(held))):
+            for _ in range(min(engine.width, len(missing))):
                 group.create_task(work())
     except ExceptionGroup as errors:
         raise errors.exceptions[0] from None  # one mistake, told once
     return progress
 
 
-def _held(folder: RunFolder, job: Job) -> bool:
-    entry = folder.entries.get(job.id)
-    return entry is not None and entry.summary["digest"] == job.sample.task.digest
+def _resume(jobs: Sequence[Job], folder: RunFolder, progress: Progress) -> list[Job]:
+    """Count the episodes that the folder holds on the same content; those it does not hold."""
+    missing: list[Job] = []
+    for job in jobs:
+        entry = folder.entries.get(job.id)
+        if entry is None or entry.summary["digest"] != job.sample.task.digest:
+            missing.append(job)
+        else:
+            progress.book(entry.summary, resumed=True)
+    return missing
 
 
 def _note_error(path: Path, job: Job, error: Exception) -> None:
