@@ -33,7 +33,7 @@ def sample(kind, answer, dataset="", question="?", **more):
 async def test_every_gold_of_the_real_samples_is_right(name, grader):
     if not DATA.is_dir():
         pytest.skip("the folder with samples of the real datasets is not here")
-    found = await validate(read_samples(DATA / f"{name}.jsonl"), grader)
+    found = await validate(read_samples(DATA / f"{name}.jsonl"), grader.grade)
     assert found.n > 0
     assert found.correct == found.n, found.faults
 
@@ -62,7 +62,7 @@ async def test_mathqa_tells_all_options_apart(grader):
 
 async def test_generated_datasets_grade_their_own_golds_right(grader):
     for name in ("simulated:math", "simulated:qa", "procedural"):
-        found = await validate(load_samples(name, n=60), grader)
+        found = await validate(load_samples(name, n=60), grader.grade)
         assert found.correct == found.n == 60, found.faults
 
 
@@ -92,7 +92,7 @@ async def test_without_reference_or_sandbox_nothing_is_scored(grader):
     code = Sample(Task("?", "code"), Reference(solution="x = 1"))
     assert (await grader.grade(empty, "1")) == Grade(None, {}, "the sample has no reference")
     assert (await grader.grade(code, "x = 1")).score is None
-    found = await validate([empty, code, sample("math", "2")], grader)
+    found = await validate([empty, code, sample("math", "2")], grader.grade)
     assert (found.n, found.correct, found.wrong, found.unscorable, found.no_reference) == (3, 1, 0, 1, 1)
 
 

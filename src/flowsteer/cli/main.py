@@ -7,8 +7,10 @@ import typer
 from flowsteer.cli import models
 from flowsteer.cli.catalog import backends, operators
 from flowsteer.cli.doctor import doctor
+from flowsteer.cli.evaluate import evaluate, report, score, swap
 from flowsteer.cli.execute import run
 from flowsteer.cli.export import export
+from flowsteer.cli.grade import grade, validate
 from flowsteer.cli.show import show
 from flowsteer.cli.solve import solve
 
@@ -19,7 +21,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # drawing boxes would double what help costs
     add_completion=False,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
 
@@ -40,7 +42,8 @@ def _options(
     pass
 
 
-for command in (solve, run, show, export, operators, backends, doctor):
+app.command("eval")(evaluate)
+for command in (solve, run, show, export, report, score, swap, validate, grade, operators, backends, doctor):
     app.command()(command)
 app.add_typer(models.app, name="models")
 

@@ -118,21 +118,24 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> EvaluationConfig:
         ) from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is not TOML: {error}") from error
-    for override in overrides:
-        _override(plain, override)
-    return make_config(plain, path.name)
+    return make_config(plain, path.name, overrides)
 
 
-def make_config(plain: dict[str, Any], where: str = "the evaluation") -> EvaluationConfig:
+def make_config(
+    plain: dict[str, Any], where: str = "the evaluation", overrides: Sequence[str] = ()
+) -> EvaluationConfig:
     """Check plain values.
 
     Args:
         plain: Values by name; those not given are at their default.
         where: What to call them in an error.
+        overrides: Changes, as `load_config` takes them.
 
     Raises:
         ConfigError: A key is unknown or a value does not fit; all faults are named.
     """
+    for override in overrides:
+        _override(plain, override)
     try:
         return EvaluationConfig.model_validate(plain)
     except ValidationError as error:

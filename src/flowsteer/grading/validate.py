@@ -1,10 +1,18 @@
 """Does every gold answer grade as right? A test of graders and data on each other (spec §7)."""
 
-from collections.abc import Iterable
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from flowsteer.datasets.base import Sample
-from flowsteer.grading.grade import Grader
+from flowsteer.grading.base import Grade
+
+T = TypeVar("T")
+
+GradeAnswer = Callable[[Sample, str], Awaitable[Grade]]
+"""Grades one answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,27 +36,41 @@ class Validation:
     faults: tuple[tuple[str, str], ...]
 
 
-async def validate(samples: Iterable[Sample], grader: Grader) -> Validation:
+async def validate(samples: Iterable[Sample], grade: GradeAnswer) -> Validation:
     """Grade each sample's own gold answers, all of them."""
+    rows = list(samples)
+    outcomes = await in_parallel(_outcome(sample, grade) for sample in rows)
     counts = {"correct": 0, "wrong": 0, "unscorable": 0, "no_reference": 0}
-    faults: list[tuple[str, str]] = []
-    for sample in samples:
-        outcome, reason = await _outcome(sample, grader)
+    for outcome, _ in outcomes:
         counts[outcome] += 1
-        if reason:
-            faults.append((sample.task.id, f"{outcome}: {reason}"))
-    return Validation(sum(counts.values()), **counts, faults=tuple(faults))
+    faults = tuple(
+        (sample.task.id, f"{outcome}: {reason}")
+        for sample, (outcome, reason) in zip(rows, outcomes, strict=True)
+        if outcome in ("wrong", "unscorable")
+    )
+    return Validation(len(rows), **counts, faults=faults)
 
 
-async def _outcome(sample: Sample, grader: Grader) -> tuple[str, str]:
+async def in_parallel(work: Iterable[Awaitable[T]]) -> list[T]:
+    """Await everything, twice as many at once as there are processors; results in the given order."""
+    room = asyncio.Semaphore(2 * (os.cpu_count() or 1))
+
+    async def one(item: Awaitable[T]) -> T:
+        async with room:
+            return await item
+
+    return await asyncio.gather(*map(one, work))
+
+
+async def _outcome(sample: Sample, grade: GradeAnswer) -> tuple[str, str]:
     golds = sample.reference.answers or ((sample.reference.solution,) if sample.reference.solution else ())
     if not golds:
         return "no_reference", ""
-    grades = [await grader.grade(sample, gold) for gold in golds]
-    for grade in grades:
-        if grade.score is not None and grade.score < 1.0:
-            return "wrong", grade.reason
-    for grade in grades:
-        if grade.score is None:
-            return "unscorable", grade.reason
+    grades = [await grade(sample, gold) for gold in golds]
+    for result in grades:
+        if result.score is not None and result.score < 1.0:
+            return "wrong", result.reason
+    for result in grades:
+        if result.score is None:
+            return "unscorable", result.reason
     return "correct", ""

@@ -1,0 +1,247 @@
+"""`flowsteer eval`: systems side by side on the same tasks; `report`, `score` and `swap` look at a run again."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from flowsteer.cli import options as o
+from flowsteer.cli.console import guarded, note, print_json
+
+if TYPE_CHECKING:
+    from flowsteer.evaluation.config import EvaluationConfig
+    from flowsteer.evaluation.progress import Progress
+
+Data = Annotated[Path | None, typer.Option("--data", help="Folder of NAME.jsonl files to read instead of downloading.")]
+Engine = Annotated[Literal["local", "ray"], typer.Option("--engine", help="Where episodes run.")]
+Concurrency = Annotated[int, typer.Option("--concurrency", min=1, help="Episodes at once.")]
+EvaluationRun = Annotated[Path, typer.Argument(help="Run folder of an evaluation.")]
+
+
+@guarded
+def evaluate(
+    datasets: Annotated[list[str], typer.Argument(help="Datasets, or one TOML file that says it all.")],
+    system: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--system", help="direct, cot, sc:N, refine, fixed:DSL, fixed:best, search, director:SPEC; repeat."
+        ),
+    ] = None,
+    data: Data = None,
+    executor: o.ExecutorSpec = o.DEFAULT,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Most tasks of each dataset.")] = None,
+    run: o.RunDir = None,
+    json: o.Json = False,
+    without: Annotated[
+        list[str] | None,
+        typer.Option("--without", help="Ablation of director systems: canvas, multi-turn, prompts, agent; repeat."),
+    ] = None,
+    epochs: Annotated[int, typer.Option("--epochs", min=1, help="Times each task is run.")] = 1,
+    split: Annotated[str, typer.Option("--split", help="Split to test on.")] = "test",
+    seed: o.Seed = 0,
+    engine: Engine = "local",
+    concurrency: Concurrency = 8,
+    max_turns: o.MaxTurns = 20,
+    max_calls: o.MaxCalls = None,
+    max_tokens: o.MaxTokens = None,
+    max_seconds: o.MaxSeconds = None,
+    max_cost: o.MaxCost = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other setting, such as layout=rebuilt.")
+    ] = None,
+    no_cache: o.NoCache = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+) -> None:
+    """Compare systems on the same tasks, with intervals, cost and a report in which every figure leads to its episodes.
+
+    Run the same command with the same --run again to go on where it stopped.
+    """
+    from flowsteer.evaluation.config import load_config, make_config
+
+    if len(datasets) == 1 and datasets[0].endswith(".toml"):
+        config = load_config(Path(datasets[0]), settings or [])
+    else:
+        plain: dict[str, Any] = {
+            "datasets": datasets,
+            "systems": system or ["direct"],
+            "without": without or [],
+            "executor": executor,
+            "epochs": epochs,
+            "split": split,
+            "seed": seed,
+            "engine": engine,
+            "concurrency": concurrency,
+            "max_turns": max_turns,
+            "caps": {"calls": max_calls, "tokens": max_tokens, "seconds": max_seconds, "cost": max_cost},
+        }
+        plain |= {name: value for name, value in (("data", data), ("limit", limit)) if value is not None}
+        if executor.startswith("llamacpp:"):
+            plain["executor_sampling"] = {"max_tokens": o.SMALL_EXECUTOR_TOKENS}
+        config = make_config(plain, overrides=settings or [])
+    if dry_run:
+        _dry_run(config, json)
+        return
+    _evaluate(config, run or o.new_run_folder("eval"), json, no_cache)
+
+
+def _evaluate(config: "EvaluationConfig", folder: Path, json: bool, no_cache: bool) -> None:
+    from flowsteer.evaluation.evaluate import evaluate as run_evaluation
+
+    if config.cache is None and not no_cache:
+        config = config.model_copy(update={"cache": folder / "replies.sqlite"})
+    with _resumable(folder), _bar(json) as show:
+        progress = asyncio.run(run_evaluation(config, folder, show))
+    _conclude(folder, progress, json)
+
+
+def _conclude(folder: Path, progress: "Progress", json: bool) -> None:
+    """Write the report, print the table, and exit with 1 if episodes are missing."""
+    from flowsteer.evaluation.report import read_summary, write_report
+    from flowsteer.evaluation.summary import to_json
+    from flowsteer.evaluation.table import table_text
+    from flowsteer.runs.folder import RunFolder
+
+    record = RunFolder.read(folder)
+    paths = write_report(record, folder / "report")
+    summary = read_summary(record)
+    if json:
+        counts = {
+            "total": progress.total,
+            "done": progress.done,
+            "errors": progress.errors,
+            "stopped": progress.stopped,
+        }
+        print_json({"run": str(folder), "report": str(paths.html), "progress": counts, **to_json(summary)})
+    else:
+        typer.echo(table_text(summary))
+        note(f"report: {paths.html}")
+    if progress.partial:
+        why = progress.stopped or progress.error or "episodes are missing"
+        note(f"{progress.done} of {progress.total} episodes: {why}")
+        note("run the same command again with --run to go on")
+        raise typer.Exit(1)
+
+
+def _dry_run(config: "EvaluationConfig", json: bool) -> None:
+    from dataclasses import asdict
+
+    from flowsteer.evaluation.dry_run import dry_run
+
+    plan = dry_run(config)
+    if json:
+        print_json(asdict(plan))
+    else:
+        typer.echo("\n".join(plan.lines()))
+
+
+@guarded
+def report(
+    run: EvaluationRun,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder to write to; RUN/report without it.")] = None,
+    episode: Annotated[str, typer.Option("--episode", help="Draw the page of this episode only.")] = "",
+    json: o.Json = False,
+) -> None:
+    """Write the report of a run again: HTML, Markdown, JSON, and a page for every episode."""
+    from flowsteer.evaluation.report import read_summary, write_page, write_report
+    from flowsteer.evaluation.summary import to_json
+    from flowsteer.runs.folder import RunFolder
+
+    record, folder = RunFolder.read(run), out or run / "report"
+    if episode:
+        typer.echo(str(write_page(record, folder, episode)))
+        return
+    paths = write_report(record, folder)
+    if json:
+        print_json({"run": str(run), "report": str(paths.html), **to_json(read_summary(record))})
+    else:
+        typer.echo(str(paths.html))
+
+
+@guarded
+def score(run: EvaluationRun, json: o.Json = False) -> None:
+    """Grade the recorded answers of a run again; nothing is run."""
+    from flowsteer.evaluation.evaluate import open_grader, read_plan
+    from flowsteer.evaluation.rescore import rescore
+    from flowsteer.evaluation.tasks import load_tasks
+
+    async def again() -> Any:
+        async with open_grader() as grade:
+            return await rescore(run, load_tasks(read_plan(run)).test, grade)
+
+    result = asyncio.run(again())
+    changes = [{"episode": c.episode, "before": c.before, "after": c.after} for c in result.changes]
+    if json:
+        print_json({"graded": result.graded, "changes": changes, "missing": list(result.missing)})
+        return
+    typer.echo(f"{result.graded} graded again, {len(changes)} changed, {len(result.missing)} without their task")
+    for change in changes:
+        typer.echo(f"  {change['episode']}: {change['before']} → {change['after']}")
+
+
+@guarded
+def swap(
+    run: EvaluationRun,
+    executor: Annotated[str, typer.Option("--executor", help="The other LLM.")],
+    to: Annotated[Path | None, typer.Option("--run", help="Folder of the new run.")] = None,
+    concurrency: Concurrency = 8,
+    json: o.Json = False,
+) -> None:
+    """Run the workflows that a run designed under another executor, and compare."""
+    from flowsteer.evaluation.swap import swap as run_swap
+
+    folder = to or o.new_run_folder("swap")
+    with _resumable(folder), _bar(json) as show:
+        progress, pairs = asyncio.run(run_swap(run, folder, executor, show, changes={"concurrency": concurrency}))
+    rows = [
+        {
+            "system": pair.system,
+            "pairs": pair.pairs,
+            "before": pair.before,
+            "after": pair.after,
+            "difference": pair.comparison.difference.mean,
+            "p": pair.comparison.p,
+        }
+        for pair in pairs
+    ]
+    if json:
+        print_json({"run": str(folder), "done": progress.done, "total": progress.total, "systems": rows})
+        return
+    for row in rows:
+        typer.echo(
+            f"{row['system']}: {row['before']:.3f} → {row['after']:.3f} "
+            f"(difference {row['difference']:+.3f}, p = {row['p']:.3f}, {row['pairs']} pairs)"
+        )
+
+
+@contextmanager
+def _resumable(folder: Path) -> Iterator[None]:
+    """Say how to go on when the run is broken off."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        note(f"what is done is kept: run the same command with --run {folder} to go on")
+        raise
+
+
+@contextmanager
+def _bar(quiet: bool) -> Iterator[Callable[["Progress"], None]]:
+    """A progress bar with rate, time to go, scores and cost so far."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    console = Console(stderr=True)
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+    with Bar(*columns, console=console, disable=quiet or not console.is_terminal) as bar:
+        task = bar.add_task("starting")
+
+        def show(progress: "Progress") -> None:
+            scores = "  ".join(f"{name} {value:.2f}" for name, value in progress.accuracy.items())
+            cost = "cost unknown" if progress.cost is None else f"${progress.cost:.4f}"
+            words = f"{progress.rate:.2f}/s  {cost}  {scores}"
+            bar.update(task, total=progress.total, completed=progress.done, description=words)
+
+        yield show
