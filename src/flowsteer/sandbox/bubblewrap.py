@@ -21,8 +21,10 @@ from pathlib import Path
 
 from flowsteer.errors import SandboxError
 from flowsteer.sandbox.base import Limits, Outcome, Program, Tier
+from flowsteer.sandbox.pair import PairOutcome
 from flowsteer.sandbox.process import Launch, run_process
-from flowsteer.sandbox.protocol import MIB, encode_request, outcome, resource_limits
+from flowsteer.sandbox.process_pair import run_pair
+from flowsteer.sandbox.protocol import MIB, Role, encode_request, outcome, resource_limits
 
 RUNNER = Path(__file__).with_name("runner.py")
 INSTALL = "install it: sudo apt install bubblewrap (Debian, Ubuntu), sudo dnf install bubblewrap (Fedora)"
@@ -148,16 +150,32 @@ class BubblewrapSandbox:
         Raises:
             SandboxError: If namespaces are not permitted here.
         """
-        privileged = os.geteuid() == 0
-        command, packages = bubblewrap_command(self._bwrap, self._interpreter, limits, privileged=privileged)
-        user = fresh_user() if privileged else None
-        request = encode_request(program, resource_limits(limits), packages, user)
+        launch, request = self._prepare(program, limits, "alone")
         async with self._places:
-            ended = await run_process(Launch(command, {}), request, limits)
+            ended = await run_process(launch, request, limits)
         try:
             return outcome(self.tier, program, limits, ended)
         except SandboxError as error:
             raise SandboxError(error.message, PERMIT) from None
+
+    async def run_pair(self, caller: Program, callee: Program, limits: Limits = Limits()) -> PairOutcome:  # noqa: B008
+        """Run two programs; see `flowsteer.sandbox.pair.PairSandbox.run_pair`.
+
+        Raises:
+            SandboxError: If namespaces are not permitted here.
+        """
+        sides = self._prepare(caller, limits, "caller"), self._prepare(callee, limits, "callee")
+        async with self._places:
+            try:
+                return await run_pair(self.tier, *sides, limits)
+            except SandboxError as error:
+                raise SandboxError(error.message, PERMIT) from None
+
+    def _prepare(self, program: Program, limits: Limits, role: Role) -> tuple[Launch, bytes]:
+        privileged = os.geteuid() == 0
+        command, packages = bubblewrap_command(self._bwrap, self._interpreter, limits, privileged=privileged)
+        user = fresh_user() if privileged else None
+        return Launch(command, {}), encode_request(program, resource_limits(limits), packages, user, role)
 
     async def aclose(self) -> None:
         """Nothing to end: every process ends with its run."""

@@ -10,10 +10,11 @@ from flowsteer.sandbox.bubblewrap import BubblewrapSandbox
 from flowsteer.sandbox.container import ContainerSandbox
 from flowsteer.sandbox.ladder import Ladder
 from flowsteer.sandbox.monty import MontySandbox
+from flowsteer.sandbox.pair import PairSandbox
 
 TierChoice = Literal["monty", "bubblewrap", "container", "auto"]
 
-MAKERS: dict[Tier, Callable[[], Sandbox]] = {
+MAKERS: dict[Tier, Callable[[], PairSandbox]] = {
     "monty": MontySandbox,
     "bubblewrap": BubblewrapSandbox,
     "container": ContainerSandbox,
@@ -58,7 +59,7 @@ class TierStatus:
     hint: str = ""
 
 
-async def find_full_python() -> Sandbox:
+async def find_full_python() -> PairSandbox:
     """The quickest sandbox with full CPython that works here.
 
     Raises:
@@ -79,7 +80,7 @@ async def available_tiers() -> list[TierStatus]:
     return [await _try_tier(name, make) for name, make in MAKERS.items()]
 
 
-async def _try_tier(name: Tier, make: Callable[[], Sandbox]) -> TierStatus:
+async def _try_tier(name: Tier, make: Callable[[], PairSandbox]) -> TierStatus:
     try:
         sandbox = make()
     except SandboxError as error:

@@ -12,8 +12,10 @@ from pathlib import Path
 from flowsteer.errors import SandboxError
 from flowsteer.sandbox.base import Limits, Outcome, Program, Tier
 from flowsteer.sandbox.bubblewrap import NOBODY, RUNNER
+from flowsteer.sandbox.pair import PairOutcome
 from flowsteer.sandbox.process import Launch, run_process
-from flowsteer.sandbox.protocol import encode_request, outcome, resource_limits
+from flowsteer.sandbox.process_pair import run_pair
+from flowsteer.sandbox.protocol import Role, encode_request, outcome, resource_limits
 
 ENGINES = ("docker", "podman")
 IMAGE = "python:3.12-slim"
@@ -85,18 +87,36 @@ class ContainerSandbox:
         Raises:
             SandboxError: If the engine does not run, or the image is not present.
         """
-        name = f"flowsteer-{secrets.token_hex(8)}"
-        request = encode_request(program, container_rlimits(limits), (), None)
-        environment = {key: os.environ[key] for key in CLIENT_VARIABLES if key in os.environ}
-        command = container_command(self._engine, self._image, name, limits)
-        launch = Launch(command, environment, (self._engine, "rm", "--force", name))
+        launch, request = self._prepare(program, limits, "alone")
         async with self._places:
             ended = await run_process(launch, request, limits)
         try:
             return outcome(self.tier, program, limits, ended)
         except SandboxError as error:
-            hint = f"check that {Path(self._engine).name} runs and has the image: {self._engine} pull {self._image}"
-            raise SandboxError(error.message, hint) from None
+            raise SandboxError(error.message, self._hint()) from None
+
+    async def run_pair(self, caller: Program, callee: Program, limits: Limits = Limits()) -> PairOutcome:  # noqa: B008
+        """Run two programs; see `flowsteer.sandbox.pair.PairSandbox.run_pair`.
+
+        Raises:
+            SandboxError: If the engine does not run, or the image is not present.
+        """
+        sides = self._prepare(caller, limits, "caller"), self._prepare(callee, limits, "callee")
+        async with self._places:
+            try:
+                return await run_pair(self.tier, *sides, limits)
+            except SandboxError as error:
+                raise SandboxError(error.message, self._hint()) from None
+
+    def _prepare(self, program: Program, limits: Limits, role: Role) -> tuple[Launch, bytes]:
+        name = f"flowsteer-{secrets.token_hex(8)}"
+        environment = {key: os.environ[key] for key in CLIENT_VARIABLES if key in os.environ}
+        command = container_command(self._engine, self._image, name, limits)
+        launch = Launch(command, environment, (self._engine, "rm", "--force", name))
+        return launch, encode_request(program, container_rlimits(limits), (), None, role)
+
+    def _hint(self) -> str:
+        return f"check that {Path(self._engine).name} runs and has the image: {self._engine} pull {self._image}"
 
     async def aclose(self) -> None:
         """Nothing to end: every container ends with its run."""

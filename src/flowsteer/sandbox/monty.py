@@ -5,11 +5,14 @@ import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from flowsteer.errors import SandboxError
-from flowsteer.sandbox.base import Limits, Outcome, Program, Tier
+from flowsteer.sandbox.base import Limits, Outcome, Program, Status, Tier
+from flowsteer.sandbox.monty_pair import MontyPair
 from flowsteer.sandbox.monty_session import MontyRun
+from flowsteer.sandbox.pair import PairOutcome
 
 if TYPE_CHECKING:
     from pydantic_monty import Monty
@@ -21,6 +24,17 @@ GRACE_SECONDS = 0.25
 """How much later than the interpreter's own limit a worker is killed."""
 
 
+Result = TypeVar("Result", covariant=True)
+
+
+class _Run(Protocol[Result]):
+    """A run of one program or of a pair."""
+
+    def on(self, pool: "Monty") -> Result: ...
+
+    def kill(self, status: Status, error: str) -> None: ...
+
+
 class MontySandbox:
     """Runs programs in Monty, each in a fresh session, on as many worker processes as there are processors.
 
@@ -28,7 +42,7 @@ class MontySandbox:
     interpreter now and then when the process exits soon after use. Use one sandbox in one event loop.
 
     Args:
-        workers: Most worker processes; by default one a processor.
+        workers: Most runs at once, each on a worker process of its own (a pair on two); by default one a processor.
     """
 
     tier: Tier = "monty"
@@ -48,8 +62,23 @@ class MontySandbox:
         Raises:
             SandboxError: If the worker processes cannot be started, or an argument of a call is no plain value.
         """
+        run = MontyRun(program, limits)
+        (status, error), seconds = await self._supervise(run, limits)
+        value = run.value if status == "ok" else None
+        return Outcome(status, "".join(run.printed), value, error, seconds, self.tier, tuple(run.returns))
+
+    async def run_pair(self, caller: Program, callee: Program, limits: Limits = Limits()) -> PairOutcome:  # noqa: B008
+        """Run two programs; see `flowsteer.sandbox.pair.PairSandbox.run_pair`.
+
+        Raises:
+            SandboxError: If the worker processes cannot be started.
+        """
+        outcome, seconds = await self._supervise(MontyPair(caller, callee, limits), limits)
+        return replace(outcome, seconds=seconds)
+
+    async def _supervise(self, run: _Run[Result], limits: Limits) -> tuple[Result, float]:
+        """Run on a thread, and kill what outlives its time; give the result and the wall time."""
         async with self._places:
-            run = MontyRun(program, limits)
             work = asyncio.get_running_loop().run_in_executor(self._threads, self._work, run)
             started = time.monotonic()
             try:
@@ -58,10 +87,7 @@ class MontySandbox:
                 if not work.done():
                     run.kill("timeout", f"still running after {limits.seconds:g} s")
                     await asyncio.wait((work,))
-            status, error = work.result()
-        value = run.value if status == "ok" else None
-        seconds = time.monotonic() - started
-        return Outcome(status, "".join(run.printed), value, error, seconds, self.tier, tuple(run.returns))
+            return work.result(), time.monotonic() - started
 
     async def aclose(self) -> None:
         """End all worker processes."""
@@ -73,7 +99,7 @@ class MontySandbox:
         if pool is not None:
             pool.__exit__(None, None, None)
 
-    def _work(self, run: MontyRun) -> Any:
+    def _work(self, run: _Run[Result]) -> Result:
         return run.on(self._started())
 
     def _started(self) -> "Monty":
@@ -81,7 +107,7 @@ class MontySandbox:
             if self._pool is None:
                 from pydantic_monty import Monty, MontyError
 
-                pool = Monty(max_processes=self._workers, max_checkouts_per_worker=RUNS_PER_WORKER)
+                pool = Monty(max_processes=2 * self._workers, max_checkouts_per_worker=RUNS_PER_WORKER)
                 try:
                     pool.__enter__()
                 except (OSError, RuntimeError, MontyError) as error:

@@ -62,6 +62,10 @@ def __plain(value):
     for tag, base in (('l', list), ('t', tuple), ('s', set), ('f', frozenset)):
         if isinstance(value, base):
             return '["' + tag + '",[' + ','.join([__plain(item) for item in value]) + ']]'
+    if kind is bytes:
+        return f'["b","{value.hex()}"]'
+    if kind is complex:
+        return f'["c",[{__plain(value.real)},{__plain(value.imag)}]]'
     raise TypeError(f'a value of type {kind.__name__} is not plain and cannot leave the sandbox')
 """
 """Fed after the program, so that values cross as text.

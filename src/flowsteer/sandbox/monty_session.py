@@ -20,7 +20,7 @@ SUSPENSIONS = 1_000_000
 """Most sleeps in one run; Monty counts them, and time bounds them anyway."""
 
 
-class _Ended(Exception):
+class RunEnded(Exception):
     """The run is over before its program is."""
 
     def __init__(self, status: Status, error: str) -> None:
@@ -47,7 +47,7 @@ class MontyRun:
         self._room = limits.output_bytes
         self._lock = threading.Lock()
         self._worker: int | None = None
-        self._killed: _Ended | None = None
+        self._killed: RunEnded | None = None
 
     def on(self, pool: "Monty") -> tuple[Status, str]:
         """Run on a worker of this pool; give status and error."""
@@ -67,7 +67,7 @@ class MontyRun:
                     self._drive(session)
                 finally:
                     self._attach(None)
-        except _Ended as ended:
+        except RunEnded as ended:
             ended = self._killed or ended
             return ended.status, ended.error
         return "ok", ""
@@ -75,7 +75,7 @@ class MontyRun:
     def kill(self, status: Status, error: str) -> None:
         """Kill the worker process; the run ends with this status."""
         with self._lock:
-            self._killed = _Ended(status, error)
+            self._killed = RunEnded(status, error)
             if self._worker is not None:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(self._worker, signal.SIGKILL)
@@ -91,7 +91,7 @@ class MontyRun:
         self._feed(session, STANDARD_INPUT, {"__stdin_text": self._program.stdin})
         try:
             self._feed(session, spell_for_monty(self._program.code))
-        except _Ended as ended:
+        except RunEnded as ended:
             if ended.error not in ("SystemExit", "SystemExit: 0"):
                 raise
         if self._program.calls or self._program.result:
@@ -104,7 +104,7 @@ class MontyRun:
     def _call(self, session: "MontySession", call: Call) -> Return:
         try:
             return Return(self._evaluate(session, f"({call.function})(*__args)", {"__args": call.args}))
-        except _Ended as ended:
+        except RunEnded as ended:
             if ended.status != "error" or self._killed:
                 raise
             return Return(error=ended.error)
@@ -113,24 +113,30 @@ class MontyRun:
         """The plain value of an expression; an f-string makes sure that text is all that crosses."""
         text = self._feed(session, f"__value = (\n{expression}\n)\nf'{{__plain(__value)}}'", inputs)
         if len(text) > CHANNEL_BYTES:
-            raise _Ended("output", f"returned more than {CHANNEL_BYTES} bytes")
+            raise RunEnded("output", f"returned more than {CHANNEL_BYTES} bytes")
         try:
             return decode(text)
         except ValueError as error:
-            raise _Ended("error", f"ValueError: {error}") from None
+            raise RunEnded("error", f"ValueError: {error}") from None
 
-    def _feed(self, session: "MontySession", code: str, inputs: dict[str, Any] | None = None) -> Any:
+    def _feed(
+        self,
+        session: "MontySession",
+        code: str,
+        inputs: dict[str, Any] | None = None,
+        lookup: dict[str, Any] | None = None,
+    ) -> Any:
         from pydantic_monty import MontyConversionError, MontyCrashedError, MontyRuntimeError, MontySyntaxError
 
         try:
-            return session.feed_run(code, inputs=inputs, print_callback=self._print)
+            return session.feed_run(code, inputs=inputs, external_lookup=lookup, print_callback=self._print)
         except (MontyRuntimeError, MontySyntaxError) as error:
-            raise _Ended(*judge(error.display("type-msg"))) from None
+            raise RunEnded(*judge(error.display("type-msg"))) from None
         except MontyCrashedError as error:
             status: Status = "timeout" if error.timed_out else "unsupported"
-            raise _Ended(status, f"Monty's worker process died: {error}") from None
+            raise RunEnded(status, f"Monty's worker process died: {error}") from None
         except UnicodeEncodeError as error:
-            raise _Ended("unsupported", f"Monty has no lone surrogates in strings: {error}") from None
+            raise RunEnded("unsupported", f"Monty has no lone surrogates in strings: {error}") from None
         except MontyConversionError as error:
             raise SandboxError(
                 f"an argument of a call is no plain value: {error}",

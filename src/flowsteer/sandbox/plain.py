@@ -1,8 +1,9 @@
 """Plain values on the wire: tagged JSON that a program in a sandbox writes and the host reads as hostile text.
 
 JSON alone loses tuples, sets and non-string keys, so containers carry a tag: `["l", […]]` is a list, `t` a tuple,
-`s` a set, `f` a frozenset, `["d", [[key, value], …]]` a dict and `["i", "hex"]` an integer beyond 2**53. The writers
-are `runner.py` (CPython) and `ENCODER` in `monty_prelude.py`.
+`s` a set, `f` a frozenset, `["d", [[key, value], …]]` a dict, `["b", "hex"]` bytes, `["c", [real, imaginary]]` a
+complex number and `["i", "hex"]` an integer beyond 2**53. The writers are `runner.py` (CPython) and `ENCODER` in
+`monty_prelude.py`.
 """
 
 import json
@@ -67,11 +68,19 @@ def _dict(payload: Any) -> dict[Any, Any]:
     return dict(zip(_keys([key for key, _ in pairs]), _items([value for _, value in pairs]), strict=True))
 
 
+def _parts(payload: Any) -> list[float]:
+    if not isinstance(payload, list) or len(payload) != 2 or not all(type(part) in (int, float) for part in payload):
+        raise ValueError("not a plain value: a complex number without its two parts")
+    return payload
+
+
 _READERS: dict[str, Callable[[Any], Any]] = {
     "l": _items,
     "t": lambda payload: tuple(_items(payload)),
     "s": lambda payload: set(_keys(payload)),
     "f": lambda payload: frozenset(_keys(payload)),
     "d": _dict,
+    "b": bytes.fromhex,
+    "c": lambda payload: complex(*_parts(payload)),
     "i": lambda payload: int(payload, 16),
 }

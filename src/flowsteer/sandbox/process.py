@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import os
+import signal
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -86,7 +88,7 @@ async def run_process(launch: Launch, request: bytes, limits: Limits) -> Ended:
     except _TooMuch as error:
         cause, detail = "output", str(error)
     finally:
-        await _end(process, streams, launch.stop)
+        await end_process(process, streams, launch.stop)
     seconds = time.monotonic() - started
     return Ended(cause, process.returncode or 0, bytes(stdout), bytes(channel), seconds, detail)
 
@@ -116,13 +118,16 @@ async def _fill(stream: asyncio.StreamReader, buffer: bytearray, limit: int, ver
             raise _TooMuch(f"{verb} more than {limit} bytes")
 
 
-async def _end(process: asyncio.subprocess.Process, streams: list[asyncio.Task[None]], stop: tuple[str, ...]) -> None:
+async def end_process(
+    process: asyncio.subprocess.Process, streams: list[asyncio.Task[None]], stop: tuple[str, ...]
+) -> None:
     """Leave nothing behind: no process, no zombie, no open pipe."""
     for stream in streams:
         stream.cancel()
     if process.returncode is None:
+        # Not `process.kill()`: that polls, and so takes the exit status away from the watcher that waits for it.
         with contextlib.suppress(ProcessLookupError):
-            process.kill()
+            os.kill(process.pid, signal.SIGKILL)
         if stop:
             await (await asyncio.create_subprocess_exec(*stop, stdout=-3, stderr=-3)).wait()
     await asyncio.gather(*streams, return_exceptions=True)

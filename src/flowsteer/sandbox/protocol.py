@@ -6,7 +6,7 @@ import math
 import signal
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from flowsteer.errors import SandboxError
 from flowsteer.sandbox.base import Limits, Outcome, Program, Return, Status, Tier
@@ -15,6 +15,8 @@ from flowsteer.sandbox.process import Ended
 
 MARSHAL_VERSION = 2
 """A format that every Python 3 reads, whichever version the sandbox holds."""
+
+Role = Literal["alone", "caller", "callee"]
 
 STATUSES: dict[str, Status] = {"ok": "ok", "error": "error", "memory": "memory"}
 INTERFERENCE = "the program interfered with the channel its result leaves by"
@@ -33,7 +35,9 @@ def resource_limits(limits: Limits) -> dict[str, int]:
     }
 
 
-def encode_request(program: Program, rlimits: dict[str, int], packages: Iterable[str], user: int | None) -> bytes:
+def encode_request(
+    program: Program, rlimits: dict[str, int], packages: Iterable[str], user: int | None, role: Role = "alone"
+) -> bytes:
     """The bytes `runner.py` reads.
 
     Args:
@@ -41,6 +45,7 @@ def encode_request(program: Program, rlimits: dict[str, int], packages: Iterable
         rlimits: Resource limits by name, without the `RLIMIT_` prefix.
         packages: Folders, as seen inside, to import third-party packages from.
         user: The user id to change to first; None if the sandbox has already left the superuser.
+        role: What it is in a pair of programs (`flowsteer.sandbox.pair`), if in one.
 
     Raises:
         SandboxError: If an argument of a call is no plain value (the caller's mistake, not the program's).
@@ -53,9 +58,19 @@ def encode_request(program: Program, rlimits: dict[str, int], packages: Iterable
         "rlimits": rlimits,
         "packages": list(packages),
         "user": user,
+        "role": role,
     }
+    return encode(request)
+
+
+def encode(message: Any) -> bytes:
+    """What the host writes to `runner.py`.
+
+    Raises:
+        SandboxError: If something in it is no plain value.
+    """
     try:
-        return marshal.dumps(request, MARSHAL_VERSION)
+        return marshal.dumps(message, MARSHAL_VERSION)
     except ValueError:
         raise SandboxError(
             "an argument of a call is no plain value", "pass None, bool, int, float, str, list, tuple, dict, set"
@@ -99,10 +114,10 @@ def _read_frame(report: Report, line: str) -> None:
         case "return":
             report.returns.append(_decode_return(payload))
         case "raised":
-            report.returns.append(Return(error=_text(payload)))
+            report.returns.append(Return(error=read_text(payload)))
         case "end":
             status, _, error = payload.partition(" ")
-            report.error = _text(error)
+            report.error = read_text(error)
             report.status = STATUSES.get(status, "error")
         case _:
             raise ValueError(f"unknown frame {kind}")
@@ -115,7 +130,8 @@ def _decode_return(payload: str) -> Return:
         return Return(error=f"ValueError: {error}")
 
 
-def _text(payload: str) -> str:
+def read_text(payload: str) -> str:
+    """The string that a frame carries; raises ValueError if it carries none."""
     text = json.loads(payload)
     if not isinstance(text, str):
         raise ValueError("expected a string")

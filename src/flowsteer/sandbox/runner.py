@@ -5,8 +5,9 @@ CPython of 3.8 or later and imports as little as it can, for every run pays for 
 
 Standard input carries the request (marshal, written by the host, which is trusted here). The report leaves by what was
 standard error, under a new descriptor, as one frame a line: `ready`; `value`, `return` and `raised` with JSON; and
-`end STATUS "error"`. Once `ready` is out, whatever the channel says is the program's doing and can only concern its own
-values: limits, output and exit are watched from outside.
+`end STATUS "error"`. One of a pair of programs (see `flowsteer.sandbox.pair`) goes on reading there: the caller the
+answers to its `ask` frames, the callee the calls to make, one by one. Once `ready` is out, whatever the channel says is
+the program's doing and can only concern its own values: limits, output and exit are watched from outside.
 """
 
 import marshal
@@ -38,13 +39,14 @@ class Channel:
 
 def main() -> None:
     """Run one request."""
-    request = marshal.loads(sys.stdin.buffer.read())  # noqa: S302  # written by the host
+    source = os.fdopen(os.dup(0), "rb")  # read for as long as the program runs
+    request = marshal.load(source)  # noqa: S302  # written by the host
     channel = Channel(os.dup(2))
     restrict(request)
     replace_standard_streams(request["stdin"])
     channel.send("ready")
     try:
-        status, error = perform(request, channel)
+        status, error = perform(request, channel, source)
     except MemoryError:
         status, error = "memory", "MemoryError"
     channel.send("end " + status + " " + quote(error))
@@ -78,12 +80,18 @@ def replace_standard_streams(text: str) -> None:
     sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # type: ignore[misc]  # noqa: SIM115
 
 
-def perform(request: "dict[str, Any]", channel: Channel) -> "tuple[str, str]":
+def perform(request: "dict[str, Any]", channel: Channel, source: "Any") -> "tuple[str, str]":
     """Run the module, then its calls and its result, and end as an interpreter ends; give status and error."""
     names = prepare(request["packages"])
+    calls = request["calls"]
+    if request["role"] == "caller":
+        names["__ask"] = lambda *question: ask(channel, source, question)
+    elif request["role"] == "callee":
+        names["__name__"] = "solution"
+        calls = iter(lambda: marshal.load(source), None)  # noqa: S302  # written by the host
     ended = (
         attempt(lambda: exec(compile(request["code"], "<program>", "exec", dont_inherit=True), names))  # noqa: S102
-        or make_calls(request["calls"], channel, names)
+        or make_calls(calls, channel, names)
         or (attempt(lambda: send_value(channel, request["result"], names)) if request["result"] else None)
     )
     if ended and ended[0] == "memory":
@@ -95,12 +103,40 @@ def perform(request: "dict[str, Any]", channel: Channel) -> "tuple[str, str]":
 def make_calls(calls: "list[Any]", channel: Channel, names: "dict[str, Any]") -> "tuple[str, str] | None":
     """Make the calls in order; only want of memory stops them."""
     for function, args in calls:
-        problem = attempt(lambda: send_return(channel, function, args, names))  # noqa: B023
+        sent: list[bool] = []
+        problem = attempt(lambda: sent.append(send_return(channel, function, args, names)))  # noqa: B023
         if problem and problem[0] == "memory":
             return problem
-        if problem:
-            channel.send("raised " + quote(problem[1]))
+        if not sent:
+            channel.send("raised " + quote(problem[1] if problem else "SystemExit"))
     return None
+
+
+def ask(channel: Channel, source: "Any", question: "tuple[Any, ...]") -> "Any":
+    """Ask the host, which has the other program of the pair answer; return its answer or raise its error."""
+    try:
+        text = plain(question)
+    except TypeError as error:
+        channel.send("refused " + quote(describe(error)))
+        os._exit(0)
+    channel.send("ask " + text)
+    kind, answer, message = marshal.load(source)  # noqa: S302  # written by the host
+    if kind == "returned":
+        return answer
+    raise exception(answer, message)
+
+
+def exception(name: str, message: str) -> Exception:
+    """The exception that stands for one of the other program: what is no `Exception` would end this one early."""
+    import builtins
+
+    kind = getattr(builtins, name, None)
+    if isinstance(kind, type) and issubclass(kind, Exception):
+        try:
+            return kind(message)
+        except TypeError:  # such as UnicodeDecodeError, which wants more than a message
+            pass
+    return Exception(name + ": " + message)
 
 
 def prepare(packages: "list[str]") -> "dict[str, Any]":
@@ -122,9 +158,10 @@ def send_value(channel: Channel, expression: str, names: "dict[str, Any]") -> No
     channel.send("value " + plain(eval(expression, names)))  # noqa: S307  # this process is the sandbox
 
 
-def send_return(channel: Channel, function: str, args: "tuple[Any, ...]", names: "dict[str, Any]") -> None:
+def send_return(channel: Channel, function: str, args: "tuple[Any, ...]", names: "dict[str, Any]") -> bool:
     """Make one call and send what it returned."""
     channel.send("return " + plain(eval(function, names)(*args)))  # noqa: S307  # this process is the sandbox
+    return True
 
 
 def attempt(action: "Any") -> "tuple[str, str] | None":
@@ -185,6 +222,10 @@ def plain(value: "Any") -> str:
     for tag, kind in (("l", list), ("t", tuple), ("s", set), ("f", frozenset)):
         if isinstance(value, kind):
             return '["' + tag + '",[' + ",".join([plain(item) for item in value]) + "]]"
+    if isinstance(value, bytes):
+        return '["b","' + bytes.hex(value) + '"]'
+    if isinstance(value, complex):
+        return '["c",[' + plain(value.real) + "," + plain(value.imag) + "]]"
     raise TypeError("a value of type " + type(value).__name__ + " is not plain and cannot leave the sandbox")
 
 

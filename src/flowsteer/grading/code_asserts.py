@@ -1,0 +1,112 @@
+"""HumanEval and MBPP: tests that call the solution's functions, in a process of their own (`flowsteer.sandbox.pair`).
+
+The tests and the code that the task itself gave run in the one process, with a stub for each function they expect of
+the solution; the solution runs in the other. It sees the arguments of one call after the other, and nothing else.
+"""
+
+import ast
+import builtins
+from collections.abc import Iterable
+
+from flowsteer.grading.code_verdict import NotDecided, Verdict
+from flowsteer.sandbox.base import Limits, Program
+from flowsteer.sandbox.pair import PairOutcome, PairSandbox, calling
+from flowsteer.task import AssertTests, Task
+
+
+async def run_asserts(solution: str, tests: str, task: Task, sandbox: PairSandbox, limits: Limits) -> Verdict:
+    """Run assert statements, or a function `check` made of them, against a solution.
+
+    Args:
+        solution: A module that defines the entry point.
+        tests: The hidden tests.
+        task: The task, for its own code, its entry point and its public tests.
+        sandbox: Where both run.
+        limits: What each may use; the time is that of both together.
+
+    Raises:
+        NotDecided: If the tests are at fault, or the sandbox lacks what is needed.
+        SandboxError: The sandbox broke.
+    """
+    outcome = await _run(solution, tests, task, sandbox, limits)
+    hidden = _without_public(tests, task)
+    if _passed(outcome):
+        return Verdict(True, True if hidden else None)
+    reason = _reason(outcome)
+    if not hidden or outcome.side == "callee":  # what does not run or never returns passes no other test
+        return Verdict(False, False if hidden else None, reason)
+    return Verdict(False, _passed(await _run(solution, hidden, task, sandbox, limits)), reason)
+
+
+async def _run(solution: str, tests: str, task: Task, sandbox: PairSandbox, limits: Limits) -> PairOutcome:
+    names = expected_names(tests, task)
+    return await sandbox.run_pair(calling(names, task.prompt_code, tests), Program(solution), limits)
+
+
+def expected_names(tests: str, task: Task) -> list[str]:
+    r"""The functions that tests expect of a solution: the entry point, and every name that nothing else defines.
+
+    >>> expected_names("import math\nassert math.isclose(area(2), half(8))", Task("?", "code"))
+    ['area', 'half']
+
+    Raises:
+        NotDecided: If the tests are not Python.
+    """
+    tree = _parse(f"{task.prompt_code}\n{tests}")
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    bound = {name.id for name in names if not isinstance(name.ctx, ast.Load)} | set(dir(builtins))
+    bound.update(name for node in ast.walk(tree) for name in _bound(node))
+    free = dict.fromkeys(name.id for name in names if name.id not in bound)
+    return sorted({*free, *([task.entry_point] if task.entry_point else [])})
+
+
+def _bound(node: ast.AST) -> Iterable[str]:
+    match node:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return [name]
+        case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+            return [(alias.asname or alias.name).partition(".")[0] for alias in aliases]
+        case ast.arg(arg=name) | ast.ExceptHandler(name=str(name)):
+            return [name]
+    return []
+
+
+def _without_public(tests: str, task: Task) -> str:
+    """The tests without those that are public; empty where none is public, or no assert would be left."""
+    if not isinstance(task.public_tests, AssertTests):
+        return ""
+    tree = _parse(tests)
+    public = {ast.dump(node) for node in _parse(task.public_tests.code).body if isinstance(node, ast.Assert)}
+    kept = [node for node in tree.body if ast.dump(node) not in public]
+    if len(kept) == len(tree.body) or not any(isinstance(node, ast.Assert) for node in kept):
+        return ""
+    return ast.unparse(ast.Module(kept, []))
+
+
+def _parse(code: str) -> ast.Module:
+    try:
+        return ast.parse(code)
+    except (SyntaxError, ValueError) as error:
+        raise NotDecided(f"the tests are not Python: {type(error).__name__}") from None
+
+
+def _passed(outcome: PairOutcome) -> bool:
+    """Whether the tests ran to their end.
+
+    Raises:
+        NotDecided: If that says nothing about the solution.
+    """
+    if outcome.status == "unsupported":
+        raise NotDecided(outcome.error)
+    if outcome.side == "caller" and outcome.calls == 0:
+        found = f"failed by themselves ({outcome.error})" if outcome.status != "ok" else "never called the solution"
+        raise NotDecided(f"the tests {found}")
+    return outcome.status == "ok"
+
+
+def _reason(outcome: PairOutcome) -> str:
+    """Why, in words that give nothing away: of an error in the tests only the type, for its message may hold values."""
+    if outcome.side == "callee":
+        return f"the solution ended with {outcome.status}: {outcome.error}"
+    kind = outcome.error.partition(":")[0]
+    return "a test failed" if kind == "AssertionError" else f"a test ended with {outcome.status}: {kind}"

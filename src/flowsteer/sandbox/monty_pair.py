@@ -1,0 +1,88 @@
+"""A pair of programs in two Monty sessions, driven by one thread: a call in the one runs in the other meanwhile."""
+
+from typing import TYPE_CHECKING, Any
+
+from flowsteer.sandbox.base import Limits, Program, Status
+from flowsteer.sandbox.monty_prelude import ENCODER, STANDARD_INPUT, spell_for_monty
+from flowsteer.sandbox.monty_session import MontyRun, RunEnded
+from flowsteer.sandbox.pair import PairOutcome, exception, raised
+
+if TYPE_CHECKING:
+    from pydantic_monty import Monty, MontySession
+
+
+class MontyPair:
+    """Two runs at once. `on` runs in a worker thread; `kill` may come from any other."""
+
+    def __init__(self, caller: Program, callee: Program, limits: Limits) -> None:
+        self._callee = _Callee(callee, limits)
+        self._caller = _Caller(caller, limits, self._callee)
+        self._callee.caller = self._caller
+
+    def on(self, pool: "Monty") -> PairOutcome:
+        """Run on two workers of this pool."""
+        status, error = self._callee.on(pool)
+        answered = self._callee.answered
+        if self._callee.failure is not None:
+            ended = self._callee.failure
+            return PairOutcome(ended.status, "callee", ended.error, answered)
+        if status != "ok":
+            return PairOutcome(status, "callee", error, answered)
+        status, error = self._caller.outcome
+        return PairOutcome(status, "caller", error, answered)
+
+    def kill(self, status: Status, error: str) -> None:
+        """Kill both worker processes; the pair ends with this status."""
+        self._callee.kill(status, error)
+        self._caller.kill(status, error)
+
+
+class _Callee(MontyRun):
+    """Loads its program, then answers calls for as long as the caller runs."""
+
+    caller: "_Caller"
+    answered = 0
+    failure: RunEnded | None = None
+
+    def _drive(self, session: "MontySession") -> None:
+        self._session = session
+        self._feed(session, STANDARD_INPUT, {"__stdin_text": self._program.stdin})
+        self._feed(session, spell_for_monty(self._program.code))
+        self._feed(session, ENCODER)
+        self.caller.outcome = self.caller.on(self._pool)
+
+    def on(self, pool: "Monty") -> tuple[Status, str]:
+        """Run on a worker of this pool, the caller on another."""
+        self._pool = pool
+        return super().on(pool)
+
+    def answer(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Make a call; raises in the caller what the function raised."""
+        if self.failure is not None:
+            raise Exception("the other program has ended")  # passes into the caller, whose fate is sealed
+        inputs = {"__args": args, "__kwargs": kwargs}
+        expression = f"('value', ({name})(*__args, **__kwargs), __args, __kwargs)"
+        try:
+            value = self._evaluate(self._session, expression, inputs)
+        except RunEnded as ended:
+            if ended.status != "error" or "is not plain" in ended.error:
+                self.failure = RunEnded("unsupported", ended.error) if ended.status == "error" else ended
+                raise Exception(ended.error) from None
+            self.answered += 1
+            raise exception(raised(ended.error)) from None
+        self.answered += 1
+        return value
+
+
+class _Caller(MontyRun):
+    """Runs a program in which `__ask` makes a call of the callee."""
+
+    def __init__(self, program: Program, limits: Limits, callee: _Callee) -> None:
+        super().__init__(program, limits)
+        self._target = callee
+        self.outcome: tuple[Status, str] = ("error", "it was not run")
+
+    def _drive(self, session: "MontySession") -> None:
+        self._feed(session, self._program.code, lookup={"__ask": self._target.answer})
+        if self._feed(session, self._program.result) is not True:
+            raise RunEnded("error", "it did not run to its end")

@@ -1,0 +1,122 @@
+"""Two programs in two processes: one calls functions of the other, and plain values are all that crosses.
+
+The caller, which is trusted, calls a function of the callee by name as if it were its own. A stub asks the host; the
+host has the callee make the call; what it returned, or the error it raised, goes back the same way, and so do the
+arguments, for a function may change a list it was given. Caller and callee share no memory, no descriptor, no folder
+and no user: nothing that the callee does to its own process reaches the caller, and no object of its own making either.
+"""
+
+import builtins
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from flowsteer.sandbox.base import Limits, Program, Sandbox, Status, Tier
+
+Side = Literal["caller", "callee"]
+Answer = tuple[Literal["returned", "raised"], Any, str]
+"""`("returned", (kind, value, args, kwargs), "")`, or `("raised", name of the type, message)`."""
+
+FINISHED = "__finished"
+"""What the caller sets last: only a program that ran to its end has it."""
+
+_STUBS = """
+def __changed(before, after):
+    if before == after:
+        return
+    if isinstance(before, list):
+        before[:] = after
+    elif isinstance(before, dict) or isinstance(before, set):
+        before.clear()
+        before.update(after)
+
+def __call(name, args, kwargs):
+    kind, value, args_after, kwargs_after = __ask(name, args, kwargs)
+    for before, after in zip(args, args_after):
+        __changed(before, after)
+    for key in kwargs:
+        __changed(kwargs[key], kwargs_after[key])
+    return iter(value) if kind == 'iterator' else value
+"""
+
+_STUB = """
+def {name}(*args, **kwargs):
+    return __call({name!r}, args, kwargs)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class PairOutcome:
+    """What a pair did.
+
+    Attributes:
+        status: `ok` if the caller ran to its end; else what stopped the first program that stopped.
+        side: Which program that was.
+        error: Type and message of the exception, or the reason; empty when ok.
+        calls: How many calls were answered.
+        tier: Where it ran.
+        seconds: Wall time.
+    """
+
+    status: Status
+    side: Side = "caller"
+    error: str = ""
+    calls: int = 0
+    tier: Tier = "monty"
+    seconds: float = 0.0
+
+
+class PairSandbox(Sandbox, Protocol):
+    """A sandbox that runs pairs as well. Calls may be concurrent."""
+
+    async def run_pair(self, caller: Program, callee: Program, limits: Limits = ...) -> PairOutcome:
+        """Run a caller, made by `calling`, and a callee, each within these limits; the time is that of both together.
+
+        Raises:
+            SandboxError: The sandbox itself is missing or broke.
+        """
+        ...
+
+
+def calling(names: Iterable[str], before: str, after: str) -> Program:
+    """The caller: a program in which these names are functions of the other one.
+
+    Args:
+        names: Functions of the callee.
+        before: Code above the stubs, which replace what it defines under their names.
+        after: Code below them.
+    """
+    stubs = _STUBS + "".join(_STUB.format(name=name) for name in names)
+    return Program(f"{before}\n{stubs}\n{after}\n{FINISHED} = True\n", result=FINISHED)
+
+
+def call_expression(name: str) -> str:
+    """The function that the callee evaluates: calls, and gives kind and value and the arguments as they are then.
+
+    An iterator crosses as one, with all its items.
+    """
+    return (
+        "(lambda *a, **k: (lambda v: ('iterator', [*v], a, k) if hasattr(type(v), '__next__') else ('value', v, a, k))"
+        f"(({name})(*a, **k)))"
+    )
+
+
+def raised(error: str) -> Answer:
+    """The answer that carries an error, as `Type: message`, across."""
+    name, _, message = error.partition(": ")
+    return "raised", name, message
+
+
+def exception(answer: Answer) -> Exception:
+    """The exception to raise in the caller for an answer: a built-in one or, for any other type, a plain one.
+
+    What is no `Exception`, such as `SystemExit`, would end the caller early, so it never crosses as itself.
+    """
+    _, name, message = answer
+    kind = getattr(builtins, name, None)
+    if isinstance(kind, type) and issubclass(kind, Exception):
+        try:
+            return kind(message)
+        except TypeError:  # such as UnicodeDecodeError, which wants more than a message
+            pass
+    return Exception(f"{name}: {message}")
