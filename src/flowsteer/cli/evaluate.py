@@ -10,6 +10,7 @@ import typer
 
 from flowsteer.cli import options as o
 from flowsteer.cli.console import guarded, note, print_json
+from flowsteer.cli.inputs import new_run_folder
 
 if TYPE_CHECKING:
     from flowsteer.evaluation.config import EvaluationConfig
@@ -84,7 +85,7 @@ def evaluate(
     if dry_run:
         _dry_run(config, json)
         return
-    _evaluate(config, run or o.new_run_folder("eval"), json, no_cache)
+    _evaluate(config, run or new_run_folder("eval"), json, no_cache)
 
 
 def _evaluate(config: "EvaluationConfig", folder: Path, json: bool, no_cache: bool) -> None:
@@ -192,7 +193,7 @@ def swap(
     """Run the workflows that a run designed under another executor, and compare."""
     from flowsteer.evaluation.swap import swap as run_swap
 
-    folder = to or o.new_run_folder("swap")
+    folder = to or new_run_folder("swap")
     with _resumable(folder), _bar(json) as show:
         progress, pairs = asyncio.run(run_swap(run, folder, executor, show, changes={"concurrency": concurrency}))
     rows = [
