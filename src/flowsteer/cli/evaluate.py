@@ -10,7 +10,7 @@ import typer
 
 from flowsteer.cli import options as o
 from flowsteer.cli.console import guarded, note, print_json
-from flowsteer.cli.inputs import new_run_folder
+from flowsteer.cli.folders import new_run_folder
 
 if TYPE_CHECKING:
     from flowsteer.evaluation.config import EvaluationConfig
