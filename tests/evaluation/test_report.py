@@ -283,6 +283,7 @@ def test_markdown_keeps_its_columns_whatever_the_names_are(written):
     bare = [re.sub(r"\\\|", "", line).count("|") for line in lines]
     heads = [place for place, line in enumerate(lines) if line.startswith("|---")]
     assert len(heads) == 4
+    assert lines[0].startswith("**Simulated executor** (simulated:typed)")
     for place in heads:
         row = place
         while row < len(lines) and lines[row].startswith("|"):

@@ -7,9 +7,26 @@ from flowsteer.evaluation.summary import POOLED, Summary, rows_of, standing
 from flowsteer.evaluation.table import MARKS, not_scored
 
 
-def to_markdown(summary: Summary) -> str:
-    """The figures as Markdown tables: scores, use, paired differences, failures."""
-    return "\n".join([*_scores(summary), *_use(summary), *_differences(summary), *_failures(summary)]) + "\n"
+def to_markdown(summary: Summary, simulated: Sequence[str] = ()) -> str:
+    """The figures as Markdown tables: scores, use, paired differences, failures.
+
+    Args:
+        summary: The figures.
+        simulated: Specs of simulated backends that took part; named first, so that nobody takes them for models.
+    """
+    said = [f"**Simulated executor** ({_cell(', '.join(simulated))}): scores say nothing about any LLM.\n"]
+    return (
+        "\n".join(
+            [
+                *(said if simulated else ()),
+                *_scores(summary),
+                *_use(summary),
+                *_differences(summary),
+                *_failures(summary),
+            ]
+        )
+        + "\n"
+    )
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

@@ -20,7 +20,7 @@ from flowsteer.errors import RunError
 from flowsteer.evaluation.episode_page import episode_page
 from flowsteer.evaluation.evaluate import PLAN, read_plan
 from flowsteer.evaluation.markdown import to_markdown
-from flowsteer.evaluation.report_page import report_page
+from flowsteer.evaluation.report_page import report_page, simulated_specs
 from flowsteer.evaluation.rescore import scored_entries
 from flowsteer.evaluation.summarise import summarise
 from flowsteer.evaluation.summary import Summary, to_json
@@ -85,7 +85,7 @@ def write_report(
             _draw(run, entry, paths.episodes / names[entry.episode])
             progress(done, len(chosen))
         paths.json.write_text(json.dumps(to_json(summary), ensure_ascii=False, indent=1), "utf-8")
-        paths.markdown.write_text(to_markdown(summary), "utf-8")
+        paths.markdown.write_text(to_markdown(summary, simulated_specs(run.config)), "utf-8")
         drawn = {episode: name for episode, name in names.items() if (paths.episodes / name).exists()}
         paths.html.write_text(report_page(run, entries, summary, drawn), "utf-8")
     except OSError as error:

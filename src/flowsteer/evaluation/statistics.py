@@ -27,7 +27,7 @@ NEAR_NORMAL = 0.06
 """A resampled mean is taken as normal where skewness shifts its ends by fewer standard errors than chance does."""
 
 NEAR_NORMAL_FLIPS = 0.03
-"""A sum under random signs is taken as normal where Σd⁴ / (Σd²)² is less: p is off by 0.0005 at 0.05, draws by 0.002."""
+"""A sum under random signs is taken as normal where Σd⁴ / (Σd²)² is less: p is off by 0.0005 at 0.05, draws by more."""
 
 CONFIDENCE = 0.95
 
