@@ -185,7 +185,15 @@ def test_the_order_of_differences_does_not_matter(differences, rng):
 
 def test_identical_systems_differ_by_nothing():
     found = compare([[0.0] * 30, [0.0] * 5])
-    assert (found.difference.mean, found.difference.low, found.difference.high, found.p) == (0, 0, 0, 1.0)
+    assert (found.difference.mean, found.p) == (0, 1.0)
+
+
+def test_values_that_never_differ_claim_no_certainty():
+    for strata in ([[0.0] * 30, [0.0] * 5], [[1.0] * 9], [[1.0] * 9, [-1.0] * 2]):
+        found = compare(strata).difference
+        assert (found.low, found.high) == (None, None)
+    found = estimate([[1.0] * 9, [0.0] * 9])
+    assert (found.mean, found.low, found.high) == (0.5, None, None)
 
 
 # corrections and pass@k

@@ -104,10 +104,9 @@ def compare(strata: Strata, seed: int = 0) -> Comparison:
     Comparison(difference=Estimate(mean=0.71..., low=0.28..., high=1.0, n=7), p=0.0625, exact=True)
     """
     mean, n = fmean(fmean(values) for values in strata), sum(map(len, strata))
-    low, high = _percentiles(strata, seed) if n > 1 else (None, None)
     weighted = [value / (len(values) * len(strata)) for values in strata for value in values]
     p, exact = sign_flip(weighted, seed)
-    return Comparison(Estimate(mean, low, high, n), p, exact)
+    return Comparison(Estimate(mean, *_percentiles(strata, seed), n), p, exact)
 
 
 def sign_flip(differences: Sequence[float], seed: int = 0) -> tuple[float, bool]:
@@ -171,7 +170,10 @@ def pass_at_k(n: int, correct: int, k: int) -> float:
     return 1 - comb(n - correct, k) / comb(n, k)
 
 
-def _percentiles(strata: Strata, seed: int) -> tuple[float, float]:
+def _percentiles(strata: Strata, seed: int) -> tuple[float, float] | tuple[None, None]:
+    """The ends of the interval; none where no dataset has two different values, so that no resample differs."""
+    if all(min(values) == max(values) for values in strata):
+        return None, None
     rng = random.Random(seed)  # noqa: S311 - statistics, not secrets
     drawn = sorted(map(fmean, zip(*(_resampled_means(sorted(values), rng) for values in strata), strict=True)))
     tail = (1 - CONFIDENCE) / 2
