@@ -3,13 +3,15 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
-from itertools import pairwise
 from math import ceil, floor, log10
 
 from flowsteer.evaluation.statistics import Estimate
 
 HUES = 8
 """Colours a plot tells apart; with more series they repeat, and names are written beside the marks anyway."""
+
+LABEL = (180.0, 13.0)
+"""Width and height that the longest label beside a mark takes, in pixels."""
 
 TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
@@ -168,11 +170,15 @@ def span(values: Sequence[Estimate]) -> tuple[float, float, list[float]]:
 
 
 def _apart(places: Sequence[tuple[float, float]]) -> list[float]:
-    """Heights for labels beside these places, at least a line apart."""
-    order = sorted(range(len(places)), key=lambda index: places[index][1])
-    heights = {index: places[index][1] for index in order}
-    for upper, lower in pairwise(order):
-        heights[lower] = max(heights[lower], heights[upper] + 13)
+    """Heights for labels beside these places: one that would cover another is moved up, from the lowest on."""
+    heights: dict[int, float] = {}
+    for index in sorted(range(len(places)), key=lambda index: -places[index][1]):
+        across, height = places[index]
+        near = sorted((heights[other] for other in heights if abs(places[other][0] - across) < LABEL[0]), reverse=True)
+        for taken in near:
+            if abs(taken - height) < LABEL[1]:
+                height = taken - LABEL[1]
+        heights[index] = height
     return [heights[index] for index in range(len(places))]
 
 

@@ -84,7 +84,8 @@ def estimate(strata: Strata, seed: int = 0) -> Estimate:
     mean, n = fmean(fmean(values) for values in strata), sum(map(len, strata))
     distinct = {value for values in strata for value in values}
     if len(distinct) > 1:
-        return Estimate(mean, *_percentiles(strata, seed), n)
+        low, high = _percentiles(strata, seed)
+        return Estimate(mean, low, high, n)
     slack = 1 - ((1 - CONFIDENCE) / 2) ** (1 / n)
     if distinct == {0}:
         return Estimate(mean, 0.0, slack, n)
@@ -106,7 +107,8 @@ def compare(strata: Strata, seed: int = 0) -> Comparison:
     mean, n = fmean(fmean(values) for values in strata), sum(map(len, strata))
     weighted = [value / (len(values) * len(strata)) for values in strata for value in values]
     p, exact = sign_flip(weighted, seed)
-    return Comparison(Estimate(mean, *_percentiles(strata, seed), n), p, exact)
+    low, high = _percentiles(strata, seed)
+    return Comparison(Estimate(mean, low, high, n), p, exact)
 
 
 def sign_flip(differences: Sequence[float], seed: int = 0) -> tuple[float, bool]:
