@@ -1,6 +1,7 @@
 """The program that an answer to a code task is."""
 
 import ast
+import re
 import textwrap
 
 from flowsteer.datasets.base import ProgramTests, Sample
@@ -10,6 +11,7 @@ from flowsteer.operators.source_code import complete_code, extract_code
 MAX_CHARS = 200_000
 """An answer longer than this is no answer."""
 
+_THINKING = re.compile(r"(?:.*</think>|<think>.*)", re.DOTALL)
 _LAZY = {"map", "filter", "zip", "enumerate", "reversed"}
 _CONSUMERS = {
     "list",
@@ -37,7 +39,7 @@ def solution_source(sample: Sample, answer: str) -> str:
         return ""
     task, text = sample.task, without_thinking(answer)
     if isinstance(sample.reference.tests, ProgramTests):
-        return extract_code(text) if "```" in text else text.strip("\n").rstrip()
+        return extract_code(text) if "```" in text else _THINKING.sub("", answer).strip("\n").rstrip()
     # A completion is often stripped as a whole, which takes the indentation of its first line alone.
     code = extract_code(text, task.entry_point) or extract_code(f"    {text.lstrip()}", task.entry_point)
     return complete_code(code, task)
