@@ -23,8 +23,8 @@ from flowsteer.canvas.feedback import Budgets
 from flowsteer.cli.live import Display
 from flowsteer.datasets.local import read_samples
 from flowsteer.errors import FlowSteerError
+from flowsteer.evaluation.evaluate import open_grader
 from flowsteer.grading.base import Grade
-from flowsteer.grading.grade import Grader
 from flowsteer.session import DEFAULT_BACKEND, Session, Setup, open_session
 
 QUESTIONS = Path(__file__).with_name("questions.jsonl")
@@ -50,24 +50,30 @@ def setup(director: str, executor: str) -> Setup:
 async def solve_all(session: Session, console: Console) -> list[tuple[Episode, Grade]]:
     """Every question, one after another, shown as it happens."""
     done = []
-    async with Grader.for_sandbox(session.sandbox) as grader:
+    async with open_grader() as grade:
         for sample in read_samples(QUESTIONS):
             console.rule(f"[bold]{sample.task.id}")
             episode = await session.episode(sample.task, Display(console).emit, sample.task.id)
-            done.append((episode, await grader.grade(sample, episode.ended.answer)))
+            done.append((episode, await grade(sample, episode.ended.answer)))
     return done
 
 
 def summary(done: list[tuple[Episode, Grade]]) -> Table:
     """What happened, question by question; turns that parsed, were accepted and finished are told apart."""
-    table = Table("question", "type", "turns", "parsed", "accepted", "finished", "answer", "right", title="What happened")
+    table = Table(
+        "question", "type", "turns", "parsed", "accepted", "finished", "answer", "right", title="What happened"
+    )
     for episode, grade in done:
         ended = episode.ended
-        right = {None: f"unscorable: {grade.reason}", 0.0: "no"}.get(grade.score, "yes" if grade.score == 1 else "partly")
+        right = {None: f"unscorable: {grade.reason}", 0.0: "no"}.get(
+            grade.score, "yes" if grade.score == 1 else "partly"
+        )
         answer = " ".join(ended.answer.split())[:40] or "(none)"
         turns = (str(count) for count in (ended.turns, episode.parsed, episode.accepted))
         table.add_row(episode.id, episode.task.type, *turns, "yes" if ended.finished else "no", answer, right)
-    turns, parsed, accepted = (sum(n) for n in zip(*((e.ended.turns, e.parsed, e.accepted) for e, _ in done), strict=True))
+    turns, parsed, accepted = (
+        sum(n) for n in zip(*((e.ended.turns, e.parsed, e.accepted) for e, _ in done), strict=True)
+    )
     finished = sum(episode.ended.finished for episode, _ in done)
     right_count = sum(grade.score == 1 for _, grade in done)
     shares = (f"{part}/{turns} = {part / turns:.0%}" for part in (parsed, accepted))

@@ -69,8 +69,7 @@ def render(feedback: Feedback, budgets: Budgets) -> str:
         results = "\n".join(_result(run, budgets.field) for run in feedback.fresh)
         lines.append(f"results:\n{shorten(results, budgets.results)}")
     lines.append(f"operators: {sum(1 for _ in steps(feedback.workflow.nodes))}")
-    if feedback.unmet:
-        lines.append(f"before finish: {'; '.join(feedback.unmet)}")
+    lines.append(f"finish needs {'; '.join(feedback.unmet)}" if feedback.unmet else "finish is allowed")
     if feedback.asks is not None:
         lines.append(f"now: write the instruction of {feedback.asks.id} {feedback.asks.operator} in <prompt>…</prompt>")
     lines.append(f"turn {feedback.turn} of {feedback.max_turns}")
