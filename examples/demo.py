@@ -1,8 +1,8 @@
 """A small language model builds and runs a workflow for each of five questions, edit by edit; then the score.
 
-SmolLM2 (135 million parameters, four bits, on this machine's processor) is both the Director, which edits the canvas, and
-the executor, which runs the operators. It is far too small to be good at either: what the demo shows is that every edit
-is checked, every workflow is run, and every figure is what happened. Name better models with --director and --executor.
+SmolLM2 (135 million parameters, four bits, on this machine's processor) is both the Director, which edits the canvas,
+and the executor, which runs the operators. It is far too small to be good at either: what the demo shows is that every
+edit is checked, every workflow is run, and every figure is what happened. Better models: --director and --executor.
 
     python examples/demo.py [--director SPEC] [--executor SPEC]
 """
@@ -60,26 +60,31 @@ async def solve_all(session: Session, console: Console) -> list[tuple[Episode, G
 
 def summary(done: list[tuple[Episode, Grade]]) -> Table:
     """What happened, question by question; turns that parsed, were accepted and finished are told apart."""
-    table = Table(
-        "question", "type", "turns", "parsed", "accepted", "finished", "answer", "right", title="What happened"
-    )
+    names = ("question", "type", "turns", "parsed", "accepted", "finished", "answer", "right")
+    table = Table(*names, title="What happened")
     for episode, grade in done:
         ended = episode.ended
-        right = {None: f"unscorable: {grade.reason}", 0.0: "no"}.get(
-            grade.score, "yes" if grade.score == 1 else "partly"
-        )
-        answer = " ".join(ended.answer.split())[:40] or "(none)"
         turns = (str(count) for count in (ended.turns, episode.parsed, episode.accepted))
-        table.add_row(episode.id, episode.task.type, *turns, "yes" if ended.finished else "no", answer, right)
-    turns, parsed, accepted = (
-        sum(n) for n in zip(*((e.ended.turns, e.parsed, e.accepted) for e, _ in done), strict=True)
-    )
-    finished = sum(episode.ended.finished for episode, _ in done)
-    right_count = sum(grade.score == 1 for _, grade in done)
-    shares = (f"{part}/{turns} = {part / turns:.0%}" for part in (parsed, accepted))
+        answer = " ".join(ended.answer.split())[:40] or "(none)"
+        table.add_row(episode.id, episode.task.type, *turns, _yes(ended.finished), answer, _right(grade))
+    turns_taken = sum(episode.ended.turns for episode, _ in done)
+    parsed, accepted = sum(episode.parsed for episode, _ in done), sum(episode.accepted for episode, _ in done)
+    shares = (f"{part}/{turns_taken} = {part / turns_taken:.0%}" for part in (parsed, accepted))
+    finished = f"{sum(episode.ended.finished for episode, _ in done)}/{len(done)}"
+    right = f"{sum(grade.score == 1 for _, grade in done)}/{len(done)}"
     table.add_section()
-    table.add_row("all", "", str(turns), *shares, f"{finished}/{len(done)}", "", f"{right_count}/{len(done)}")
+    table.add_row("all", "", str(turns_taken), *shares, finished, "", right)
     return table
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def _right(grade: Grade) -> str:
+    if grade.score is None:
+        return f"unscorable: {grade.reason}"
+    return _yes(grade.score == 1) if grade.score in (0, 1) else f"partly (F1 {grade.score:.2f})"
 
 
 async def main() -> None:
