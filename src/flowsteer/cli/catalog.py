@@ -8,7 +8,7 @@ from flowsteer.cli.console import guarded, print_json
 
 @guarded
 def operators(library: o.LibraryName = "paper", json: o.Json = False) -> None:
-    """List the operators of a library: category, what they read and write, what they do."""
+    """List the operators of a library, and what they do."""
     from flowsteer.operators.registry import library_names, load_library
 
     loaded = load_library(library)
@@ -37,7 +37,7 @@ def operators(library: o.LibraryName = "paper", json: o.Json = False) -> None:
 
 @guarded
 def backends(json: o.Json = False) -> None:
-    """List the providers a backend spec can name, and whether their key is set."""
+    """List what --director, --executor and --backend can name."""
     from flowsteer.backends.presets import PRESETS
 
     rows = [

@@ -25,6 +25,7 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        _label_warnings()
         try:
             result = command(*args, **kwargs)
             sys.stdout.flush()  # while a reader that has gone can still be told from an error
@@ -66,3 +67,11 @@ def note(text: str) -> None:
 def _print_notes(error: BaseException) -> None:
     for text in getattr(error, "__notes__", ()):
         note(text)
+
+
+def _label_warnings() -> None:
+    """Warnings of the package, which go to standard error anyway, say that they are."""
+    import logging
+
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(logging.Formatter("warning: %(message)s"))

@@ -32,7 +32,10 @@ class Check:
 
 @guarded
 def doctor(json: o.Json = False) -> None:
-    """Check Python, sandboxes, models, keys and extras; exit with 1 if something needed is missing."""
+    """Check Python, sandboxes, extras, models and keys.
+
+    Ends with 1 if something is missing without which nothing runs.
+    """
     import asyncio
 
     checks = asyncio.run(_checks())

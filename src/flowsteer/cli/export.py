@@ -40,7 +40,9 @@ def export(
     ] = None,
     json: o.Json = False,
 ) -> None:
-    """Write a workflow, an episode's or your own, as DSL, JSON, Mermaid or a Python program.
+    """Write a workflow as DSL, JSON, Mermaid or a Python program.
+
+    The workflow is that of a recorded episode, or your own.
 
     \b
     Examples:

@@ -22,7 +22,7 @@ def show(
     episode: Annotated[str, typer.Argument(help="Episode id, or its beginning; none lists them.")] = "",
     json: o.Json = False,
 ) -> None:
-    """Show an episode of a run turn by turn, or list a run's episodes."""
+    """Show an episode again, or list the episodes of a run."""
     from flowsteer.runs.events import event_to_json
     from flowsteer.runs.folder import RunFolder
 

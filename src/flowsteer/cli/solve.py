@@ -4,11 +4,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowsteer.cli import options as o
 from flowsteer.cli.console import guarded, note, print_json
+from flowsteer.cli.folders import new_run_folder
 
 if TYPE_CHECKING:
     from flowsteer.runs.events import Emit, Event
@@ -45,10 +45,11 @@ def solve(
     max_seconds: o.MaxSeconds = None,
     max_cost: o.MaxCost = None,
 ) -> None:
-    """Answer a question with a workflow that a Director builds, edit by edit, on the canvas.
+    """Build and run a workflow for one question, edit by edit.
 
-    Needs no account: the default Director and executor are the embedded model
-    (flowsteer models pull smollm2). Name your own with --director and --executor.
+    A Director edits the workflow on the canvas; every edit is checked and run at once. It needs no
+    account: the default Director and executor are the embedded model (flowsteer models pull smollm2).
+    Name your own with --director and --executor.
 
     \b
     Examples:
@@ -76,7 +77,7 @@ def solve(
         stream=stream,
     )
     setup = o.with_tokens(setup, director_tokens, executor_tokens)
-    with RunFolder.create(run or _new_folder(), _config(task, setup)) as record:
+    with RunFolder.create(run or new_run_folder("solve"), _config(task, setup)) as record:
         if not no_cache and not _is_offline(setup):
             setup = replace(setup, cache=record.replies)
         episode = task.digest[:12]
@@ -88,15 +89,6 @@ def solve(
             print_json({**record.entries[episode].summary, "run": str(record.path), "episode": episode})
         else:
             note(f"recorded: flowsteer show {record.path}")
-
-
-def _new_folder() -> Path:
-    """A folder that does not exist yet, named after now."""
-    from datetime import datetime
-
-    stem = f"solve-{datetime.now():%Y%m%d-%H%M%S}"
-    names = (stem if number == 0 else f"{stem}-{number}" for number in range(1000))
-    return next(path for path in (Path("runs") / name for name in names) if not path.exists())
 
 
 def _config(task: "Task", setup: "Setup") -> dict[str, Any]:

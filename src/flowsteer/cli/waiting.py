@@ -61,7 +61,9 @@ class Waiting:
             self._say(f"turn {turn}: the Director chooses …")
 
     def _say_running(self, turn: int) -> None:
-        self._say(f"turn {turn}: running {', '.join(self._to_run.values()) or 'the workflow'} …")
+        first = next(iter(self._to_run.values()), "the workflow")
+        others = f" and {len(self._to_run) - 1} more" if len(self._to_run) > 1 else ""
+        self._say(f"turn {turn}: running {first}{others} …")
 
     def _say(self, text: str) -> None:
         if self._shown:
