@@ -1,0 +1,1 @@
+"""Training a Director: reward, rollouts, cold start, and the trainer (spec §6)."""
