@@ -52,10 +52,10 @@ def expected_names(tests: str, task: Task) -> list[str]:
     Raises:
         NotDecided: If the tests are not Python.
     """
-    tree = _parse(f"{task.prompt_code}\n{tests}")
-    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    nodes = list(ast.walk(_parse(f"{task.prompt_code}\n{tests}")))
+    names = [node for node in nodes if isinstance(node, ast.Name)]
     bound = {name.id for name in names if not isinstance(name.ctx, ast.Load)} | set(dir(builtins))
-    bound.update(name for node in ast.walk(tree) for name in _bound(node))
+    bound.update(name for node in nodes for name in _bound(node))
     free = dict.fromkeys(name.id for name in names if name.id not in bound)
     return sorted({*free, *([task.entry_point] if task.entry_point else [])})
 

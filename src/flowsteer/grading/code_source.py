@@ -63,11 +63,11 @@ def is_lazy(code: str) -> bool:
     if "__name__" in code:
         return True
     try:
-        tree = ast.parse(code)
+        nodes = list(ast.walk(ast.parse(code)))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
-    consumed = {id(part) for node in ast.walk(tree) for part in _consumed(node)}
-    return any(_is_iterator(node) and id(node) not in consumed for node in ast.walk(tree))
+    consumed = {id(part) for node in nodes for part in _consumed(node)}
+    return any(_is_iterator(node) and id(node) not in consumed for node in nodes)
 
 
 def _is_iterator(node: ast.AST) -> bool:

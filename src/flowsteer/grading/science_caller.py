@@ -63,8 +63,10 @@ def _is_data(module: str, name: str, found: "Any") -> bool:
 
 def _zone(owner: "Any", name: str) -> "Any":
     """The one use of `getattr` in pickles of data: how time zones name their constructor."""
-    if name == "_unpickle" and owner is getattr(_sys.modules.get("zoneinfo"), "ZoneInfo", None):
-        return owner._unpickle
+    from zoneinfo import ZoneInfo
+
+    if name == "_unpickle" and owner is ZoneInfo:
+        return getattr(owner, name)
     raise _Refused("a result may not hold an attribute")
 
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 from flowsteer.sandbox.base import Limits, Program, Status
 from flowsteer.sandbox.monty_prelude import ENCODER, STANDARD_INPUT, spell_for_monty
 from flowsteer.sandbox.monty_session import MontyRun, RunEnded
-from flowsteer.sandbox.pair import PairOutcome, exception, raised
+from flowsteer.sandbox.pair import PairOutcome, exception, is_answer, raised
+from flowsteer.sandbox.protocol import INTERFERENCE
 
 if TYPE_CHECKING:
     from pydantic_monty import Monty, MontySession
@@ -70,6 +71,9 @@ class _Callee(MontyRun):
                 raise Exception(ended.error) from None
             self.answered += 1
             raise exception(raised(ended.error)) from None
+        if not is_answer(value, args, kwargs):
+            self.failure = RunEnded("error", INTERFERENCE)
+            raise Exception(INTERFERENCE)  # noqa: TRY002
         self.answered += 1
         return value
 

@@ -120,3 +120,12 @@ def exception(answer: Answer) -> Exception:
         except TypeError:  # such as UnicodeDecodeError, which wants more than a message
             pass
     return Exception(f"{name}: {message}")
+
+
+def is_answer(value: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether what the callee gave is kind, value and arguments, these of the same types as were sent."""
+    match value:
+        case ("iterator", list(), tuple(after), dict(named)) | ("value", _, tuple(after), dict(named)):
+            same = [*map(type, args)] == [*map(type, after)]
+            return same and {key: type(kwargs[key]) for key in kwargs} == {key: type(named[key]) for key in named}
+    return False

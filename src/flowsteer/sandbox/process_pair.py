@@ -8,7 +8,7 @@ from typing import Any
 
 from flowsteer.errors import SandboxError
 from flowsteer.sandbox.base import Limits, Status, Tier
-from flowsteer.sandbox.pair import Answer, PairOutcome, Side, call_expression, raised
+from flowsteer.sandbox.pair import Answer, PairOutcome, Side, call_expression, is_answer, raised
 from flowsteer.sandbox.plain import decode
 from flowsteer.sandbox.process import CHANNEL_BYTES, Launch, end_process
 from flowsteer.sandbox.protocol import INTERFERENCE, STATUSES, encode, read_text
@@ -85,18 +85,9 @@ async def _call(there: "_Talk", name: str, args: tuple[Any, ...], kwargs: dict[s
         value = decode(payload) if kind == "return" else None
     except ValueError as error:
         return raised(f"ValueError: {error}")
-    if not _is_answer(value, args, kwargs):
+    if not is_answer(value, args, kwargs):
         raise _Stopped("error", INTERFERENCE)
     return "returned", value, ""
-
-
-def _is_answer(value: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    """Whether a value is kind, value, arguments, and as many arguments of the same types as were sent."""
-    match value:
-        case ("iterator", list(), tuple(after), dict(named)) | ("value", _, tuple(after), dict(named)):
-            same = [*map(type, args)] == [*map(type, after)]
-            return same and {key: type(kwargs[key]) for key in kwargs} == {key: type(named[key]) for key in named}
-    return False
 
 
 class _Talk:
