@@ -40,8 +40,10 @@ def solution_source(sample: Sample, answer: str) -> str:
     task, text = sample.task, without_thinking(answer)
     if isinstance(sample.reference.tests, ProgramTests):
         return extract_code(text) if "```" in text else _THINKING.sub("", answer).strip("\n").rstrip()
-    # A completion is often stripped as a whole, which takes the indentation of its first line alone.
-    code = extract_code(text, task.entry_point) or extract_code(f"    {text.lstrip()}", task.entry_point)
+    code = extract_code(text, task.entry_point)
+    if not code and "```" not in text:
+        # A completion stripped as a whole has lost the indentation of its first line alone.
+        code = extract_code(textwrap.dedent(f"    {text}"), task.entry_point)
     return complete_code(code, task)
 
 

@@ -73,7 +73,7 @@ class _Callee(MontyRun):
             raise exception(raised(ended.error)) from None
         if not is_answer(value, args, kwargs):
             self.failure = RunEnded("error", INTERFERENCE)
-            raise Exception(INTERFERENCE)  # noqa: TRY002
+            raise Exception(INTERFERENCE)
         self.answered += 1
         return value
 
