@@ -1,5 +1,8 @@
 """The Python API and what a session shares: budget, cache, seeds."""
 
+import asyncio
+import time
+
 import pytest
 
 import flowsteer
@@ -130,3 +133,15 @@ async def test_a_director_whose_request_is_refused_ends_the_episode_as_it_stands
     assert "too long" in episode.ended.reason
     assert episode.ended.answer == "42"
     assert isinstance(events[-1], EpisodeEnded)
+
+
+async def test_a_budget_of_seconds_ends_a_call_that_hangs():
+    class Slow(InstantLLM):
+        async def complete(self, request):
+            await asyncio.sleep(30)
+
+    started = time.perf_counter()
+    async with open_session(Setup("", "slow:", caps=Caps(seconds=0.2)), {"slow:": Slow()}) as session:
+        with pytest.raises(BudgetExceeded, match=r"budget of 0\.2 s"):
+            await session.execute(flowsteer.parse_dsl("Custom"), Task("?"))
+    assert time.perf_counter() - started < 5

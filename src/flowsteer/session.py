@@ -43,6 +43,8 @@ class Setup:
         sandbox: Where model-written code runs: `auto`, `monty`, `bubblewrap` or `container`.
         layout: How an LLM Director is shown the episode: `conversation` or `rebuilt`.
         two_step: Whether the canvas asks for each instruction in a turn of its own.
+        constrained: Whether an LLM Director is held to the grammar of the legal actions; None for wherever it can be. A
+            Director that is to think first must be let free.
         canvas: Turn limit and feedback.
         max_steps: Most operators a workflow may hold on the canvas.
         director_sampling: How the Director draws.
@@ -61,6 +63,7 @@ class Setup:
     sandbox: TierChoice = "auto"
     layout: Literal["conversation", "rebuilt"] = "conversation"
     two_step: bool = False
+    constrained: bool | None = None
     canvas: Settings = Settings()  # noqa: RUF009 - frozen
     max_steps: int = 24
     director_sampling: Sampling = Sampling(0.6, 0.95, 20, 2048)  # noqa: RUF009 - frozen; spec §6, evaluation
@@ -186,7 +189,13 @@ async def open_session(setup: Setup, extra: Mapping[str, Backend] | None = None)
             return CachedBackend(paid, cache, served[spec])
 
         async def direct(spec: str) -> Director:
-            return await connect_director(spec, connect, sampling=setup.director_sampling, layout=setup.layout)
+            return await connect_director(
+                spec,
+                connect,
+                sampling=setup.director_sampling,
+                layout=setup.layout,
+                constrained=setup.constrained,
+            )
 
         sandbox = connect_sandbox(setup.sandbox)
         stack.push_async_callback(sandbox.aclose)

@@ -7,6 +7,7 @@ from director_cases import observe
 from gbnf_sampler import read
 
 from flowsteer.director.grammar import action_grammar
+from flowsteer.director.layouts import system_prompt
 from flowsteer.director.parse import parse_action, parse_prompt_reply
 from flowsteer.errors import ConfigError
 from flowsteer.workflow.apply import Applied, apply
@@ -104,3 +105,17 @@ def test_thinking_is_bounded_and_optional() -> None:
 def test_no_legal_action_is_a_mistake_of_the_setup() -> None:
     with pytest.raises(ConfigError, match="no action is legal"):
         action_grammar(observe(max_steps=0))
+
+
+def test_the_roster_is_offered_by_prompt_and_grammar() -> None:
+    seen = observe(backends=("big", "small"))
+    assert "<backend>: big, small" in system_prompt(seen)
+    named = set()
+    for seed in range(200):
+        action = parse_action(read(action_grammar(seen, prompt_chars=12)).sample(Random(seed)))
+        if isinstance(action, AddStep):
+            assert isinstance(apply(seen.workflow, action, seen.rules), Applied)
+            named.add(action.backend)
+    assert named == {"", "big", "small"}
+    assert "backend" not in action_grammar(observe())
+    assert "<backend>" not in system_prompt(observe())

@@ -298,3 +298,18 @@ async def test_a_wrong_workflow_says_where(tmp_path: Path) -> None:
             await connect_director("dsl:Plan ->", backends.get)
         with pytest.raises(ConfigError, match="holds no line"):
             await connect_director(f"script:{empty}", backends.get)
+
+
+async def test_a_fixed_director_whose_finish_is_refused_goes_on_to_the_turn_limit() -> None:
+    director = FixedDirector.from_dsl("Plan -> Custom")
+    executor = Executor(LIBRARY, SimulatedBackend.from_spec("simulated:"), MontySandbox(), Memo(), {})
+    canvas = Canvas(TASK, executor, Rules(LIBRARY.categories), Settings(max_turns=4))
+    episode = await run_episode(canvas, director)
+    assert (episode.ended.turns, episode.ended.reason, episode.accepted) == (4, "turn limit", 2)
+    assert episode.ended.answer
+
+
+async def test_a_fixed_director_says_at_once_what_cannot_be_built() -> None:
+    director = FixedDirector.from_dsl("Plan -> Nope")
+    with pytest.raises(ConfigError, match="no operator Nope"):
+        await director.act(observe())

@@ -94,7 +94,9 @@ LIBRARY = Library.of("test", (solve, plan, check, mend, vote, broken, broken_che
 
 
 def executor(backend=None, **more):
-    return Executor(LIBRARY, backend or Instant(), None, more.pop("memo", None) or Memo(), more.pop("roster", {}), **more)
+    return Executor(
+        LIBRARY, backend or Instant(), None, more.pop("memo", None) or Memo(), more.pop("roster", {}), **more
+    )
 
 
 async def run(dsl, backend=None, **more):

@@ -4,7 +4,7 @@ import contextlib
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scripted import Scripted, call_of, cut
 
@@ -73,6 +73,7 @@ def test_latex_with_single_backslashes_is_read_as_latex(value):
 def test_proper_json_is_read_as_it_stands(values):
     schema = record(a={"type": "string"}, b={"type": "string"})
     clean = {name: value.replace("\\", "") for name, value in values.items()}
+    assume(not any(value and set(value) <= set(".… ") for value in clean.values()))
     assert parse_record(json.dumps(clean), schema) == {name: value.strip() for name, value in clean.items()}
 
 
@@ -129,5 +130,5 @@ async def test_the_schema_goes_to_backends_that_enforce_it_only():
 
 def test_texts_are_bounded_where_tokens_are_few_and_free_where_they_are_many():
     few, many = (call_of("Review", TASK, Scripted(), max_tokens=n) for n in (96, 4096))
-    assert text_field(few, 0.5) == {"type": "string", "maxLength": 72}
+    assert text_field(few, 0.5) == {"type": "string", "maxLength": 96}
     assert text_field(many, 0.5) == {"type": "string"}

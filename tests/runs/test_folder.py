@@ -12,7 +12,7 @@ from flowsteer.runs.events import EditRejected, FeedbackGiven, NodeRan, event_fr
 from flowsteer.runs.folder import RunFolder
 from flowsteer.usage import Usage
 
-ODD = "line separator \u2028, next line \x85, quote \", tab\t, newline\n, NUL \x00, emoji 🙂"
+ODD = 'line separator \u2028, next line \x85, quote ", tab\t, newline\n, NUL \x00, emoji 🙂'
 
 
 def write(run, episode, text=ODD):

@@ -42,6 +42,12 @@ class Budget:
         if self.caps.seconds is not None and monotonic() - self._started >= self.caps.seconds:
             raise BudgetExceeded(f"the budget of {self.caps.seconds:g} s is used up", "raise --max-seconds to go on")
 
+    def seconds_left(self) -> float | None:
+        """Wall time that is left; None without a limit."""
+        if self.caps.seconds is None:
+            return None
+        return max(0.0, self.caps.seconds - (monotonic() - self._started))
+
     def reserve(self, most: Usage) -> None:
         """Set aside what a call may cost at most.
 

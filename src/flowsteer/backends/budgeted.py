@@ -1,5 +1,7 @@
 """A backend whose calls are paid from a budget."""
 
+import asyncio
+
 from flowsteer.backends.base import Backend, Features, Reply, Request
 from flowsteer.backends.budget import Budget
 from flowsteer.backends.prices import price
@@ -52,8 +54,13 @@ class BudgetedBackend:
         self._budget.reserve(most)
         actual = NO_USAGE
         try:
-            reply = await self._inner.complete(request)
+            async with asyncio.timeout(self._budget.seconds_left()) as limit:
+                reply = await self._inner.complete(request)
             actual = reply.usage
+        except TimeoutError:
+            if limit.expired():
+                self._budget.check()
+            raise
         finally:
             self._budget.settle(most, actual)
         return reply

@@ -1,6 +1,5 @@
 """`flowsteer eval`: systems side by side on the same tasks; `report`, `score` and `swap` look at a run again."""
 
-import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -89,6 +88,8 @@ def evaluate(
 
 
 def _evaluate(config: "EvaluationConfig", folder: Path, json: bool, no_cache: bool) -> None:
+    import asyncio
+
     from flowsteer.evaluation.evaluate import evaluate as run_evaluation
 
     if config.cache is None and not no_cache:
@@ -164,6 +165,8 @@ def report(
 @guarded
 def score(run: EvaluationRun, json: o.Json = False) -> None:
     """Grade the recorded answers of a run again; nothing is run."""
+    import asyncio
+
     from flowsteer.evaluation.evaluate import open_grader, read_plan
     from flowsteer.evaluation.rescore import rescore
     from flowsteer.evaluation.tasks import load_tasks
@@ -191,6 +194,8 @@ def swap(
     json: o.Json = False,
 ) -> None:
     """Run the workflows that a run designed under another executor, and compare."""
+    import asyncio
+
     from flowsteer.evaluation.swap import swap as run_swap
 
     folder = to or new_run_folder("swap")

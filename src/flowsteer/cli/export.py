@@ -2,7 +2,7 @@
 
 import json as jsonlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -22,10 +22,12 @@ import sys
 import flowsteer
 
 WORKFLOW = flowsteer.workflow_from_json({workflow})
+CONTEXT = {context}
+SETUP = flowsteer.Setup(library={library}, sandbox={sandbox}, roster={roster})
 
 if __name__ == "__main__":
     question = sys.argv[1] if len(sys.argv) > 1 else {question}
-    result = flowsteer.run(WORKFLOW, question, type={kind}, executor={executor})
+    result = flowsteer.run(WORKFLOW, question, type={kind}, context=CONTEXT, executor={executor}, setup=SETUP)
     print(result.answer)
 '''
 
@@ -49,8 +51,8 @@ def export(
       flowsteer export runs/solve-20260101-120000 --to python --out workflow.py
       flowsteer export "Plan -> [Programmer, Custom] -> ScEnsemble" --to mermaid
     """  # noqa: D301 - \b keeps the lines of the examples apart
-    tree, question, kind, executor = _read(source, episode)
-    text = _render(tree, to, question, kind, executor)
+    tree, values = _read(source, episode)
+    text = _render(tree, to, values)
     if out is not None:
         _write(out, text)
     if json:
@@ -66,10 +68,11 @@ def _write(out: Path, text: str) -> None:
         raise ConfigError(f"cannot write {out}: {error.strerror}", "name another with --out FILE") from error
 
 
-def _read(source: str, episode: str) -> tuple["Workflow", str, str, str]:
-    """The workflow, and the question, type and executor it was built for."""
+def _read(source: str, episode: str) -> tuple["Workflow", dict[str, Any]]:
+    """The workflow, and what the program needs to run it as it was run: the values of `PROGRAM` by name."""
     if not Path(source).is_dir():
-        return _known(read_workflow(source), source), "What is 6 times 7?", "math", o.DEFAULT
+        asked = {"question": "What is 6 times 7?", "kind": "math", "context": "", "executor": o.DEFAULT}
+        return _known(read_workflow(source), source), asked | {"library": "paper", "sandbox": "auto", "roster": {}}
     from flowsteer.runs.events import EpisodeEnded, EpisodeStarted
     from flowsteer.runs.folder import RunFolder
 
@@ -79,7 +82,16 @@ def _read(source: str, episode: str) -> tuple["Workflow", str, str, str]:
     end = next((event for event in events if isinstance(event, EpisodeEnded)), None)
     if start is None or end is None:
         raise RunError(f"the episode {episode!r} of {source} has no workflow", f"flowsteer show {source}")
-    return end.workflow, start.task["question"], start.task["type"], start.executor
+    task, config = start.task, record.config
+    return end.workflow, {
+        "question": task["question"],
+        "kind": task["type"],
+        "context": task.get("context", ""),
+        "executor": start.executor,
+        "library": config.get("library", "paper"),
+        "sandbox": config.get("sandbox", "auto"),
+        "roster": config.get("roster", {}),
+    }
 
 
 def _known(tree: "Workflow", source: str) -> "Workflow":
@@ -102,7 +114,7 @@ def _known(tree: "Workflow", source: str) -> "Workflow":
     return tree
 
 
-def _render(tree: "Workflow", to: str, question: str, kind: str, executor: str) -> str:
+def _render(tree: "Workflow", to: str, values: dict[str, Any]) -> str:
     from flowsteer.workflow.drawing import to_mermaid
     from flowsteer.workflow.dsl import to_dsl
     from flowsteer.workflow.serial import workflow_to_json
@@ -115,5 +127,5 @@ def _render(tree: "Workflow", to: str, question: str, kind: str, executor: str) 
         case "mermaid":
             return to_mermaid(tree).rstrip("\n")
         case _:
-            values = {"workflow": workflow_to_json(tree), "question": question, "kind": kind, "executor": executor}
-            return PROGRAM.format(**{name: repr(value) for name, value in values.items()}).rstrip("\n")
+            filled = {"workflow": workflow_to_json(tree), **values}
+            return PROGRAM.format(**{name: repr(value) for name, value in filled.items()}).rstrip("\n")

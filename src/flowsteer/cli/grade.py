@@ -1,6 +1,5 @@
 """`flowsteer validate`: graders on their own gold answers; `flowsteer grade`: answers from anywhere."""
 
-import asyncio
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,6 +24,8 @@ def validate(
     json: o.Json = False,
 ) -> None:
     """Grade every gold answer of a dataset; exit with 1 if one is not right."""
+    import asyncio
+
     from flowsteer.datasets.registry import load_samples
     from flowsteer.evaluation.evaluate import open_grader
     from flowsteer.grading.validate import validate as run
@@ -60,6 +61,8 @@ def grade(
     json: o.Json = False,
 ) -> None:
     """Grade answers from anywhere, with the graders of training and evaluation."""
+    import asyncio
+
     from flowsteer.datasets.local import read_samples
     from flowsteer.evaluation.evaluate import open_grader
     from flowsteer.grading.validate import in_parallel

@@ -65,6 +65,14 @@ Layout = Annotated[
     Literal["conversation", "rebuilt"],
     typer.Option("--layout", help="How an LLM Director sees the episode: all turns so far, or the state rebuilt."),
 ]
+Constrained = Annotated[
+    bool | None,
+    typer.Option(
+        "--constrained/--free",
+        help="Hold an LLM Director to legal actions while it decodes; by default wherever the backend can.",
+        show_default=False,
+    ),
+]
 Stream = Annotated[
     bool | None,
     typer.Option(

@@ -4,7 +4,7 @@ It knows the operators, the nodes and containers that exist, how many operators 
 allowed, so whatever it admits parses and is accepted by the canvas, but for the bound on how often nested loops run in
 all, which is no matter of grammar. It admits less than the language does: structures
 are added flat (chains of operators; nesting comes from `<target>` and set_structure), free text is one line without
-`<`, and it leaves out `<backend>` and `<answer>`.
+`<`, and it leaves out `<answer>`.
 
 The text uses only what llama.cpp's GBNF and xgrammar's EBNF have in common (literals, character classes, groups,
 alternatives, `?` and `{m,n}`), so vLLM takes the same text: `structured_outputs={"grammar": …}`.
@@ -76,7 +76,8 @@ def _adds(observation: Observation, rules: Productions) -> list[str]:
     rules["op"] = _words(canvas.categories)
     rules["place"] = _either(_places(observation))
     prompt = "" if canvas.two_step else f" ({_tag('prompt', 'text')})?"
-    legal = [f"{_action('add')} {_tag('operator', 'op')}{prompt} place?"]
+    backend = f" ({_tag('backend', _words(canvas.backends))})?" if canvas.backends else ""
+    legal = [f"{_action('add')} {_tag('operator', 'op')}{prompt}{backend} place?"]
     rules["count"] = _words(map(str, range(1, MAX_LOOP + 1)))
     loop = f"{_tag('operators', _chain(min(room, MAX_CHAIN)))} {_tag('count', 'count')}"
     legal.append(f"{_action('add', 'loop')} {loop} place?")

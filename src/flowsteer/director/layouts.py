@@ -55,6 +55,7 @@ def system_prompt(observation: Observation) -> str:
         operators=observation.library.operators.values(),
         checks=rules.of("verification"),
         two_step=rules.two_step,
+        backends=rules.backends,
         unmet=unmet(Workflow(), rules),
         max_turns=observation.max_turns,
     )

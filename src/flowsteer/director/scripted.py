@@ -11,8 +11,9 @@ from flowsteer.director.render import render_action
 from flowsteer.director.script import script_for
 from flowsteer.errors import ActionError, ConfigError
 from flowsteer.workflow.dsl import parse_dsl, to_dsl
-from flowsteer.workflow.edits import Action
+from flowsteer.workflow.edits import Action, Finish
 from flowsteer.workflow.nodes import Workflow
+from flowsteer.workflow.rules import violations
 
 Line = str | Action | PromptText
 
@@ -90,13 +91,17 @@ class FixedDirector:
         return f"dsl:{to_dsl(self.workflow)}"
 
     async def act(self, observation: Observation) -> Turn:
-        """Take the next step of building it.
+        """Take the next step of building it; once it stands, finish, and again if the canvas does not accept that.
 
         Raises:
-            ConfigError: If no action can build it, or the canvas does not accept its finish.
+            ConfigError: If the rules do not allow it, or no action can build it.
         """
+        broken = violations(self.workflow, observation.rules)
+        if broken:
+            raise ConfigError(f"{self.spec} cannot be built here: {'; '.join(broken)}", "choose another workflow")
         script = script_for(self.workflow, observation.rules.two_step)
-        return await ScriptedDirector(script, self.spec).act(observation)
+        line = script[observation.turn - 1] if observation.turn <= len(script) else Finish()
+        return _said(line, observation)
 
 
 def _said(line: Line, observation: Observation) -> Turn:

@@ -56,6 +56,7 @@ class EvaluationConfig(Strict):
         sandbox: Where code runs.
         layout: How an LLM Director is shown the episode.
         two_step: Whether the canvas asks for each instruction in a turn of its own.
+        constrained: Whether an LLM Director is held to legal actions while it decodes; None for wherever it can be.
         max_turns: Turn limit of a Director.
         director_sampling: How Directors draw.
         executor_sampling: How operators draw.
@@ -81,6 +82,7 @@ class EvaluationConfig(Strict):
     sandbox: Literal["auto", "monty", "bubblewrap", "container"] = "auto"
     layout: Literal["conversation", "rebuilt"] = "conversation"
     two_step: bool = False
+    constrained: bool | None = None
     max_turns: int = Field(default=20, ge=1)
     director_sampling: SamplingConfig = SamplingConfig(temperature=0.6, top_p=0.95, top_k=20, max_tokens=2048)
     executor_sampling: SamplingConfig = SamplingConfig()
@@ -155,6 +157,7 @@ def setup_of(config: EvaluationConfig) -> Setup:
         sandbox=config.sandbox,
         layout=config.layout,
         two_step=config.two_step,
+        constrained=config.constrained,
         canvas=Settings(max_turns=config.max_turns),
         director_sampling=Sampling(**config.director_sampling.model_dump()),
         executor_sampling=Sampling(**config.executor_sampling.model_dump()),

@@ -41,8 +41,8 @@ class BadReply(FlowSteerError):
 
 
 def text_field(call: OperatorCall, share: float = 1.0) -> Schema:
-    """A string that ends before the call's token limit: bounded to `share` of about 1.5 characters a token."""
-    bound = int(1.5 * share * call.sampling.max_tokens)
+    """A string that ends before the call's token limit: bounded to `share` of about two characters a token."""
+    bound = int(2 * share * call.sampling.max_tokens)
     return {"type": "string", "maxLength": max(bound, 20)} if bound <= MAX_BOUND else {"type": "string"}
 
 
