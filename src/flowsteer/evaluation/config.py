@@ -1,23 +1,16 @@
 """What an evaluation is: a TOML file or command-line options, checked; unknown keys are refused."""
 
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from flowsteer.backends.base import Sampling
 from flowsteer.backends.budget import Caps
 from flowsteer.canvas.canvas import Settings
-from flowsteer.errors import ConfigError
 from flowsteer.session import DEFAULT_BACKEND, Setup
-
-
-class Strict(BaseModel):
-    """A part of the configuration; what it does not know it refuses."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from flowsteer.strict import Strict, check, read_toml
 
 
 class SamplingConfig(Strict):
@@ -77,7 +70,7 @@ class EvaluationConfig(Strict):
     epochs: int = Field(default=1, ge=1)
     seed: int = Field(default=0, ge=0)
     executor: str = DEFAULT_BACKEND
-    roster: dict[str, str] = {}
+    roster: dict[str, str] = Field(default_factory=dict)
     library: str = "paper"
     sandbox: Literal["auto", "monty", "bubblewrap", "container"] = "auto"
     layout: Literal["conversation", "rebuilt"] = "conversation"
@@ -112,15 +105,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> EvaluationConfig:
     Raises:
         ConfigError: The file is absent or no TOML, a key is unknown, or a value does not fit.
     """
-    try:
-        plain = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(
-            f"the file {path} cannot be read: {error.strerror}", "examples/paper_eval.toml is one"
-        ) from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is not TOML: {error}") from error
-    return make_config(plain, path.name, overrides)
+    return make_config(read_toml(path, "examples/paper_eval.toml"), path.name, overrides)
 
 
 def make_config(
@@ -136,15 +121,7 @@ def make_config(
     Raises:
         ConfigError: A key is unknown or a value does not fit; all faults are named.
     """
-    for override in overrides:
-        _override(plain, override)
-    try:
-        return EvaluationConfig.model_validate(plain)
-    except ValidationError as error:
-        faults = [f"{'.'.join(map(str, fault['loc']))}: {_told(fault)}" for fault in error.errors()]
-        raise ConfigError(
-            f"{where}: {'; '.join(faults)}", f"keys: {', '.join(EvaluationConfig.model_fields)}"
-        ) from error
+    return check(EvaluationConfig, plain, where, overrides)
 
 
 def setup_of(config: EvaluationConfig) -> Setup:
@@ -171,22 +148,3 @@ def setup_of(config: EvaluationConfig) -> Setup:
 def settings_of(config: EvaluationConfig) -> dict[str, Any]:
     """What decides how an episode goes: it must be the same for a run to be resumed."""
     return {"command": "eval"} | config.model_dump(mode="json", exclude={*OUTSIDE, *FREE})
-
-
-def _override(plain: dict[str, Any], override: str) -> None:
-    name, equals, text = override.partition("=")
-    *path, last = name.strip().split(".")
-    if not equals or not last:
-        raise ConfigError(f"{override!r} is no setting", "NAME=VALUE, such as limit=20 or caps.calls=1000")
-    for part in path:
-        plain = plain.setdefault(part, {})
-        if not isinstance(plain, dict):
-            raise ConfigError(f"{override!r}: {part} holds no settings of its own")
-    try:
-        plain[last] = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        plain[last] = text
-
-
-def _told(fault: Any) -> str:
-    return "unknown key" if fault["type"] == "extra_forbidden" else f"{fault['msg'].lower()}, found {fault['input']!r}"
