@@ -68,7 +68,8 @@ async def measure(name: str, sandboxes: Sandboxes, samples: list[Sample], gradin
     after, workers = resident_mib(os.getpid()), resident_mib(*children())
     each, idle = (f"{1000 * used / gradings:.2f}", f"{PROCESSORS * gradings / used:.1f}") if sandboxes.quick else "--"
     print(
-        f"{name:<12}{gradings:>10}{right:>8}{gradings / seconds:>10.1f}{each:>12}{idle:>16}{memory:>10.1f}{after:>10.1f}{workers:>10.1f}"
+        f"{name:<12}{gradings:>10}{right:>8}{gradings / seconds:>10.1f}{each:>12}{idle:>16}"
+        f"{memory:>10.1f}{after:>10.1f}{workers:>10.1f}"
     )
     await sandboxes.aclose()
 
