@@ -4,6 +4,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How the policy draws, and how much.
+
+    Attributes:
+        temperature: 0 for the most probable token. Log-probs are those of the tempered distribution, as TRL computes
+            them; there is no top-p or top-k, since log-probs are not corrected for truncation.
+        turn_tokens: Most tokens of one turn; a longer one is cut, and the canvas says so.
+        episode_tokens: Most tokens of an episode, prompt included.
+    """
+
+    temperature: float = 1.0
+    turn_tokens: int = 64
+    episode_tokens: int = 1024
+
+
 @dataclass(slots=True)
 class Buffer:
     """The tokens of one episode in order.

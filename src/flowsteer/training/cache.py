@@ -6,6 +6,7 @@ import torch
 from transformers.cache_utils import Cache, CacheLayerMixin
 
 if TYPE_CHECKING:
+    from peft import PeftModel
     from transformers import PreTrainedModel
 
 BLOCK = 256
@@ -25,7 +26,7 @@ class RowsCache(Cache):
         capacity: Most tokens of one.
     """
 
-    def __init__(self, model: "PreTrainedModel", rows: int, capacity: int) -> None:
+    def __init__(self, model: "PreTrainedModel | PeftModel", rows: int, capacity: int) -> None:
         capacity = -(-capacity // BLOCK) * BLOCK
         super().__init__(layers=[_Layer(self, rows, capacity) for _ in range(_depth(model))])
         self.capacity = capacity
@@ -87,5 +88,5 @@ class _Layer(CacheLayerMixin):  # type: ignore[no-untyped-call]
         return self._capacity
 
 
-def _depth(model: "PreTrainedModel") -> int:
+def _depth(model: "PreTrainedModel | PeftModel") -> int:
     return int(model.config.get_text_config().num_hidden_layers)

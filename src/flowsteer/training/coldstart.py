@@ -21,7 +21,7 @@ from flowsteer.training.buffer import Buffer
 from flowsteer.training.policy import Policy
 from flowsteer.training.rollout import Arena
 from flowsteer.training.view import END, View
-from flowsteer.training.warmup import Script
+from flowsteer.training.warmup import Script, WarmupSettings
 
 AT_ONCE = 16
 
@@ -42,23 +42,6 @@ class Dialogue:
     def text(self) -> str:
         """All of it, for a tokenizer to be trained on."""
         return self.opening + "".join(f"{said}{END}{answer}" for said, answer in self.turns)
-
-
-@dataclass(frozen=True, slots=True)
-class WarmupSettings:
-    """How the cold start learns.
-
-    Attributes:
-        episodes: Scripts to play.
-        epochs: Times each is learned from.
-        batch: Episodes an update.
-        learning_rate: Its peak; a short rise, then a cosine to zero.
-    """
-
-    episodes: int = 1500
-    epochs: int = 1
-    batch: int = 16
-    learning_rate: float = 3e-3
 
 
 async def play_scripts(arena: Arena, view: View, samples: Sequence[Sample], count: int, seed: int) -> list[Dialogue]:
@@ -128,7 +111,7 @@ def learn(
     model.train()
     for number, batch in enumerate(batches, 1):
         loss = _loss(policy, batch)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         schedule.step()

@@ -11,6 +11,7 @@ from flowsteer.training.view import ChatView, CompactView, View
 from flowsteer.training.vocabulary import train_tokenizer
 
 if TYPE_CHECKING:
+    from peft import PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 TINY, EMBEDDED = "tiny", "smollm2"
@@ -33,7 +34,7 @@ class Policy:
         view: What it reads of an episode.
     """
 
-    model: "PreTrainedModel"
+    model: "PreTrainedModel | PeftModel"
     tokenizer: "PreTrainedTokenizerBase"
     view: View
 
@@ -53,7 +54,7 @@ class Policy:
     def save(self, folder: Path) -> None:
         """Write model and tokenizer; `load_policy` reads them."""
         setattr(self.model.config, KIND, "compact" if isinstance(self.view, CompactView) else "chat")
-        self.model.save_pretrained(folder)
+        self.model.save_pretrained(str(folder))
         self.tokenizer.save_pretrained(folder)
 
 

@@ -14,10 +14,10 @@ from flowsteer.execution.memo import Memo
 from flowsteer.grading.base import Grade
 from flowsteer.runs.events import EpisodeEnded, EpisodeStarted, Event, Graded, TurnTaken
 from flowsteer.session import Session, seed_of
-from flowsteer.training.buffer import Buffer
+from flowsteer.training.buffer import Buffer, Limits
 from flowsteer.training.policy import Policy
 from flowsteer.training.reward import Reward, RewardSettings, Shortcuts, reward, shortcuts
-from flowsteer.training.sampler import Limits, sample
+from flowsteer.training.sampler import sample
 from flowsteer.training.view import View
 from flowsteer.usage import Usage
 from flowsteer.workflow.dsl import to_dsl

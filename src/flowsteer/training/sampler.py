@@ -8,30 +8,14 @@ its tokens depend on the weights, its seed and its canvas, never on how quick th
 import asyncio
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 
-from flowsteer.training.buffer import Buffer
+from flowsteer.errors import ConfigError
+from flowsteer.training.buffer import Buffer, Limits
 from flowsteer.training.cache import RowsCache
 from flowsteer.training.policy import Policy
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How the policy draws, and how much.
-
-    Attributes:
-        temperature: 0 for the most probable token. Log-probs are those of the tempered distribution, as TRL computes
-            them; there is no top-p or top-k, since log-probs are not corrected for truncation.
-        turn_tokens: Most tokens of one turn; a longer one is cut, and the canvas says so.
-        episode_tokens: Most tokens of an episode, prompt included.
-    """
-
-    temperature: float = 1.0
-    turn_tokens: int = 64
-    episode_tokens: int = 1024
 
 
 class Seat(Protocol):
@@ -157,6 +141,11 @@ class _Row:
     def __init__(self, policy: Policy, seat: Seat, limits: Limits) -> None:
         self._policy, self._seat, self._limits = policy, seat, limits
         self.buffer = Buffer(tuple(policy.encode(seat.prompt)))
+        if len(self.buffer) >= limits.episode_tokens:
+            raise ConfigError(
+                f"the prompt alone has {len(self.buffer)} tokens; an episode may have {limits.episode_tokens}",
+                f"--set sampler.episode_tokens={4 * len(self.buffer)}",
+            )
         self.pending = list(self.buffer.prompt)
         self.rng = random.Random(seat.seed)  # noqa: S311
         self.fed = 0

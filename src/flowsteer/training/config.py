@@ -1,0 +1,257 @@
+"""What a training run is: a TOML file and changes from the command line, checked; unknown keys are refused."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from flowsteer.backends.base import Sampling
+from flowsteer.backends.budget import Caps
+from flowsteer.canvas.canvas import Settings
+from flowsteer.evaluation.config import CapsConfig, SamplingConfig
+from flowsteer.operators.registry import Library
+from flowsteer.session import Setup
+from flowsteer.strict import Strict, check, read_toml
+from flowsteer.training.buffer import Limits
+from flowsteer.training.reward import RewardSettings
+from flowsteer.training.warmup import WarmupSettings
+from flowsteer.workflow.nodes import Category
+from flowsteer.workflow.rules import Rules
+
+EXAMPLE = "examples/demo.toml"
+
+
+class PolicyConfig(Strict):
+    """Who learns.
+
+    Attributes:
+        name: `tiny`, `smollm2`, a folder, or a name on the hub.
+        dtype: Type of the weights.
+        task_chars: Most characters of question, context and code an LLM is shown, each.
+        lora_rank: Rank of the adapters on q, k, v and o; 0 trains every weight.
+        lora_alpha: Their scale.
+    """
+
+    name: str = "tiny"
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    task_chars: int = Field(default=4000, ge=1)
+    lora_rank: int = Field(default=0, ge=0)
+    lora_alpha: int = Field(default=64, ge=1)
+
+
+class DataConfig(Strict):
+    """What it learns on.
+
+    Attributes:
+        datasets: Names, or paths of `.jsonl` files, in turn.
+        data: Folder of `NAME.jsonl` files to read instead of downloading.
+        train: Split that is trained on.
+        validation: Split that `before` and `after` are measured on; never trained on.
+        tasks: Most training tasks of each dataset.
+        validation_tasks: Validation tasks of each dataset.
+    """
+
+    datasets: tuple[str, ...] = Field(default=("simulated:math", "simulated:qa", "simulated:code"), min_length=1)
+    data: Path | None = None
+    train: str = "train"
+    validation: str = "test"
+    tasks: int = Field(default=1000, ge=1)
+    validation_tasks: int = Field(default=100, ge=1)
+
+
+class ExecutorConfig(Strict):
+    """Who runs the operators, and with what."""
+
+    backend: str = "simulated:typed"
+    library: str = "paper"
+    sandbox: Literal["auto", "monty", "bubblewrap", "container"] = "auto"
+    sampling: SamplingConfig = SamplingConfig()
+    node_seconds: float = Field(default=600.0, gt=0)
+    cache: Path | None = None
+    caps: CapsConfig = CapsConfig()
+
+
+class CanvasConfig(Strict):
+    """What an episode allows; the paper's finish conditions by default."""
+
+    max_turns: int = Field(default=20, ge=1)
+    max_steps: int = Field(default=24, ge=1)
+    max_rejected: int | None = Field(default=None, ge=1)
+    min_steps: int = Field(default=5, ge=0)
+    needs: tuple[Category, ...] = ("verification",)
+    needs_structure: bool = True
+
+
+class RewardConfig(Strict):
+    """Which reward is paid; see `flowsteer.training.reward.RewardSettings`."""
+
+    variant: Literal["cwrpo", "additive", "answer", "structure"] = "cwrpo"
+    finish: float = Field(default=0.0, ge=0)
+    token_cost: float = Field(default=0.0, ge=0)
+
+
+class WarmupConfig(Strict):
+    """The cold start; see `flowsteer.training.coldstart.WarmupSettings`. No scripts, no cold start."""
+
+    episodes: int = Field(default=0, ge=0)
+    epochs: int = Field(default=1, ge=1)
+    batch: int = Field(default=16, ge=1)
+    learning_rate: float = Field(default=3e-3, gt=0)
+
+
+class SamplerConfig(Strict):
+    """How the policy draws in training; see `flowsteer.training.sampler.Limits`."""
+
+    temperature: float = Field(default=1.0, gt=0)
+    turn_tokens: int = Field(default=2048, ge=1)
+    episode_tokens: int = Field(default=16384, ge=2)
+
+
+class UpdateConfig(Strict):
+    """How it learns: CWRPO's own numbers, and the optimiser's.
+
+    Attributes:
+        steps: Updates.
+        groups: Tasks a step.
+        group: Rollouts of one task.
+        micro_batch: Rollouts in one backward pass; all of a step by default.
+        learning_rate: Its peak.
+        warmup_steps: Updates on which it rises; a cosine to zero follows.
+        weight_decay: Of AdamW.
+        max_grad_norm: Gradients are scaled down to it.
+        clip: ε of the ratio.
+        kl: β of the k3 penalty to the policy the run began with.
+        entropy: Weight of the entropy bonus.
+        save_every: A checkpoint after so many updates; 0 for none but the last.
+        threads: Threads of the tensor library; None for its own choice.
+    """
+
+    steps: int = Field(default=300, ge=1)
+    groups: int = Field(default=6, ge=1)
+    group: int = Field(default=6, ge=2)
+    micro_batch: int | None = Field(default=None, ge=1)
+    learning_rate: float = Field(default=1e-5, gt=0)
+    warmup_steps: int = Field(default=10, ge=0)
+    weight_decay: float = Field(default=0.01, ge=0)
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    clip: float = Field(default=0.2, gt=0)
+    kl: float = Field(default=0.005, ge=0)
+    entropy: float = Field(default=0.005, ge=0)
+    save_every: int = Field(default=25, ge=0)
+    threads: int | None = Field(default=None, ge=1)
+
+    @property
+    def batch(self) -> int:
+        """Rollouts a step."""
+        return self.groups * self.group
+
+    @model_validator(mode="after")
+    def _divides(self) -> Self:
+        if self.micro_batch is not None and self.batch % self.micro_batch:
+            raise ValueError(f"micro_batch must divide {self.batch}, the rollouts of a step")
+        return self
+
+
+class TrainingConfig(Strict):
+    """A training run.
+
+    Attributes:
+        seed: Seed of weights, tasks and every draw.
+        report_to: Where metrics go besides the run folder: `trackio`, `wandb`, `mlflow`, `tensorboard`.
+        policy: Who learns.
+        data: What on.
+        executor: Who runs the operators.
+        canvas: What an episode allows.
+        reward: What is paid.
+        warmup: The cold start.
+        sampler: How the policy draws.
+        update: How it learns.
+    """
+
+    seed: int = Field(default=0, ge=0)
+    report_to: tuple[str, ...] = ()
+    policy: PolicyConfig = PolicyConfig()
+    data: DataConfig = DataConfig()
+    executor: ExecutorConfig = ExecutorConfig()
+    canvas: CanvasConfig = CanvasConfig()
+    reward: RewardConfig = RewardConfig()
+    warmup: WarmupConfig = WarmupConfig()
+    sampler: SamplerConfig = SamplerConfig()
+    update: UpdateConfig = UpdateConfig()
+
+    @model_validator(mode="after")
+    def _can_start(self) -> Self:
+        if self.policy.name == "tiny" and not self.warmup.episodes:
+            raise ValueError("a tiny policy needs a cold start: set warmup.episodes, such as 1500")
+        return self
+
+
+def load_training(path: Path, overrides: Sequence[str] = ()) -> TrainingConfig:
+    """Read a training file.
+
+    Args:
+        path: A TOML file.
+        overrides: Changes such as `update.steps=20`.
+
+    Raises:
+        ConfigError: The file is absent or no TOML, a key is unknown, or a value does not fit.
+    """
+    return check(TrainingConfig, read_toml(path, EXAMPLE), path.name, overrides)
+
+
+def setup_of(config: TrainingConfig) -> Setup:
+    """The session that a training run needs; its Director is the policy, and not connected here."""
+    executor = config.executor
+    return Setup(
+        director="",
+        executor=executor.backend,
+        library=executor.library,
+        sandbox=executor.sandbox,
+        executor_sampling=Sampling(**executor.sampling.model_dump()),
+        node_seconds=executor.node_seconds,
+        seed=config.seed,
+        caps=Caps(**executor.caps.model_dump()),
+        cache=executor.cache,
+    )
+
+
+def canvas_of(config: TrainingConfig) -> Settings:
+    """Turn limit and feedback."""
+    return Settings(max_turns=config.canvas.max_turns, max_rejected=config.canvas.max_rejected)
+
+
+def rules_of(config: TrainingConfig, library: Library) -> Rules:
+    """What a canvas allows, before what a task adds."""
+    canvas = config.canvas
+    return Rules(
+        library.categories,
+        min_steps=canvas.min_steps,
+        max_steps=canvas.max_steps,
+        needs=canvas.needs,
+        needs_structure=canvas.needs_structure,
+    )
+
+
+def rewards_of(config: TrainingConfig) -> RewardSettings:
+    """Which reward is paid."""
+    return RewardSettings(**config.reward.model_dump())
+
+
+def warmup_of(config: TrainingConfig) -> WarmupSettings:
+    """The cold start."""
+    return WarmupSettings(**config.warmup.model_dump())
+
+
+def limits_of(config: TrainingConfig) -> Limits:
+    """How the policy draws in training."""
+    return Limits(**config.sampler.model_dump())
+
+
+def settings_of(config: TrainingConfig) -> dict[str, Any]:
+    """What decides the run: it must be the same for a run to be resumed."""
+    plain = config.model_dump(mode="json", exclude={"report_to"})
+    for part, names in {"executor": ("caps", "cache"), "update": ("threads", "save_every")}.items():
+        for name in names:
+            del plain[part][name]
+    return {"command": "train"} | plain

@@ -1,0 +1,77 @@
+"""What rollouts came to, in the figures that every report of training speaks of."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from flowsteer.training.rollout import Rollout
+
+JSON = dict[str, Any]
+
+
+def measure(rollouts: Sequence[Rollout]) -> JSON:
+    """Means over rollouts; those that infrastructure broke off are counted, and belong to no other figure.
+
+    Returns:
+        `reward` and `accuracy` (None if nothing could be graded), `diversity`, `gate_open`, `valid` (accepted turns of
+        all turns), `parsed`, `finished` (by the Director itself), `turns`, `operators` (that ran), `tokens` (sampled),
+        `one_step`, `padded`, `repeated`, `distinct` (workflows of all), and counts: `episodes`, `unscorable`, `lost`.
+    """
+    played = [rollout for rollout in rollouts if not rollout.lost]
+    turns = sum(rollout.ended.turns for rollout in played)
+    scores = [rollout.reward.answer for rollout in played if rollout.reward.answer is not None]
+    return {
+        "reward": _mean([rollout.reward.value for rollout in played if rollout.reward.value is not None]),
+        "accuracy": _mean(scores),
+        "diversity": _mean([rollout.reward.diversity for rollout in played]),
+        "gate_open": _mean([rollout.reward.gate_open for rollout in played]),
+        "valid": sum(rollout.accepted for rollout in played) / turns if turns else None,
+        "parsed": sum(rollout.parsed for rollout in played) / turns if turns else None,
+        "finished": _mean([rollout.ended.finished for rollout in played]),
+        "turns": _mean([rollout.ended.turns for rollout in played]),
+        "operators": _mean([rollout.operators for rollout in played]),
+        "tokens": _mean([rollout.buffer.own for rollout in played]),
+        "one_step": _mean([rollout.shortcuts.one_step for rollout in played]),
+        "padded": _mean([rollout.shortcuts.padded for rollout in played]),
+        "repeated": _mean([rollout.shortcuts.repeated for rollout in played]),
+        "distinct": len({rollout.ended.dsl for rollout in played}) / len(played) if played else None,
+        "episodes": len(rollouts),
+        "unscorable": len(played) - len(scores),
+        "lost": len(rollouts) - len(played),
+    }
+
+
+def accuracy_by_type(rollouts: Sequence[Rollout]) -> dict[str, float]:
+    """Mean R_ans of each type of task."""
+    types = sorted({rollout.sample.task.type for rollout in rollouts})
+    found = {kind: measure([r for r in rollouts if r.sample.task.type == kind])["accuracy"] for kind in types}
+    return {kind: value for kind, value in found.items() if value is not None}
+
+
+def usual_workflows(rollouts: Sequence[Rollout]) -> dict[str, str]:
+    """The most frequent workflow of each type of task, as DSL."""
+    by_type: dict[str, Counter[str]] = {}
+    for rollout in rollouts:
+        by_type.setdefault(rollout.sample.task.type, Counter())[rollout.ended.dsl] += 1
+    return {kind: found.most_common(1)[0][0] for kind, found in sorted(by_type.items())}
+
+
+def summary(rollout: Rollout) -> JSON:
+    """One rollout's line in a list: what decided its reward, and the workflow."""
+    return {
+        "dataset": rollout.sample.task.dataset,
+        "type": rollout.sample.task.type,
+        "task": rollout.sample.task.id,
+        "score": rollout.reward.answer,
+        "reward": rollout.reward.value,
+        "terms": {term.name: term.value for term in rollout.reward.terms},
+        "finished": rollout.ended.finished,
+        "turns": rollout.ended.turns,
+        "operators": rollout.operators,
+        "dsl": rollout.ended.dsl,
+        "lost": rollout.lost or None,
+    }
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None

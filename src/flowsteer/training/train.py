@@ -1,0 +1,225 @@
+"""A training run from its configuration to its result: the one function behind `flowsteer train`."""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+
+from flowsteer.datasets.base import Sample
+from flowsteer.datasets.registry import load_samples
+from flowsteer.datasets.splits import check_disjoint
+from flowsteer.errors import RunError
+from flowsteer.evaluation.evaluate import open_grader
+from flowsteer.runs.events import event_to_json
+from flowsteer.runs.folder import RunFolder
+from flowsteer.session import open_session
+from flowsteer.training import config as c
+from flowsteer.training.buffer import Limits
+from flowsteer.training.coldstart import learn, play_scripts, to_buffer
+from flowsteer.training.measure import accuracy_by_type, measure, summary, usual_workflows
+from flowsteer.training.policy import TINY, Policy, load_policy, make_tiny
+from flowsteer.training.rollout import Arena, Group, Rollout, play
+from flowsteer.training.trainer import Learner
+from flowsteer.training.view import CompactView
+
+JSON = dict[str, Any]
+START, TRAINED = "start", "policy"
+"""Folders of the policy before RL, to which the KL penalty holds it, and after."""
+
+AT_ONCE = 100
+"""Validation episodes played at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a run came to.
+
+    Attributes:
+        steps: Updates.
+        seconds: Wall time by stage of this start: `coldstart`, `validation`, `training`.
+        before: Figures of the cold start on held-out tasks: those of `measure`, greedy, with `by_type` and `workflows`,
+            and the same at temperature 1 under `sampled`.
+        after: Those of the trained policy, on the same tasks.
+    """
+
+    steps: int
+    seconds: dict[str, float]
+    before: JSON
+    after: JSON
+
+
+def train(
+    config: c.TrainingConfig,
+    path: Path,
+    resume: bool = False,
+    on_stage: Callable[[str], None] = lambda stage: None,
+    on_step: Callable[[JSON], None] = lambda metrics: None,
+) -> Result:
+    """Train a Director into a run folder.
+
+    Args:
+        config: The run.
+        path: The run folder. It holds every episode, `metrics.jsonl`, the policy before (`start`) and after (`policy`).
+        resume: Go on with a run that was broken off, from its last checkpoint.
+        on_stage: Told what begins.
+        on_step: Given each step's metrics.
+
+    Raises:
+        ConfigError: A setting, a name or a dataset does not fit.
+        RunError: The folder holds a run already and `resume` was not asked for, or another run.
+        BackendUnavailable: A backend cannot be reached, or is lost.
+        SandboxError: The sandbox asked for is not there.
+        BudgetExceeded: The budget is spent.
+    """
+    if path.exists() and any(path.iterdir()) and not resume:
+        raise RunError(f"{path} holds a run already", "add --resume to go on with it, or name another with --run DIR")
+    if config.update.threads:
+        torch.set_num_threads(config.update.threads)
+    train_on, validate_on = tasks_of(config)
+    with RunFolder.create(path, c.settings_of(config)) as folder, asyncio.Runner() as runner:
+        stack = AsyncExitStack()
+        try:
+            arena = runner.run(_open(config, stack))
+            run = _Run(config, folder, runner, arena, validate_on, on_stage)
+            return run.all(train_on, resume, on_step)
+        finally:
+            runner.run(stack.aclose())
+
+
+def tasks_of(config: c.TrainingConfig) -> tuple[list[Sample], list[Sample]]:
+    """Training and validation tasks; disjoint.
+
+    Raises:
+        ConfigError: A dataset is unknown or too small, or the two share a task.
+    """
+    data = config.data
+    train_on: list[Sample] = []
+    validate_on: list[Sample] = []
+    for name in data.datasets:
+        train_on += load_samples(name, data.train, data.tasks, config.seed, data.data)
+        validate_on += load_samples(name, data.validation, data.validation_tasks, config.seed, data.data)
+    check_disjoint({"training": train_on, "validation": validate_on})
+    return train_on, validate_on
+
+
+async def _open(config: c.TrainingConfig, stack: AsyncExitStack) -> Arena:
+    session = await stack.enter_async_context(open_session(c.setup_of(config)))
+    grade = await stack.enter_async_context(open_grader())
+    return Arena(session, grade, c.canvas_of(config), c.rules_of(config, session.library), c.rewards_of(config))
+
+
+class _Run:
+    """A run under way."""
+
+    def __init__(
+        self,
+        config: c.TrainingConfig,
+        folder: RunFolder,
+        runner: asyncio.Runner,
+        arena: Arena,
+        validate_on: Sequence[Sample],
+        on_stage: Callable[[str], None],
+    ) -> None:
+        self._config, self._folder, self._runner, self._arena = config, folder, runner, arena
+        self._validate_on, self._on_stage = validate_on, on_stage
+        self._seconds = dict.fromkeys(("coldstart", "validation", "training"), 0.0)
+
+    def all(self, train_on: Sequence[Sample], resume: bool, on_step: Callable[[JSON], None]) -> Result:
+        config, path = self._config, self._folder.path
+        policy = self._start(train_on)
+        before = self._validated("before", policy)
+        with self._stage("training"):
+            learner = Learner(
+                config, self._adapted(policy), train_on, self._arena, self._runner, path, self._keep, on_step
+            )
+            learner.learn(resume)
+            learner.policy.save(path / TRAINED)
+        result = Result(config.update.steps, self._seconds, before, self._validated("after", learner.policy))
+        (path / "result.json").write_text(json.dumps(asdict(result), indent=2), encoding="utf-8")
+        return result
+
+    def _start(self, train_on: Sequence[Sample]) -> Policy:
+        """The policy that RL begins with. A cold start is saved and loaded: TRL takes its reference from there."""
+        config, saved = self._config, self._folder.path / START
+        if not config.warmup.episodes:
+            return load_policy(config.policy.name, config.policy.task_chars, config.policy.dtype)
+        if not saved.exists():
+            with self._stage("coldstart"):
+                policy = self._warmed_up(train_on)
+                unfinished = saved.with_suffix(".unfinished")
+                policy.save(unfinished)
+                unfinished.rename(saved)
+        return load_policy(str(saved), config.policy.task_chars, config.policy.dtype)
+
+    def _warmed_up(self, train_on: Sequence[Sample]) -> Policy:
+        config, tiny = self._config, self._config.policy.name == TINY
+        policy = None if tiny else load_policy(config.policy.name, config.policy.task_chars, config.policy.dtype)
+        view = CompactView() if policy is None else policy.view
+        count = config.warmup.episodes
+        dialogues = self._runner.run(play_scripts(self._arena, view, train_on, count, config.seed))
+        if policy is None:
+            policy = make_tiny((dialogue.text for dialogue in dialogues), config.seed)
+        learn(policy, [to_buffer(dialogue, policy) for dialogue in dialogues], c.warmup_of(config), config.seed)
+        return policy
+
+    def _adapted(self, policy: Policy) -> Policy:
+        """The policy with LoRA adapters on it, if they are asked for."""
+        asked = self._config.policy
+        if not asked.lora_rank:
+            return policy
+        from peft import LoraConfig, get_peft_model
+
+        adapters = LoraConfig(
+            r=asked.lora_rank,
+            lora_alpha=asked.lora_alpha,
+            lora_dropout=0.0,
+            target_modules=["q_proj", "k_proj", "v_proj", "o_proj"],
+            task_type="CAUSAL_LM",
+        )
+        return replace(policy, model=get_peft_model(policy.model, adapters))
+
+    def _validated(self, name: str, policy: Policy) -> JSON:
+        """Figures on the held-out tasks, measured once."""
+        file = self._folder.path / f"{name}.json"
+        if not file.exists():
+            with self._stage("validation"):
+                greedy, sampled = self._played(name, policy, 0.0), self._played(name, policy, 1.0)
+            figures = _figures(greedy) | {"sampled": _figures(sampled)}
+            file.write_text(json.dumps(figures, indent=2), encoding="utf-8")
+        found: JSON = json.loads(file.read_text(encoding="utf-8"))
+        return found
+
+    def _played(self, name: str, policy: Policy, temperature: float) -> list[Rollout]:
+        sampler = self._config.sampler
+        limits = Limits(temperature, sampler.turn_tokens, sampler.episode_tokens)
+        rollouts: list[Rollout] = []
+        for first in range(0, len(self._validate_on), AT_ONCE):
+            some = self._validate_on[first : first + AT_ONCE]
+            groups = [Group(f"{name}/T{temperature:g}/{sample.task.id}", sample, 1) for sample in some]
+            rollouts += self._runner.run(play(policy, groups, self._arena, limits, name, self._config.seed))
+        self._keep(rollouts)
+        return rollouts
+
+    def _keep(self, rollouts: Sequence[Rollout]) -> None:
+        """Write episodes down; those of steps that are taken again are there already."""
+        for rollout in rollouts:
+            if rollout.id not in self._folder.entries:
+                lines = [json.dumps(event_to_json(event), ensure_ascii=False) for event in rollout.events]
+                self._folder.append(rollout.id, summary(rollout), lines)
+
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[None]:
+        self._on_stage(name)
+        started = perf_counter()
+        yield
+        self._seconds[name] += perf_counter() - started
+
+
+def _figures(rollouts: Sequence[Rollout]) -> JSON:
+    return measure(rollouts) | {"by_type": accuracy_by_type(rollouts), "workflows": usual_workflows(rollouts)}
