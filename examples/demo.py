@@ -30,6 +30,7 @@ from flowsteer.session import DEFAULT_BACKEND, Session, Setup, open_session
 QUESTIONS = Path(__file__).with_name("questions.jsonl")
 TURNS = 10
 STEPS = 8
+RUNS = 16
 OPERATOR_TOKENS = 96
 FEEDBACK = Budgets(status=120, workflow=160, field=60, results=240)
 """Short, since a model of this size reads about as slowly as it thinks."""
@@ -42,6 +43,7 @@ def setup(director: str, executor: str) -> Setup:
         executor=executor,
         canvas=Settings(max_turns=TURNS, budgets=FEEDBACK),
         max_steps=STEPS,
+        max_runs=RUNS,
         director_sampling=Sampling(temperature=0.6, top_p=0.95, top_k=20, max_tokens=160),
         executor_sampling=Sampling(max_tokens=OPERATOR_TOKENS),
     )

@@ -47,6 +47,7 @@ class Setup:
             Director that is to think first must be let free.
         canvas: Turn limit and feedback.
         max_steps: Most operators a workflow may hold on the canvas.
+        max_runs: Most operator runs of a workflow on the canvas, every loop and branch run in full.
         director_sampling: How the Director draws.
         executor_sampling: How the operators draw.
         node_seconds: Longest time one node may take.
@@ -66,6 +67,7 @@ class Setup:
     constrained: bool | None = None
     canvas: Settings = Settings()  # noqa: RUF009 - frozen
     max_steps: int = 24
+    max_runs: int = 200
     director_sampling: Sampling = Sampling(0.6, 0.95, 20, 2048)  # noqa: RUF009 - frozen; spec §6, evaluation
     executor_sampling: Sampling = Sampling()  # noqa: RUF009 - frozen
     node_seconds: float = 600.0
@@ -117,7 +119,13 @@ class Session:
     def canvas(self, task: Task, emit: Emit = ignore, episode: str = "", memo: Memo | None = None) -> Canvas:
         """A fresh canvas for one episode on a task."""
         setup, categories = self.setup, self.library.categories
-        base = Rules(categories, max_steps=setup.max_steps, two_step=setup.two_step, backends=tuple(self.roster))
+        base = Rules(
+            categories,
+            max_steps=setup.max_steps,
+            max_runs=setup.max_runs,
+            two_step=setup.two_step,
+            backends=tuple(self.roster),
+        )
         rules, seed = rules_for(task, self.library, base), seed_of(setup.seed, episode or task.digest)
         return Canvas(task, self.executor(memo), rules, setup.canvas, emit, seed)
 
@@ -144,7 +152,7 @@ class Session:
             SandboxError: The sandbox broke.
             BudgetExceeded: The budget is spent.
         """
-        rules = Rules(self.library.categories, max_steps=10_000, backends=tuple(self.roster))
+        rules = Rules(self.library.categories, max_steps=10_000, max_runs=10_000, backends=tuple(self.roster))
         broken = violations(workflow, rules)
         if broken:
             raise ConfigError(f"the workflow cannot run: {'; '.join(broken)}", "flowsteer operators lists what exists")

@@ -51,6 +51,8 @@ class EvaluationConfig(Strict):
         two_step: Whether the canvas asks for each instruction in a turn of its own.
         constrained: Whether an LLM Director is held to legal actions while it decodes; None for wherever it can be.
         max_turns: Turn limit of a Director.
+        max_steps: Most operators a Director's workflow may hold.
+        max_runs: Most operator runs of a Director's workflow, every loop and branch run in full.
         director_sampling: How Directors draw.
         executor_sampling: How operators draw.
         node_seconds: Longest time one node may take.
@@ -77,6 +79,8 @@ class EvaluationConfig(Strict):
     two_step: bool = False
     constrained: bool | None = None
     max_turns: int = Field(default=20, ge=1)
+    max_steps: int = Field(default=24, ge=1)
+    max_runs: int = Field(default=200, ge=1)
     director_sampling: SamplingConfig = SamplingConfig(temperature=0.6, top_p=0.95, top_k=20, max_tokens=2048)
     executor_sampling: SamplingConfig = SamplingConfig()
     node_seconds: float = Field(default=600.0, gt=0)
@@ -136,6 +140,8 @@ def setup_of(config: EvaluationConfig) -> Setup:
         two_step=config.two_step,
         constrained=config.constrained,
         canvas=Settings(max_turns=config.max_turns),
+        max_steps=config.max_steps,
+        max_runs=config.max_runs,
         director_sampling=Sampling(**config.director_sampling.model_dump()),
         executor_sampling=Sampling(**config.executor_sampling.model_dump()),
         node_seconds=config.node_seconds,

@@ -111,7 +111,7 @@ def learn(
     model.train()
     for number, batch in enumerate(batches, 1):
         loss = _loss(policy, batch)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         schedule.step()
@@ -151,5 +151,5 @@ def _loss(policy: Policy, batch: Sequence[Buffer]) -> torch.Tensor:
         own[row, len(buffer.prompt) : len(buffer)] = torch.tensor(buffer.mask, dtype=torch.bool)
     ids, own = ids.to(device), own.to(device)
     hidden = policy.model.base_model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1]
-    logits = policy.model.get_output_embeddings()(hidden[own[:, 1:]])  # type: ignore[no-untyped-call]
+    logits = policy.model.get_output_embeddings()(hidden[own[:, 1:]])
     return torch.nn.functional.cross_entropy(logits.float(), ids[:, 1:][own[:, 1:]])

@@ -211,7 +211,7 @@ def arguments(config: TrainingConfig, folder: Path) -> GRPOConfig:
         max_grad_norm=update.max_grad_norm,
         optim="adamw_torch",
         bf16=config.policy.dtype == "bfloat16",
-        activation_checkpointing=config.policy.name != TINY,
+        gradient_checkpointing=config.policy.name != TINY,
         dataloader_pin_memory=torch.cuda.is_available(),
         seed=config.seed,
         logging_steps=1,
