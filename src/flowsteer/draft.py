@@ -65,7 +65,7 @@ class Draft:
 
     def only(self, names: Collection[str]) -> "Draft":
         """The same draft with every field outside `names` at its default."""
-        return EMPTY.merge(self, names)
+        return EMPTY.merge(self, names) if names else EMPTY
 
     def merge(self, other: "Draft", names: Collection[str]) -> "Draft":
         """This draft with the fields `names` taken from `other`."""

@@ -4,6 +4,7 @@ import asyncio
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from time import perf_counter
 
 from flowsteer.backends.base import Backend, Sampling
@@ -97,7 +98,8 @@ class Executor:
             draft, _ = await run.sequence(workflow.nodes, EMPTY, (), in_loop=False)
         finally:
             run.watchdog.stop()
-        return Execution(draft, run.in_order(run.ran), run.in_order(run.fresh))
+        ran = run.in_order(run.ran)
+        return Execution(draft, ran, ran if len(ran) == len(run.fresh) else run.in_order(run.fresh))
 
 
 class _Run:
@@ -110,7 +112,7 @@ class _Run:
         self._turn = turn
         self._seen = seen
         self._draws = _draws(workflow)
-        self._sampling = repr(executor.sampling)
+        self._sampling = _named(executor.sampling)
         self.watchdog = Watchdog(executor.node_seconds)
         self.ran: list[NodeRan] = []
         self.fresh: list[NodeRan] = []
@@ -241,6 +243,12 @@ class _Run:
             self._seen.add(mark)
             self.fresh.append(record)
             self._emit(record)
+
+
+@lru_cache
+def _named(sampling: Sampling) -> str:
+    """The sampling as a part of memo keys: a text, whose hash Python keeps."""
+    return repr(sampling)
 
 
 def _draws(workflow: Workflow) -> dict[NodeId, int]:
