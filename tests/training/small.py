@@ -1,0 +1,59 @@
+"""A tiny policy and an arena on the simulated executor, small enough for tests."""
+
+from contextlib import asynccontextmanager
+from functools import cache
+
+from flowsteer.backends.simulated import SimulatedBackend
+from flowsteer.canvas.canvas import Settings
+from flowsteer.datasets.simulated import simulated_sample
+from flowsteer.grading.base import Grade
+from flowsteer.session import Setup, open_session
+from flowsteer.training.policy import make_tiny
+from flowsteer.training.reward import RewardSettings
+from flowsteer.training.rollout import Arena
+from flowsteer.workflow.rules import Rules
+
+CORPUS = (
+    "<action>add</action><operator>AnswerGenerate</operator><end>ok node_1 pass | needs Test left 8\n",
+    "<action>add</action><structure>loop</structure><operators>Review -> Revise</operators><count>3</count><end>",
+)
+
+
+@cache
+def tiny():
+    """An untrained policy; tests that change its weights make one of their own."""
+    import torch
+
+    torch.set_num_threads(1)
+    return make_tiny(CORPUS)
+
+
+def samples(count, split="train"):
+    """Tasks of the simulated world, the types in turn."""
+    return [simulated_sample(("math", "qa", "code")[n % 3], split, 0, n // 3) for n in range(count)]
+
+
+async def by_truth(sample, answer):
+    """A grade that needs no sandbox: right if the answer is the truth."""
+    gold = sample.reference.gold
+    return Grade(float(answer == gold))
+
+
+@asynccontextmanager
+async def arena(max_turns=5, rewards=None, extra=None, executor="simulated:typed", grade=by_truth):
+    """An arena in which every workflow may be finished."""
+    async with open_session(Setup(director="", executor=executor), extra) as session:
+        rules = Rules(session.library.categories, min_steps=1, max_steps=8, needs=(), needs_structure=False)
+        yield Arena(session, grade, Settings(max_turns=max_turns, max_rejected=3), rules, rewards or RewardSettings())
+
+
+class Counting(SimulatedBackend):
+    """A simulated executor that counts its calls."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    async def complete(self, request):
+        self.calls.append(request.origin.operator)
+        return await super().complete(request)

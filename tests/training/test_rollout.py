@@ -1,0 +1,147 @@
+"""Rollouts play real canvases: groups share what ran, and infrastructure is never the policy's fault."""
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the extra: pip install 'flowsteer[train]'")
+
+from flowsteer.backends.simulated import SimulatedBackend  # noqa: E402
+from flowsteer.errors import BackendUnavailable  # noqa: E402
+from flowsteer.grading.base import unscorable  # noqa: E402
+from flowsteer.runs.events import EditApplied, EpisodeEnded, EpisodeStarted, Graded, NodeRan, TurnTaken  # noqa: E402
+from flowsteer.training import rollout as rollouts  # noqa: E402
+from flowsteer.training.buffer import Buffer, Limits  # noqa: E402
+from flowsteer.training.measure import accuracy_by_type, measure, usual_workflows  # noqa: E402
+from flowsteer.training.rollout import Group, play  # noqa: E402
+from training.small import Counting, arena, samples, tiny  # noqa: E402
+
+WORDS = (
+    "<action>add</action><operator>Plan</operator>",
+    "<action>add</action><structure>parallel</structure><operators>Custom,Custom</operators>",
+    "not an action",
+    "<action>finish</action>",
+)
+LIMITS = Limits(1.0, 24, 512)
+
+
+async def spoken(policy, seats, limits):
+    """In place of the sampler: every seat is told the same words."""
+    buffers = []
+    for seat in seats:
+        buffer = Buffer(tuple(policy.encode(seat.prompt)))
+        for words in WORDS:
+            tokens = [*policy.encode(words), policy.end]
+            for token in tokens:
+                buffer.sampled(token, -1.0)
+            reply = await seat.answer(words, False, len(tokens))
+            if reply is None:
+                break
+            buffer.said(policy.encode(reply))
+        buffers.append(buffer)
+    return buffers
+
+
+@pytest.fixture
+def scripted(monkeypatch):
+    monkeypatch.setattr(rollouts, "sample", spoken)
+
+
+async def test_an_episode_is_recorded_turn_by_turn_and_graded(scripted):
+    async with arena() as place:
+        (played,) = await play(tiny(), [Group("g", samples(1)[0], 1)], place, LIMITS, "policy@0")
+    kinds = [type(event) for event in played.events]
+    assert kinds[0] is EpisodeStarted
+    assert kinds[-2:] == [EpisodeEnded, Graded]
+    assert kinds.count(TurnTaken) == 4
+    assert kinds.count(EditApplied) == 3
+    assert [event.text for event in played.events if isinstance(event, TurnTaken)] == list(WORDS)
+    assert (played.parsed, played.accepted, played.operators) == (3, 3, 3)
+    assert played.ended.finished
+    assert played.ended.director_usage.completion_tokens == played.buffer.own
+    assert played.ended.dsl == "Plan -> [Custom, Custom]"
+
+
+async def test_a_group_makes_each_call_once(scripted):
+    alone, group = Counting(), Counting()
+    for backend, size in ((alone, 1), (group, 6)):
+        async with arena(extra={backend.spec: backend}, executor=backend.spec) as place:
+            played = await play(tiny(), [Group("g", samples(1)[0], size)], place, LIMITS, "p")
+    assert len(played) == 6
+    assert sorted(group.calls) == sorted(alone.calls)
+    assert len({rollout.reward.value for rollout in played}) == 1
+
+
+async def test_no_event_and_no_prompt_holds_the_gold_answer(scripted):
+    async with arena() as place:
+        (played,) = await play(tiny(), [Group("g", samples(2)[1], 1)], place, LIMITS, "p")
+    gold = played.sample.reference.gold
+    before = [event for event in played.events if not isinstance(event, NodeRan | EpisodeEnded)]
+    told = [event for event in before if not hasattr(event, "text")]
+    assert gold not in repr(told)
+    assert gold not in tiny().decode([*played.buffer.prompt, *played.buffer.ids])
+
+
+class Flaky(SimulatedBackend):
+    """Gone for some tasks."""
+
+    def __init__(self, gone):
+        super().__init__()
+        self._gone = gone
+
+    async def complete(self, request):
+        if request.origin.task.id in self._gone:
+            raise BackendUnavailable("the executor is gone")
+        return await super().complete(request)
+
+
+async def test_a_lost_rollout_leaves_its_group_and_is_counted(scripted):
+    one, other = samples(2)
+    backend = Flaky({one.task.id})
+    async with arena(extra={backend.spec: backend}, executor=backend.spec) as place:
+        played = await play(tiny(), [Group("a", one, 2), Group("b", other, 2)], place, LIMITS, "p")
+    assert [rollout.reward.value is None for rollout in played] == [True, True, False, False]
+    assert played[0].buffer.own > 0
+    figures = measure(played)
+    assert (figures["lost"], figures["episodes"], figures["unscorable"]) == (2, 4, 0)
+    assert figures["turns"] == 4
+
+
+async def test_a_step_of_lost_rollouts_only_is_an_error(scripted):
+    (one,) = samples(1)
+    backend = Flaky({one.task.id})
+    async with arena(extra={backend.spec: backend}, executor=backend.spec) as place:
+        with pytest.raises(BackendUnavailable, match="all 2 episodes"):
+            await play(tiny(), [Group("a", one, 2)], place, LIMITS, "p")
+
+
+async def test_unscorable_is_counted_and_in_no_mean(scripted):
+    async def undecided(sample, answer):
+        return unscorable("the grader timed out")
+
+    async with arena(grade=undecided) as place:
+        played = await play(tiny(), [Group("a", samples(1)[0], 2)], place, LIMITS, "p")
+    figures = measure(played)
+    assert (figures["unscorable"], figures["reward"], figures["accuracy"]) == (2, None, None)
+    assert figures["gate_open"] == 0
+    assert accuracy_by_type(played) == {}
+
+
+async def test_the_turn_limit_scores_the_workflow_as_it_stands(scripted):
+    async with arena(max_turns=2) as place:
+        (played,) = await play(tiny(), [Group("a", samples(1)[0], 1)], place, LIMITS, "p")
+    assert not played.ended.finished
+    assert played.ended.reason == "turn limit"
+    assert played.reward.answer is not None
+    assert "structure" in {term.name for term in played.reward.terms if term.value}
+
+
+async def test_a_real_policy_plays_to_the_end_and_the_same_seed_plays_the_same():
+    async with arena() as place:
+        groups = [Group(f"g{n}", sample, 3) for n, sample in enumerate(samples(3))]
+        once = await play(tiny(), groups, place, LIMITS, "p", seed=3)
+        again = await play(tiny(), groups, place, LIMITS, "p", seed=3)
+        other = await play(tiny(), groups, place, LIMITS, "p", seed=4)
+    assert [r.buffer.ids for r in once] == [r.buffer.ids for r in again]
+    assert [r.buffer.ids for r in once] != [r.buffer.ids for r in other]
+    assert [r.reward for r in once] == [r.reward for r in again]
+    assert len({tuple(r.buffer.ids) for r in once}) == 9
+    assert set(usual_workflows(once)) == {"math", "qa", "code"}

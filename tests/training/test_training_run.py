@@ -1,0 +1,145 @@
+"""A training run: what is trained is what was sampled, the same seed gives the same curve, a killed run goes on."""
+
+import json
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the extra: pip install 'flowsteer[train]'")
+pytest.importorskip("trl", reason="needs the extra: pip install 'flowsteer[train]'")
+
+from safetensors.torch import load_file  # noqa: E402
+
+from flowsteer.errors import RunError  # noqa: E402
+from flowsteer.runs.events import EpisodeStarted, Graded  # noqa: E402
+from flowsteer.runs.folder import RunFolder  # noqa: E402
+from flowsteer.training import train as training  # noqa: E402
+from flowsteer.training import trainer as trl_side  # noqa: E402
+from flowsteer.training.config import TrainingConfig  # noqa: E402
+from flowsteer.training.train import train  # noqa: E402
+
+KINDS = ("simulated:math", "simulated:qa")
+
+
+def config(steps=4, **update):
+    """A run so short that little is learned; the price of tokens makes rewards differ within a group all the same."""
+    return TrainingConfig.model_validate(
+        {
+            "data": {"datasets": KINDS, "tasks": 10, "validation_tasks": 2},
+            "executor": {"backend": "simulated:typed"},
+            "canvas": {"max_turns": 3, "max_rejected": 2, "min_steps": 1, "needs": [], "needs_structure": False},
+            "reward": {"token_cost": 20.0},
+            "warmup": {"episodes": 24, "batch": 8},
+            "sampler": {"turn_tokens": 12, "episode_tokens": 256},
+            "update": {
+                "steps": steps, "groups": 2, "group": 3, "learning_rate": 1e-3, "warmup_steps": 0,
+                "entropy": 0.0, "save_every": 2, "threads": 1, **update,
+            },
+        }
+    )  # fmt: skip
+
+
+def curve(path):
+    """Each step's figures that do not measure time."""
+    lines = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in line.items() if "seconds" not in k and "step_time" not in k} for line in lines]
+
+
+def weights(path):
+    return load_file(path / "policy" / "model.safetensors")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """One whole run, and the batches TRL trained on beside the rollouts they are made of."""
+    path = tmp_path_factory.mktemp("run") / "whole"
+    seen = []
+    score, keep = trl_side.GRPOTrainer._generate_and_score_completions, training._Run._keep
+
+    def scored(self, inputs):
+        batch = score(self, inputs)
+        seen.append((batch, rolled[-1]))
+        return batch
+
+    rolled = []
+
+    def kept(self, rollouts):
+        rolled.append(list(rollouts))
+        keep(self, rollouts)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trl_side.GRPOTrainer, "_generate_and_score_completions", scored)
+        patch.setattr(training._Run, "_keep", kept)
+        result = train(config(), path)
+    return path, result, seen
+
+
+def test_ids_trained_are_ids_sampled(undisturbed):
+    _, _, seen = undisturbed
+    assert len(seen) == 4
+    for batch, rollouts in seen:
+        for row, rollout in enumerate(rollouts):
+            buffer, there = rollout.buffer, batch["completion_mask"][row].bool()
+            assert batch["completion_ids"][row][there].tolist() == buffer.ids
+            assert batch["tool_mask"][row][there].tolist() == buffer.mask
+            assert batch["prompt_ids"][row][batch["prompt_mask"][row].bool()].tolist() == list(buffer.prompt)
+            assert 0 < buffer.own < len(buffer.ids) or rollout.ended.turns == 1
+
+
+def test_a_run_says_what_it_did(undisturbed):
+    path, result, _ = undisturbed
+    assert result.steps == 4
+    for figures in (result.before, result.after):
+        assert {"accuracy", "gate_open", "valid", "finished", "turns", "operators", "by_type"} <= set(figures)
+        assert figures["episodes"] == figures["sampled"]["episodes"] == 4
+    lines = curve(path)
+    assert [line["step"] for line in lines] == [1, 2, 3, 4]
+    assert any(line["grad_norm"] > 0 for line in lines)
+    record = RunFolder.read(path)
+    assert len(record.entries) == 4 * 6 + 2 * 2 * 4
+    episode = next(name for name in record.entries if name.startswith("train/4/"))
+    events = record.events(episode)
+    assert isinstance(events[0], EpisodeStarted)
+    assert events[0].director == "policy@3"
+    assert isinstance(events[-1], Graded)
+
+
+def test_training_moves_the_weights_and_leaves_the_reference(undisturbed):
+    path, _, _ = undisturbed
+    start = load_file(path / "start" / "model.safetensors")
+    assert any(not torch.equal(start[name], weight) for name, weight in weights(path).items())
+
+
+def test_the_same_seed_gives_the_same_curve_and_a_killed_run_goes_on(undisturbed, tmp_path):
+    path, _, _ = undisturbed
+
+    class Kill(Exception):
+        pass
+
+    def kill(metrics):
+        if metrics["step"] == 3:
+            raise Kill
+
+    with pytest.raises(Kill):
+        train(config(), tmp_path / "again", on_step=kill)
+    assert curve(tmp_path / "again") == curve(path)[:3]
+    with pytest.raises(RunError, match="holds a run already"):
+        train(config(), tmp_path / "again")
+    with pytest.raises(RunError, match="other settings"):
+        train(config(learning_rate=2e-3), tmp_path / "again", resume=True)
+
+    train(config(), tmp_path / "again", resume=True)
+    assert curve(tmp_path / "again") == curve(path)
+    for name, weight in weights(path).items():
+        assert torch.equal(weights(tmp_path / "again")[name], weight), name
+    ids = [json.loads(line)["episode"] for line in (tmp_path / "again" / "episodes.jsonl").read_text().splitlines()]
+    assert sorted(ids) == sorted(RunFolder.read(path).entries)
+
+
+def test_micro_batches_do_not_change_the_update(tmp_path):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    train(config(steps=1), whole)
+    train(config(steps=1, micro_batch=2), parts)
+    start = load_file(whole / "start" / "model.safetensors")
+    for name, weight in weights(whole).items():
+        assert not torch.equal(start[name], weight), name
+        assert torch.allclose(weights(parts)[name], weight, atol=1e-4), name
