@@ -20,6 +20,7 @@ from rich.table import Table
 
 from flowsteer.backends.base import Features
 from flowsteer.backends.budget import Budget, Caps
+from flowsteer.cli.collector import calm
 from flowsteer.draft import Draft, Verdict
 from flowsteer.execution.executor import Executor
 from flowsteer.execution.memo import Memo
@@ -223,6 +224,7 @@ async def concurrent():
 
 
 if __name__ == "__main__":
+    calm()  # as the command line does
     # First, while LangGraph is not loaded: its many objects would slow every garbage collection of the others.
     asyncio.run(concurrent())
     asyncio.run(overhead())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from flowsteer.cli import options as o
+from flowsteer.cli.collector import calm
 from flowsteer.cli.console import guarded, note, print_json
 from flowsteer.cli.folders import new_run_folder
 
@@ -94,6 +95,7 @@ def _evaluate(config: "EvaluationConfig", folder: Path, json: bool, no_cache: bo
 
     if config.cache is None and not no_cache:
         config = config.model_copy(update={"cache": folder / "replies.sqlite"})
+    calm()
     with _resumable(folder), _bar(json) as show:
         progress = asyncio.run(run_evaluation(config, folder, show))
     _conclude(folder, progress, json)
