@@ -10,21 +10,28 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(VENV)/.ready ## make .venv with everything the demo, the tests and the checks need
+setup: $(VENV)/.dev ## make .venv with all that the demo, the tests and the checks need
 
-$(VENV)/.ready: pyproject.toml
+$(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "FlowSteer needs Python 3.11 or later: make PYTHON=python3.12 …"; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "installing into $(VENV) …"
-	@$(BIN)/python -m pip install --quiet --editable '.[local,dev]'
+	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-demo: setup ## a small language model builds and runs workflows on five questions
+$(VENV)/.local: pyproject.toml $(VENV)/.python
+	@echo "installing FlowSteer and the embedded model's engine into $(VENV) …"
+	@$(BIN)/python -m pip install --quiet --editable '.[local]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml $(VENV)/.python
+	@echo "installing FlowSteer with all that its tests need into $(VENV) …"
+	@$(BIN)/python -m pip install --quiet --editable '.[local,procedural,datascience,scale,dev]'
+	@touch $(VENV)/.local $@
+
+demo: $(VENV)/.local ## a small language model builds and runs workflows on five questions
 	@$(BIN)/flowsteer models pull smollm2
 	@$(BIN)/python examples/demo.py
 
-test: setup ## checks, then all tests
-	@$(MAKE) --no-print-directory check
+test: check ## checks, then all tests
 	@$(BIN)/flowsteer models pull smollm2
 	@$(BIN)/python -m pytest
 

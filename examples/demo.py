@@ -20,7 +20,7 @@ from flowsteer.backends.base import Sampling
 from flowsteer.canvas.canvas import Settings
 from flowsteer.canvas.episode import Episode
 from flowsteer.canvas.feedback import Budgets
-from flowsteer.cli.live import Display
+from flowsteer.cli.live import WIDTH, Display
 from flowsteer.datasets.local import read_samples
 from flowsteer.errors import FlowSteerError
 from flowsteer.evaluation.evaluate import open_grader
@@ -30,7 +30,7 @@ from flowsteer.session import DEFAULT_BACKEND, Session, Setup, open_session
 QUESTIONS = Path(__file__).with_name("questions.jsonl")
 TURNS = 10
 STEPS = 8
-RUNS = 16
+RUNS = 32
 OPERATOR_TOKENS = 96
 FEEDBACK = Budgets(status=120, workflow=160, field=60, results=240)
 """Short, since a model of this size reads about as slowly as it thinks."""
@@ -95,7 +95,7 @@ async def main() -> None:
     parser.add_argument("--director", default=DEFAULT_BACKEND, help="who edits the canvas")
     parser.add_argument("--executor", default=DEFAULT_BACKEND, help="the LLM that runs the operators")
     chosen = parser.parse_args()
-    console, started = Console(), time.perf_counter()
+    console, started = Console(width=max(Console().width, WIDTH)), time.perf_counter()
     async with open_session(setup(chosen.director, chosen.executor)) as session:
         done = await solve_all(session, console)
     console.print()
