@@ -12,6 +12,7 @@ pytest.importorskip("trl", reason="needs the extra: pip install 'flowsteer[train
 from flowsteer.training.buffer import Buffer  # noqa: E402
 from flowsteer.training.config import TrainingConfig  # noqa: E402
 from flowsteer.training.policy import load_policy, make_tiny  # noqa: E402
+from flowsteer.training.tasks import Schedule  # noqa: E402
 from flowsteer.training.trainer import Learner  # noqa: E402
 from training.small import CORPUS, samples  # noqa: E402
 
@@ -64,7 +65,7 @@ def learner(tmp_path):
         }
     )
     with asyncio.Runner() as runner:
-        yield Fixed(config, load_policy(str(tmp_path / "start")), samples(2), None, runner, Path(tmp_path))
+        yield Fixed(config, load_policy(str(tmp_path / "start")), Schedule(samples(2), 0), None, runner, Path(tmp_path))
 
 
 def drifted(model, by):

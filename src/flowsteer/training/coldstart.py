@@ -20,6 +20,7 @@ from flowsteer.session import seed_of
 from flowsteer.training.buffer import Buffer
 from flowsteer.training.policy import Policy
 from flowsteer.training.rollout import Arena
+from flowsteer.training.tasks import Schedule
 from flowsteer.training.view import END, View
 from flowsteer.training.warmup import Script, WarmupSettings
 
@@ -44,8 +45,8 @@ class Dialogue:
         return self.opening + "".join(f"{said}{END}{answer}" for said, answer in self.turns)
 
 
-async def play_scripts(arena: Arena, view: View, samples: Sequence[Sample], count: int, seed: int) -> list[Dialogue]:
-    """Play scripts on canvases of the samples' tasks in turn; the same ones for the same seed.
+async def play_scripts(arena: Arena, view: View, tasks: Schedule, count: int, seed: int) -> list[Dialogue]:
+    """Play scripts on canvases of the tasks in order; the same ones for the same seed.
 
     Raises:
         BackendUnavailable: The executor is gone.
@@ -55,7 +56,7 @@ async def play_scripts(arena: Arena, view: View, samples: Sequence[Sample], coun
     async def one(number: int) -> Dialogue:
         async with places:
             drawn = seed_of(seed, f"script/{number}")
-            return await _play(arena, view, samples[number % len(samples)], drawn)
+            return await _play(arena, view, tasks[number], drawn)
 
     return list(await asyncio.gather(*(one(number) for number in range(count))))
 

@@ -108,7 +108,7 @@ def load_policy(name: str, task_chars: int = TASK_CHARS, dtype: str = "float32")
         )
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    where, options = _located(name)
+    where, options = located(name)
     try:
         tokenizer = AutoTokenizer.from_pretrained(where, **options)
         model = AutoModelForCausalLM.from_pretrained(where, dtype=dtype, **options)
@@ -121,7 +121,7 @@ def load_policy(name: str, task_chars: int = TASK_CHARS, dtype: str = "float32")
     return Policy(model, tokenizer, CompactView() if compact else ChatView(tokenizer, task_chars))
 
 
-def _located(name: str) -> tuple[str, dict[str, Any]]:
+def located(name: str) -> tuple[str, dict[str, Any]]:
     """Where transformers finds a policy. The embedded model's weights are taken, dequantised, out of its file."""
     if name != EMBEDDED:
         return name, {}
@@ -131,3 +131,18 @@ def _located(name: str) -> tuple[str, dict[str, Any]]:
     if not file.is_file():
         raise ConfigError(f"the embedded model is not here: {file}", f"flowsteer models pull {EMBEDDED}")
     return str(file.parent), {"gguf_file": file.name}
+
+
+def with_adapters(model: "PreTrainedModel | PeftModel", rank: int, alpha: int) -> "PeftModel":
+    """The model with fresh LoRA adapters on q, k, v and o (spec §6), without dropout: what is trained is what sampled.
+
+    Args:
+        model: The model; its own weights are frozen.
+        rank: Rank of the adapters.
+        alpha: Their scale.
+    """
+    from peft import LoraConfig, get_peft_model
+
+    targets = ["q_proj", "k_proj", "v_proj", "o_proj"]
+    adapters = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.0, target_modules=targets, task_type="CAUSAL_LM")
+    return get_peft_model(model, adapters)

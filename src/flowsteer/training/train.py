@@ -10,10 +10,9 @@ from time import perf_counter
 from typing import Any
 
 import torch
+from transformers.utils import logging as transformers_logging
 
 from flowsteer.datasets.base import Sample
-from flowsteer.datasets.registry import load_samples
-from flowsteer.datasets.splits import check_disjoint
 from flowsteer.errors import RunError
 from flowsteer.evaluation.evaluate import open_grader
 from flowsteer.runs.events import event_to_json
@@ -23,8 +22,9 @@ from flowsteer.training import config as c
 from flowsteer.training.buffer import Limits
 from flowsteer.training.coldstart import learn, play_scripts, to_buffer
 from flowsteer.training.measure import accuracy_by_type, measure, summary, usual_workflows
-from flowsteer.training.policy import TINY, Policy, load_policy, make_tiny
+from flowsteer.training.policy import TINY, Policy, load_policy, make_tiny, with_adapters
 from flowsteer.training.rollout import Arena, Group, Rollout, play
+from flowsteer.training.tasks import Schedule, load_tasks
 from flowsteer.training.trainer import Learner
 from flowsteer.training.view import CompactView
 
@@ -79,33 +79,19 @@ def train(
     """
     if path.exists() and any(path.iterdir()) and not resume:
         raise RunError(f"{path} holds a run already", "add --resume to go on with it, or name another with --run DIR")
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     if config.update.threads:
         torch.set_num_threads(config.update.threads)
-    train_on, validate_on = tasks_of(config)
+    train_on, validate_on = load_tasks(config.data, config.seed)
+    tasks = Schedule(train_on, config.seed)
     with RunFolder.create(path, c.settings_of(config)) as folder, asyncio.Runner() as runner:
         stack = AsyncExitStack()
         try:
             arena = runner.run(_open(config, stack))
             run = _Run(config, folder, runner, arena, validate_on, on_stage)
-            return run.all(train_on, resume, on_step)
+            return run.all(tasks, resume, on_step)
         finally:
             runner.run(stack.aclose())
-
-
-def tasks_of(config: c.TrainingConfig) -> tuple[list[Sample], list[Sample]]:
-    """Training and validation tasks; disjoint.
-
-    Raises:
-        ConfigError: A dataset is unknown or too small, or the two share a task.
-    """
-    data = config.data
-    train_on: list[Sample] = []
-    validate_on: list[Sample] = []
-    for name in data.datasets:
-        train_on += load_samples(name, data.train, data.tasks, config.seed, data.data)
-        validate_on += load_samples(name, data.validation, data.validation_tasks, config.seed, data.data)
-    check_disjoint({"training": train_on, "validation": validate_on})
-    return train_on, validate_on
 
 
 async def _open(config: c.TrainingConfig, stack: AsyncExitStack) -> Arena:
@@ -130,13 +116,13 @@ class _Run:
         self._validate_on, self._on_stage = validate_on, on_stage
         self._seconds = dict.fromkeys(("coldstart", "validation", "training"), 0.0)
 
-    def all(self, train_on: Sequence[Sample], resume: bool, on_step: Callable[[JSON], None]) -> Result:
+    def all(self, tasks: Schedule, resume: bool, on_step: Callable[[JSON], None]) -> Result:
         config, path = self._config, self._folder.path
-        policy = self._start(train_on)
+        policy = self._start(tasks)
         before = self._validated("before", policy)
         with self._stage("training"):
             learner = Learner(
-                config, self._adapted(policy), train_on, self._arena, self._runner, path, self._keep, on_step
+                config, self._adapted(policy), tasks, self._arena, self._runner, path, self._keep, on_step
             )
             learner.learn(resume)
             learner.policy.save(path / TRAINED)
@@ -144,25 +130,25 @@ class _Run:
         (path / "result.json").write_text(json.dumps(asdict(result), indent=2), encoding="utf-8")
         return result
 
-    def _start(self, train_on: Sequence[Sample]) -> Policy:
+    def _start(self, tasks: Schedule) -> Policy:
         """The policy that RL begins with. A cold start is saved and loaded: TRL takes its reference from there."""
         config, saved = self._config, self._folder.path / START
         if not config.warmup.episodes:
             return load_policy(config.policy.name, config.policy.task_chars, config.policy.dtype)
         if not saved.exists():
             with self._stage("coldstart"):
-                policy = self._warmed_up(train_on)
+                policy = self._warmed_up(tasks)
                 unfinished = saved.with_suffix(".unfinished")
                 policy.save(unfinished)
                 unfinished.rename(saved)
         return load_policy(str(saved), config.policy.task_chars, config.policy.dtype)
 
-    def _warmed_up(self, train_on: Sequence[Sample]) -> Policy:
+    def _warmed_up(self, tasks: Schedule) -> Policy:
         config, tiny = self._config, self._config.policy.name == TINY
         policy = None if tiny else load_policy(config.policy.name, config.policy.task_chars, config.policy.dtype)
         view = CompactView() if policy is None else policy.view
         count = config.warmup.episodes
-        dialogues = self._runner.run(play_scripts(self._arena, view, train_on, count, config.seed))
+        dialogues = self._runner.run(play_scripts(self._arena, view, tasks, count, config.seed))
         if policy is None:
             policy = make_tiny((dialogue.text for dialogue in dialogues), config.seed)
         learn(policy, [to_buffer(dialogue, policy) for dialogue in dialogues], c.warmup_of(config), config.seed)
@@ -173,16 +159,7 @@ class _Run:
         asked = self._config.policy
         if not asked.lora_rank:
             return policy
-        from peft import LoraConfig, get_peft_model
-
-        adapters = LoraConfig(
-            r=asked.lora_rank,
-            lora_alpha=asked.lora_alpha,
-            lora_dropout=0.0,
-            target_modules=["q_proj", "k_proj", "v_proj", "o_proj"],
-            task_type="CAUSAL_LM",
-        )
-        return replace(policy, model=get_peft_model(policy.model, adapters))
+        return replace(policy, model=with_adapters(policy.model, asked.lora_rank, asked.lora_alpha))
 
     def _validated(self, name: str, policy: Policy) -> JSON:
         """Figures on the held-out tasks, measured once."""

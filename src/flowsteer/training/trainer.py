@@ -22,12 +22,11 @@ from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
 
 from datasets import Dataset
-from flowsteer.datasets.base import Sample
-from flowsteer.session import seed_of
 from flowsteer.training.config import TrainingConfig, limits_of
 from flowsteer.training.measure import measure
 from flowsteer.training.policy import TINY, Policy
 from flowsteer.training.rollout import Arena, Group, Rollout, play
+from flowsteer.training.tasks import Schedule
 
 CHECKPOINTS, METRICS = "checkpoints", "metrics.jsonl"
 
@@ -42,7 +41,7 @@ class Learner:
     Attributes:
         config: The run.
         policy: Who learns; its model is changed in place.
-        samples: Training tasks.
+        tasks: Training tasks, in order.
         arena: Where episodes are played.
         runner: The event loop that the arena lives on.
         folder: The run folder.
@@ -52,7 +51,7 @@ class Learner:
 
     config: TrainingConfig
     policy: Policy
-    samples: Sequence[Sample]
+    tasks: Schedule
     arena: Arena
     runner: asyncio.Runner
     folder: Path
@@ -105,7 +104,7 @@ class Learner:
         step, started = trainer.state.global_step + 1, perf_counter()
         groups = []
         for row, members in groupby(prompts):
-            sample = task_of(self.samples, int(row), self.config.seed)
+            sample = self.tasks[int(row)]
             groups.append(Group(f"train/{step}/{row}/{sample.task.id}", sample, len(list(members))))
         spec = f"policy@{step - 1}"
         playing = play(self.policy, groups, self.arena, limits_of(self.config), spec, self.config.seed)
@@ -165,23 +164,6 @@ def last_checkpoint(folder: Path) -> Path | None:
 def step_of(checkpoint: Path) -> int:
     """The update after which a checkpoint was written."""
     return int(checkpoint.name.rpartition("-")[2])
-
-
-def task_of(samples: Sequence[Sample], row: int, seed: int) -> Sample:
-    """The task of a row of the run's list: datasets in turn, and within each a new shuffle for every pass.
-
-    Args:
-        samples: Training tasks.
-        row: Number of the group since the run began.
-        seed: Seed of the run.
-    """
-    by_dataset: dict[tuple[str, str], list[Sample]] = {}
-    for sample in samples:
-        by_dataset.setdefault((sample.task.dataset, sample.task.type), []).append(sample)
-    kinds = sorted(by_dataset)
-    mine = by_dataset[kinds[row % len(kinds)]]
-    turn, place = divmod(row // len(kinds), len(mine))
-    return sorted(mine, key=lambda sample: seed_of(seed, f"{turn}/{sample.task.id}"))[place]
 
 
 def arguments(config: TrainingConfig, folder: Path) -> GRPOConfig:

@@ -1,0 +1,58 @@
+"""The tasks of a training run: what is learned on, in which order, and what is held out."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from flowsteer.datasets.base import Sample
+from flowsteer.datasets.registry import load_samples
+from flowsteer.datasets.splits import check_disjoint, shuffled
+from flowsteer.session import seed_of
+from flowsteer.training.config import DataConfig
+
+
+def load_tasks(data: DataConfig, seed: int) -> tuple[list[Sample], list[Sample]]:
+    """Training and validation tasks; disjoint.
+
+    Raises:
+        ConfigError: A dataset is unknown or too small, or the two share a task.
+    """
+    train = list(_load(data.datasets, data.train, data.tasks, seed, data.data))
+    validation = list(_load(data.datasets, data.validation, data.validation_tasks, seed, data.data))
+    check_disjoint({"training": train, "validation": validation})
+    return train, validation
+
+
+def _load(names: Iterable[str], split: str, count: int, seed: int, folder: Path | None) -> Iterable[Sample]:
+    for name in names:
+        yield from load_samples(name, split, count, seed, folder)
+
+
+class Schedule:
+    """Tasks in the order they are met: the datasets in turn, each shuffled anew for every pass over it.
+
+    Args:
+        samples: Training tasks; those of one dataset and type form a kind.
+        seed: Seed of the shuffles.
+
+    >>> from flowsteer.task import Task
+    >>> from flowsteer.datasets.base import Reference
+    >>> made = [Sample(Task(q, t, id=q, dataset=t), Reference()) for q, t in (("a", "qa"), ("b", "qa"), ("c", "math"))]
+    >>> [Schedule(made, 0)[row].task.type for row in range(4)]
+    ['math', 'qa', 'math', 'qa']
+    """
+
+    def __init__(self, samples: Iterable[Sample], seed: int) -> None:
+        kinds: dict[tuple[str, str], list[Sample]] = {}
+        for sample in samples:
+            kinds.setdefault((sample.task.dataset, sample.task.type), []).append(sample)
+        self._kinds = [kinds[kind] for kind in sorted(kinds)]
+        self._seed = seed
+        self._passes: dict[tuple[int, int], list[Sample]] = {}
+
+    def __getitem__(self, row: int) -> Sample:
+        """The task of a group, by the group's number since the run began."""
+        number, kind = divmod(row, len(self._kinds))
+        turn, place = divmod(number, len(self._kinds[kind]))
+        if (kind, turn) not in self._passes:
+            self._passes[kind, turn] = shuffled(self._kinds[kind], seed_of(self._seed, f"pass/{turn}"))
+        return self._passes[kind, turn][place]

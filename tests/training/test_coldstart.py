@@ -1,0 +1,97 @@
+"""The cold start teaches the language and no choice; the tiny policy's tokenizer loses nothing."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+torch = pytest.importorskip("torch", reason="needs the extra: pip install 'flowsteer[train]'")
+
+from flowsteer.director.parse import parse_action  # noqa: E402
+from flowsteer.training.buffer import Limits  # noqa: E402
+from flowsteer.training.coldstart import learn, play_scripts, to_buffer  # noqa: E402
+from flowsteer.training.measure import measure  # noqa: E402
+from flowsteer.training.policy import load_policy, make_tiny  # noqa: E402
+from flowsteer.training.rollout import Group, play  # noqa: E402
+from flowsteer.training.tasks import Schedule  # noqa: E402
+from flowsteer.training.view import CompactView  # noqa: E402
+from flowsteer.training.vocabulary import TAGS, train_tokenizer  # noqa: E402
+from flowsteer.training.warmup import FREE, Script, WarmupSettings  # noqa: E402
+from training.small import CORPUS, arena, samples, tiny  # noqa: E402
+
+COUNT = 150
+
+
+async def scripts(count=COUNT, seed=0, max_turns=6, kinds=None):
+    async with arena(max_turns=max_turns) as place:
+        return await play_scripts(place, CompactView(), Schedule(kinds or samples(9), 0), count, seed)
+
+
+async def test_scripts_are_legal_reproducible_and_of_all_lengths():
+    played = await scripts()
+    assert played == await scripts()
+    assert played != await scripts(seed=1)
+    for dialogue in played:
+        for said, answer in dialogue.turns:
+            parse_action(said)
+            assert answer.startswith("ok") or not answer
+        assert not dialogue.turns[-1][1]
+    lengths = Counter(len(dialogue.turns) for dialogue in played)
+    assert set(lengths) >= {2, 3, 4, 5, 6}
+    assert min(lengths[length] for length in (2, 3, 4, 5, 6)) >= 5
+
+
+async def test_scripts_show_every_action_and_structure():
+    said = "".join(text for dialogue in await scripts() for text, _ in dialogue.turns)
+    for word in ("add", "delete", "modify", "set_prompt", "set_structure", "finish"):
+        assert f"<action>{word}</action>" in said, word
+    for word in ("parallel", "conditional", "loop"):
+        assert f"<structure>{word}</structure>" in said, word
+
+
+async def test_scripts_do_not_look_at_the_task():
+    """Where the canvas allows and says the same, the same seed says the same, whatever the task."""
+    maths, qas = samples(6)[::3], samples(6)[1::3]
+    one, other = await scripts(60, kinds=maths), await scripts(60, kinds=qas)
+    assert [d.turns[0][0] for d in one] == [d.turns[0][0] for d in other]
+    assert [len(d.turns) for d in one] == [len(d.turns) for d in other]
+
+
+def test_a_fifth_is_fully_random():
+    free = sum(Script.draw(seed, 9).free for seed in range(2000)) / 2000
+    assert free == pytest.approx(FREE, abs=0.03)
+
+
+@settings(deadline=None)
+@given(st.text(max_size=60))
+def test_any_text_survives_the_tokenizer(text):
+    assert tiny().decode(tiny().encode(text)) == text
+
+
+def test_tags_are_single_tokens_and_training_is_deterministic():
+    first, second = train_tokenizer(CORPUS), train_tokenizer(reversed(CORPUS))
+    assert first.get_vocab() == second.get_vocab()
+    for tag in TAGS:
+        assert len(first.encode(tag, add_special_tokens=False)) == 1
+    assert len(first) <= 640
+
+
+async def test_a_warmed_up_policy_says_legal_actions_and_survives_saving(tmp_path):
+    torch.set_num_threads(1)
+    dialogues = await scripts(160, max_turns=4)
+    policy = make_tiny((dialogue.text for dialogue in dialogues), seed=1)
+    assert 0.5e6 < policy.model.num_parameters() < 0.7e6
+    buffers = [to_buffer(dialogue, policy) for dialogue in dialogues]
+    assert all(policy.decode([*b.prompt, *b.ids]) == d.text for b, d in zip(buffers, dialogues, strict=True))
+    losses = []
+    learn(policy, buffers, WarmupSettings(160, 4, 8, 4e-3), 0, lambda update, updates, loss: losses.append(loss))
+    assert losses[-1] < losses[0] / 4
+
+    policy.save(tmp_path / "p")
+    loaded = load_policy(str(tmp_path / "p"))
+    async with arena(max_turns=4) as place:
+        groups = [Group(f"g{n}", sample, 6) for n, sample in enumerate(samples(6))]
+        figures = [measure(await play(p, groups, place, Limits(1.0, 32, 512), "p")) for p in (policy, loaded)]
+    assert figures[0] == figures[1]
+    assert figures[0]["valid"] > 0.3

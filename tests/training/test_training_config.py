@@ -1,0 +1,97 @@
+"""A training file says everything, and nothing that is not understood is accepted."""
+
+from pathlib import Path
+
+import pytest
+
+from flowsteer.errors import ConfigError
+from flowsteer.operators.registry import load_library
+from flowsteer.strict import check
+from flowsteer.training.config import (
+    TrainingConfig,
+    canvas_of,
+    limits_of,
+    load_training,
+    rewards_of,
+    rules_of,
+    settings_of,
+    setup_of,
+    warmup_of,
+)
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+LARGE = {"policy": {"name": "some/model"}}
+
+
+def test_the_demo_reads_and_says_its_departures():
+    config = load_training(EXAMPLES / "demo.toml")
+    assert config.policy.name == "tiny"
+    assert config.update.batch == 36
+    assert rules_of(config, load_library()).needs == ()
+    assert limits_of(config).temperature == 1.0
+    text = (EXAMPLES / "demo.toml").read_text()
+    assert "finishing oneself is paid" in text
+    assert "any workflow may be finished" in text
+
+
+def test_defaults_are_the_papers():
+    config = check(TrainingConfig, dict(LARGE), "here")
+    assert (config.update.steps, config.update.groups, config.update.group) == (300, 6, 6)
+    assert (config.update.learning_rate, config.update.clip, config.update.kl) == (1e-5, 0.2, 0.005)
+    assert (config.update.entropy, config.update.weight_decay, config.update.warmup_steps) == (0.005, 0.01, 10)
+    assert (config.reward.variant, config.reward.finish, config.reward.token_cost) == ("cwrpo", 0, 0)
+    rules = rules_of(config, load_library())
+    assert (rules.min_steps, rules.needs, rules.needs_structure) == (5, ("verification",), True)
+    assert canvas_of(config).max_turns == 20
+    assert setup_of(config).executor_sampling.temperature == 0
+
+
+def test_overrides_are_toml_values_and_win():
+    config = load_training(
+        EXAMPLES / "demo.toml", ["update.steps=3", "reward.variant=answer", "executor.caps.calls=10", "seed=7"]
+    )
+    assert (config.update.steps, rewards_of(config).variant, config.seed) == (3, "answer", 7)
+    assert setup_of(config).caps.calls == 10
+    assert warmup_of(config).episodes == 1500
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("update.stepps=3", r"update\.stepps: unknown key"),
+        ("reward.variant=best", r"reward\.variant"),
+        ("update.group=1", r"update\.group.*found 1"),
+        ("update.micro_batch=5", "micro_batch must divide 36"),
+        ("warmup.episodes=0", "needs a cold start"),
+        ("canvas.needs=['luck']", r"canvas\.needs"),
+        ("sampler.temperature=0", r"sampler\.temperature"),
+        ("seed.more=1", "holds no settings of its own"),
+        ("steps", "is no setting"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_its_name(override, said):
+    with pytest.raises(ConfigError, match=said):
+        load_training(EXAMPLES / "demo.toml", [override])
+
+
+def test_a_file_that_is_not_there_and_one_that_is_no_toml(tmp_path):
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_training(tmp_path / "none.toml")
+    (tmp_path / "bad.toml").write_text("steps = = 3")
+    with pytest.raises(ConfigError, match="is not TOML"):
+        load_training(tmp_path / "bad.toml")
+
+
+def test_what_no_result_depends_on_may_change_between_starts():
+    config = load_training(EXAMPLES / "demo.toml")
+    free = load_training(EXAMPLES / "demo.toml", ["update.threads=2", "update.save_every=5", "executor.caps.calls=9"])
+    bound = load_training(EXAMPLES / "demo.toml", ["update.kl=0.1"])
+    assert settings_of(config) == settings_of(free) != settings_of(bound)
+
+
+def test_reading_a_configuration_needs_no_tensor_library():
+    import subprocess
+    import sys
+
+    code = "import sys, flowsteer.training.config; assert not {'torch', 'transformers', 'trl'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
