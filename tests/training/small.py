@@ -57,3 +57,24 @@ class Counting(SimulatedBackend):
     async def complete(self, request):
         self.calls.append(request.origin.operator)
         return await super().complete(request)
+
+
+@cache
+def warmed_up():
+    """A policy after a short cold start, with the dialogues it learned from and the loss of each update."""
+    import asyncio
+
+    from flowsteer.training.coldstart import learn, play_scripts, to_buffer
+    from flowsteer.training.tasks import Schedule
+    from flowsteer.training.view import CompactView
+    from flowsteer.training.warmup import WarmupSettings
+
+    async def played():
+        async with arena(max_turns=4) as place:
+            return await play_scripts(place, CompactView(), Schedule(samples(9), 0), 160, 0)
+
+    dialogues, losses = asyncio.run(played()), []
+    policy = make_tiny((dialogue.text for dialogue in dialogues), seed=1)
+    buffers = [to_buffer(dialogue, policy) for dialogue in dialogues]
+    learn(policy, buffers, WarmupSettings(160, 4, 8, 4e-3), 0, lambda update, updates, loss: losses.append(loss))
+    return policy, dialogues, losses

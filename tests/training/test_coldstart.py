@@ -10,15 +10,15 @@ torch = pytest.importorskip("torch", reason="needs the extra: pip install 'flows
 
 from flowsteer.director.parse import parse_action  # noqa: E402
 from flowsteer.training.buffer import Limits  # noqa: E402
-from flowsteer.training.coldstart import learn, play_scripts, to_buffer  # noqa: E402
+from flowsteer.training.coldstart import play_scripts, to_buffer  # noqa: E402
 from flowsteer.training.measure import measure  # noqa: E402
-from flowsteer.training.policy import load_policy, make_tiny  # noqa: E402
+from flowsteer.training.policy import load_policy  # noqa: E402
 from flowsteer.training.rollout import Group, play  # noqa: E402
 from flowsteer.training.tasks import Schedule  # noqa: E402
 from flowsteer.training.view import CompactView  # noqa: E402
 from flowsteer.training.vocabulary import TAGS, train_tokenizer  # noqa: E402
-from flowsteer.training.warmup import FREE, Script, WarmupSettings  # noqa: E402
-from training.small import CORPUS, arena, samples, tiny  # noqa: E402
+from flowsteer.training.warmup import FREE, Script  # noqa: E402
+from training.small import CORPUS, arena, samples, tiny, warmed_up  # noqa: E402
 
 COUNT = 150
 
@@ -77,17 +77,23 @@ def test_tags_are_single_tokens_and_training_is_deterministic():
     assert len(first) <= 640
 
 
-async def test_a_warmed_up_policy_says_legal_actions_and_survives_saving(tmp_path):
-    torch.set_num_threads(1)
-    dialogues = await scripts(160, max_turns=4)
-    policy = make_tiny((dialogue.text for dialogue in dialogues), seed=1)
+def test_a_dialogue_is_the_same_as_tokens():
+    policy, dialogues, _ = warmed_up()
+    for dialogue in dialogues:
+        buffer = to_buffer(dialogue, policy)
+        assert policy.decode([*buffer.prompt, *buffer.ids]) == dialogue.text
+        own = policy.decode(token for token, mask in zip(buffer.ids, buffer.mask, strict=True) if mask)
+        assert own == "".join(f"{said}<end>" for said, _ in dialogue.turns)
+
+
+def test_a_cold_start_teaches_the_language():
+    policy, _, losses = warmed_up()
     assert 0.5e6 < policy.model.num_parameters() < 0.7e6
-    buffers = [to_buffer(dialogue, policy) for dialogue in dialogues]
-    assert all(policy.decode([*b.prompt, *b.ids]) == d.text for b, d in zip(buffers, dialogues, strict=True))
-    losses = []
-    learn(policy, buffers, WarmupSettings(160, 4, 8, 4e-3), 0, lambda update, updates, loss: losses.append(loss))
     assert losses[-1] < losses[0] / 4
 
+
+async def test_a_warmed_up_policy_says_legal_actions_and_survives_saving(tmp_path, warm):
+    policy = warm
     policy.save(tmp_path / "p")
     loaded = load_policy(str(tmp_path / "p"))
     async with arena(max_turns=4) as place:

@@ -5,23 +5,22 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 from flowsteer.canvas.canvas import Canvas, Settings, rules_for
-from flowsteer.canvas.director import PromptText, Turn
+from flowsteer.canvas.director import Turn
 from flowsteer.canvas.episode import settings_to_json, task_to_json
 from flowsteer.datasets.base import Sample
-from flowsteer.director.parse import parse_action, parse_prompt_reply
-from flowsteer.errors import ActionError, BackendUnavailable, SandboxError
+from flowsteer.errors import BackendUnavailable, SandboxError
 from flowsteer.execution.memo import Memo
 from flowsteer.grading.base import Grade
 from flowsteer.runs.events import EpisodeEnded, EpisodeStarted, Event, Graded, TurnTaken
 from flowsteer.session import Session, seed_of
 from flowsteer.training.buffer import Buffer, Limits
+from flowsteer.training.director import understood
 from flowsteer.training.policy import Policy
 from flowsteer.training.reward import Reward, RewardSettings, Shortcuts, reward, shortcuts
 from flowsteer.training.sampler import sample
 from flowsteer.training.view import View
 from flowsteer.usage import Usage
 from flowsteer.workflow.dsl import to_dsl
-from flowsteer.workflow.edits import Action
 from flowsteer.workflow.rules import Rules
 
 GradeAnswer = Callable[[Sample, str], Awaitable[Grade]]
@@ -165,7 +164,8 @@ class _Seat:
         usage = Usage(calls=1, completion_tokens=tokens)
         self._emit(TurnTaken(canvas.turn + 1, text, "", usage, 0.0))
         try:
-            step = await canvas.step(Turn(text, self._understood(text, cut), usage=usage))
+            action = understood(text, cut, asked=canvas.observe().asks_prompt is not None)
+            step = await canvas.step(Turn(text, action, usage=usage))
             tally.parsed += step.parsed
             tally.accepted += step.accepted
             if not canvas.done:
@@ -210,16 +210,6 @@ class _Seat:
 
     async def _mark(self) -> None:
         self._grade = await self._arena.grade(self._sample, self._canvas.draft.answer)
-
-    def _understood(self, text: str, cut: bool) -> Action | PromptText | ActionError:
-        """The action in a turn; a cut turn holds none, even if what is left of it reads as one."""
-        if cut:
-            return ActionError("the reply was cut at the token limit before its end", "write less")
-        try:
-            asked = self._canvas.observe().asks_prompt
-            return parse_prompt_reply(text) if asked else parse_action(text)
-        except ActionError as error:
-            return error
 
     def _ended(self) -> EpisodeEnded:
         canvas = self._canvas
