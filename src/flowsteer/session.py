@@ -65,14 +65,14 @@ class Setup:
     layout: Literal["conversation", "rebuilt"] = "conversation"
     two_step: bool = False
     constrained: bool | None = None
-    canvas: Settings = Settings()  # noqa: RUF009 - frozen
+    canvas: Settings = Settings()
     max_steps: int = 24
     max_runs: int = 200
-    director_sampling: Sampling = Sampling(0.6, 0.95, 20, 2048)  # noqa: RUF009 - frozen; spec §6, evaluation
-    executor_sampling: Sampling = Sampling()  # noqa: RUF009 - frozen
+    director_sampling: Sampling = Sampling(0.6, 0.95, 20, 2048)  # spec §6, evaluation
+    executor_sampling: Sampling = Sampling()
     node_seconds: float = 600.0
     seed: int = 0
-    caps: Caps = Caps()  # noqa: RUF009 - frozen
+    caps: Caps = Caps()
     cache: Path | None = None
     stream: bool | None = None
 

@@ -35,7 +35,7 @@ class Settings:
     max_turns: int = 20
     max_rejected: int | None = None
     execute: bool = True
-    budgets: Budgets = Budgets()  # noqa: RUF009 - frozen
+    budgets: Budgets = Budgets()
 
 
 @dataclass(frozen=True, slots=True)

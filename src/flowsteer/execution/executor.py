@@ -71,7 +71,7 @@ class Executor:
     sandbox: CodeRunner
     memo: Memo
     roster: Mapping[str, Backend]
-    sampling: Sampling = Sampling()  # noqa: RUF009 - frozen
+    sampling: Sampling = Sampling()
     node_seconds: float = 600.0
     budget: Budget | None = None
 

@@ -144,7 +144,7 @@ class BubblewrapSandbox:
         self._interpreter = interpreter or this_interpreter()
         self._places = asyncio.Semaphore(concurrency or len(os.sched_getaffinity(0)))
 
-    async def run(self, program: Program, limits: Limits = Limits()) -> Outcome:  # noqa: B008  # a frozen record
+    async def run(self, program: Program, limits: Limits = Limits()) -> Outcome:
         """Run a program; see `flowsteer.sandbox.base.Sandbox.run`.
 
         Raises:
@@ -158,7 +158,7 @@ class BubblewrapSandbox:
         except SandboxError as error:
             raise SandboxError(error.message, PERMIT) from None
 
-    async def run_pair(self, caller: Program, callee: Program, limits: Limits = Limits()) -> PairOutcome:  # noqa: B008
+    async def run_pair(self, caller: Program, callee: Program, limits: Limits = Limits()) -> PairOutcome:
         """Run two programs; see `flowsteer.sandbox.pair.PairSandbox.run_pair`.
 
         Raises:

@@ -81,7 +81,7 @@ class ContainerSandbox:
         self._image = image
         self._places = asyncio.Semaphore(concurrency or len(os.sched_getaffinity(0)))
 
-    async def run(self, program: Program, limits: Limits = Limits()) -> Outcome:  # noqa: B008  # a frozen record
+    async def run(self, program: Program, limits: Limits = Limits()) -> Outcome:
         """Run a program; see `flowsteer.sandbox.base.Sandbox.run`.
 
         Raises:
@@ -95,7 +95,7 @@ class ContainerSandbox:
         except SandboxError as error:
             raise SandboxError(error.message, self._hint()) from None
 
-    async def run_pair(self, caller: Program, callee: Program, limits: Limits = Limits()) -> PairOutcome:  # noqa: B008
+    async def run_pair(self, caller: Program, callee: Program, limits: Limits = Limits()) -> PairOutcome:
         """Run two programs; see `flowsteer.sandbox.pair.PairSandbox.run_pair`.
 
         Raises:

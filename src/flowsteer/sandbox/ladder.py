@@ -27,7 +27,7 @@ class Ladder:
         """The tier it starts on; each outcome says where it really ran."""
         return self._first.tier
 
-    async def run(self, program: Program, limits: Limits = Limits()) -> Outcome:  # noqa: B008  # a frozen record
+    async def run(self, program: Program, limits: Limits = Limits()) -> Outcome:
         """Run a program; see `flowsteer.sandbox.base.Sandbox.run`.
 
         Without a stronger tier the outcome stays `unsupported`, and its error says how to get one.

@@ -56,7 +56,7 @@ class MontySandbox:
         self._threads = ThreadPoolExecutor(self._workers, "monty")
         self._pool: Monty | None = None
 
-    async def run(self, program: Program, limits: Limits = Limits()) -> Outcome:  # noqa: B008  # a frozen record
+    async def run(self, program: Program, limits: Limits = Limits()) -> Outcome:
         """Run a program; see `flowsteer.sandbox.base.Sandbox.run`.
 
         Being cancelled kills the worker.
@@ -69,7 +69,7 @@ class MontySandbox:
         value = run.value if status == "ok" else None
         return Outcome(status, "".join(run.printed), value, error, seconds, self.tier, tuple(run.returns))
 
-    async def run_pair(self, caller: Program, callee: Program, limits: Limits = Limits()) -> PairOutcome:  # noqa: B008
+    async def run_pair(self, caller: Program, callee: Program, limits: Limits = Limits()) -> PairOutcome:
         """Run two programs; see `flowsteer.sandbox.pair.PairSandbox.run_pair`.
 
         Raises:
