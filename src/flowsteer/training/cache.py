@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel
 
-BLOCK = 256
+BLOCK = 64
 """Attention looks at a whole number of blocks of so many positions: its shapes, and with them the rounding of a row's
 result, change seldom, and not with every token of the row that is ahead."""
 
@@ -28,7 +28,8 @@ class RowsCache(Cache):
 
     def __init__(self, model: "PreTrainedModel | PeftModel", rows: int, capacity: int) -> None:
         capacity = -(-capacity // BLOCK) * BLOCK
-        super().__init__(layers=[_Layer(self, rows, capacity) for _ in range(_depth(model))])
+        self._held = [_Layer(self, rows, capacity) for _ in range(_depth(model))]
+        super().__init__(layers=[*self._held])
         self.capacity = capacity
         self.positions = torch.zeros(rows, 1, dtype=torch.long)
         self.seen = BLOCK
@@ -47,6 +48,12 @@ class RowsCache(Cache):
         self.seen = min(self.capacity, -(-(int(positions.max()) + 1) // BLOCK) * BLOCK)
         visible = torch.arange(self.seen, device=positions.device) <= positions.unsqueeze(-1)
         return visible.unsqueeze(1)
+
+    def keep(self, rows: list[int]) -> None:
+        """Drop all rows but these; they are numbered anew, in this order."""
+        self._rows = torch.arange(len(rows)).unsqueeze(1)
+        for layer in self._held:
+            layer.keep(torch.tensor(rows))
 
     @property
     def rows(self) -> torch.Tensor:
@@ -77,6 +84,11 @@ class _Layer(CacheLayerMixin):  # type: ignore[no-untyped-call]
         self.keys[rows, :, at] = key_states.transpose(1, 2)
         self.values[rows, :, at] = value_states.transpose(1, 2)
         return self.keys[:, :, :seen], self.values[:, :, :seen]
+
+    def keep(self, rows: torch.Tensor) -> None:
+        if self.keys is not None and self.values is not None:
+            self.keys = self.keys.index_select(0, rows.to(self.keys.device))
+            self.values = self.values.index_select(0, rows.to(self.values.device))
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         return self._cache.seen, 0

@@ -83,6 +83,7 @@ async def _lock_step(policy: Policy, rows: list["_Row"], limits: Limits) -> None
     while True:
         for row in rows:
             row.collect()
+        rows = _without_idle(rows, cache)
         waiting = [row.waits for row in rows if row.waits is not None]
         ready = [row for row in rows if row.pending]
         if not ready:
@@ -109,6 +110,15 @@ async def _lock_step(policy: Policy, rows: list["_Row"], limits: Limits) -> None
         _draw(logits, rows, drawing, limits.temperature)
         if waiting:
             await asyncio.sleep(0)
+
+
+def _without_idle(rows: list["_Row"], cache: RowsCache) -> list["_Row"]:
+    """The rows that still play, once half of all or fewer do; to drop them one by one would cost more than it saves."""
+    live = [place for place, row in enumerate(rows) if row.pending or row.waits is not None]
+    if not live or 2 * len(live) > len(rows):
+        return rows
+    cache.keep(live)
+    return [rows[place] for place in live]
 
 
 def _draw(logits: torch.Tensor, rows: list["_Row"], drawing: list[int], temperature: float) -> None:
