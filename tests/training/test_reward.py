@@ -178,6 +178,7 @@ def test_r_lies_between_minus_one_and_one_and_is_the_sum_of_its_terms(case, scor
     assert -1 <= result.value <= 1
     assert result.value == pytest.approx(sum(term.value for term in result.terms))
     assert result.diversity in (0, 0.2, 0.4, 0.6, 0.8, 1)
+    assert result.paper == reward(*case, CATEGORIES_BY_NAME, Grade(score)).value
 
 
 @given(run_workflows(), st.floats(0.01, 1))

@@ -63,6 +63,7 @@ def test_overrides_are_toml_values_and_win():
         ("update.group=1", r"update\.group.*found 1"),
         ("update.micro_batch=5", "micro_batch must divide 36"),
         ("warmup.episodes=0", "needs a cold start"),
+        ("update.validate_every=5", "set data.validation_tasks"),
         ("canvas.needs=['luck']", r"canvas\.needs"),
         ("sampler.temperature=0", r"sampler\.temperature"),
         ("seed.more=1", "holds no settings of its own"),

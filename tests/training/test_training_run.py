@@ -24,7 +24,7 @@ def config(steps=4, **update):
     """A run so short that little is learned; the price of tokens makes rewards differ within a group all the same."""
     return TrainingConfig.model_validate(
         {
-            "data": {"datasets": KINDS, "tasks": 10, "validation_tasks": 2},
+            "data": {"datasets": KINDS, "tasks": 10, "validation_tasks": 2, "test_tasks": 2},
             "executor": {"backend": "simulated:typed"},
             "canvas": {"max_turns": 3, "max_rejected": 2, "min_steps": 1, "needs": [], "needs_structure": False},
             "reward": {"token_cost": 20.0},
@@ -32,7 +32,7 @@ def config(steps=4, **update):
             "sampler": {"turn_tokens": 12, "episode_tokens": 256},
             "update": {
                 "steps": steps, "groups": 2, "group": 3, "learning_rate": 1e-3, "warmup_steps": 0,
-                "entropy": 0.0, "save_every": 2, "threads": 1, **update,
+                "entropy": 0.0, "save_every": 2, "validate_every": 2, "threads": 1, **update,
             },
         }
     )  # fmt: skip
@@ -95,12 +95,21 @@ def test_a_run_says_what_it_did(undisturbed):
     assert [line["step"] for line in lines] == [1, 2, 3, 4]
     assert any(line["grad_norm"] > 0 for line in lines)
     record = RunFolder.read(path)
-    assert len(record.entries) == 4 * 6 + 2 * 2 * 4
+    assert len(record.entries) == 4 * 6 + 2 * 4 + 2 * 2 * 4
     episode = next(name for name in record.entries if name.startswith("train/4/"))
     events = record.events(episode)
     assert isinstance(events[0], EpisodeStarted)
     assert events[0].director == "policy@3"
     assert isinstance(events[-1], Graded)
+
+
+def test_the_best_policy_on_validation_tasks_is_kept(undisturbed):
+    path, _, _ = undisturbed
+    earned = json.loads((path / "validation.json").read_text())
+    assert set(earned) == {"2", "4"}
+    best = load_file(path / "best" / "model.safetensors")
+    later_is_better = earned["4"] > earned["2"]
+    assert all(torch.equal(best[name], weight) for name, weight in weights(path).items()) == later_is_better
 
 
 def test_training_moves_the_weights_and_leaves_the_reference(undisturbed):

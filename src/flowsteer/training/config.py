@@ -47,17 +47,21 @@ class DataConfig(Strict):
         datasets: Names, or paths of `.jsonl` files, in turn.
         data: Folder of `NAME.jsonl` files to read instead of downloading.
         train: Split that is trained on.
-        validation: Split that `before` and `after` are measured on; never trained on.
-        tasks: Most training tasks of each dataset.
-        validation_tasks: Validation tasks of each dataset.
+        validation: Split that tells, on the way, which policy is best.
+        test: Split that `before` and `after` are measured on.
+        tasks: Training tasks of each dataset.
+        validation_tasks: Validation tasks of each dataset; needed only with `update.validate_every`.
+        test_tasks: Test tasks of each dataset.
     """
 
     datasets: tuple[str, ...] = Field(default=("simulated:math", "simulated:qa", "simulated:code"), min_length=1)
     data: Path | None = None
     train: str = "train"
-    validation: str = "test"
+    validation: str = "validation"
+    test: str = "test"
     tasks: int = Field(default=1000, ge=1)
-    validation_tasks: int = Field(default=100, ge=1)
+    validation_tasks: int = Field(default=0, ge=0)
+    test_tasks: int = Field(default=100, ge=1)
 
 
 class ExecutorConfig(Strict):
@@ -123,7 +127,11 @@ class UpdateConfig(Strict):
         clip: ε of the ratio.
         kl: β of the k3 penalty to the policy the run began with.
         entropy: Weight of the entropy bonus.
+        grouping: Whose rewards are compared: those of rollouts of one task, or of one rollout each of different tasks
+            of one dataset (the public code's way).
         save_every: A checkpoint after so many updates; 0 for none but the last.
+        validate_every: The validation tasks are played, greedily, after so many updates, and the best policy so far is
+            kept; 0 for never.
         threads: Threads of the tensor library; None for its own choice.
     """
 
@@ -138,7 +146,9 @@ class UpdateConfig(Strict):
     clip: float = Field(default=0.2, gt=0)
     kl: float = Field(default=0.005, ge=0)
     entropy: float = Field(default=0.005, ge=0)
+    grouping: Literal["task", "dataset"] = "task"
     save_every: int = Field(default=25, ge=0)
+    validate_every: int = Field(default=0, ge=0)
     threads: int | None = Field(default=None, ge=1)
 
     @property
@@ -184,6 +194,8 @@ class TrainingConfig(Strict):
     def _can_start(self) -> Self:
         if self.policy.name == "tiny" and not self.warmup.episodes:
             raise ValueError("a tiny policy needs a cold start: set warmup.episodes, such as 1500")
+        if self.update.validate_every and not self.data.validation_tasks:
+            raise ValueError("update.validate_every needs tasks: set data.validation_tasks, such as 20")
         return self
 
 

@@ -28,7 +28,8 @@ class Plan:
         rollouts: Episodes to train on.
         scripts: Episodes of the cold start.
         train_tasks: Tasks to learn on.
-        validation_tasks: Tasks held out; each is played twice before and twice after.
+        validation_tasks: Tasks to choose the best policy by.
+        test_tasks: Tasks held out; each is played twice before and twice after.
         most_tokens: Most tokens that the episodes to train on can have, prompts included.
         gigabytes: Memory of weights, gradients, optimiser and the KL reference; activations and caches come on top.
     """
@@ -41,6 +42,7 @@ class Plan:
     scripts: int
     train_tasks: int
     validation_tasks: int
+    test_tasks: int
     most_tokens: int
     gigabytes: float
 
@@ -50,7 +52,7 @@ class Plan:
             f"policy: {self.policy}, {self.parameters:,} parameters, {self.trained:,} of them trained",
             f"cold start: {self.scripts:,} scripts" if self.scripts else "no cold start",
             f"{self.steps:,} steps, {self.rollouts:,} rollouts of at most {self.most_tokens:,} tokens in all",
-            f"{self.train_tasks:,} tasks to learn on, {self.validation_tasks:,} held out",
+            f"tasks: {self.train_tasks:,} to learn on, {self.validation_tasks:,} to validate, {self.test_tasks:,} to test",
             f"memory for weights, gradients, optimiser and reference: {self.gigabytes:.2f} GB, activations apart",
         )
 
@@ -61,7 +63,7 @@ def dry_run(config: TrainingConfig) -> Plan:
     Raises:
         ConfigError: A dataset or the policy's configuration cannot be loaded; what would fail later fails now.
     """
-    train, validation = load_tasks(config.data, config.seed)
+    tasks = load_tasks(config.data, config.seed)
     update = config.update
     parameters, adapters = _parameters(config)
     trained = adapters or parameters
@@ -75,8 +77,9 @@ def dry_run(config: TrainingConfig) -> Plan:
         steps=update.steps,
         rollouts=update.steps * update.batch,
         scripts=config.warmup.episodes,
-        train_tasks=len(train),
-        validation_tasks=len(validation),
+        train_tasks=len(tasks.train),
+        validation_tasks=len(tasks.validation),
+        test_tasks=len(tasks.test),
         most_tokens=update.steps * update.batch * config.sampler.episode_tokens,
         gigabytes=memory / GIGABYTE,
     )

@@ -13,7 +13,8 @@ def measure(rollouts: Sequence[Rollout]) -> JSON:
     """Means over rollouts; those that infrastructure broke off are counted, and belong to no other figure.
 
     Returns:
-        `reward` and `accuracy` (None if nothing could be graded), `diversity`, `gate_open`, `valid` (accepted turns of
+        `reward` (what was paid) and `cwrpo` (the paper's R, whatever was paid: what arms are compared by), `accuracy`
+        (each None if nothing could be graded), `diversity`, `gate_open`, `valid` (accepted turns of
         all turns), `parsed`, `finished` (by the Director itself), `turns`, `operators` (that ran), `tokens` (sampled),
         `one_step`, `padded`, `repeated`, `distinct` (workflows of all), and counts: `episodes`, `unscorable`, `lost`.
     """
@@ -22,6 +23,7 @@ def measure(rollouts: Sequence[Rollout]) -> JSON:
     scores = [rollout.reward.answer for rollout in played if rollout.reward.answer is not None]
     return {
         "reward": _mean([rollout.reward.value for rollout in played if rollout.reward.value is not None]),
+        "cwrpo": _mean([paper for rollout in played if (paper := rollout.reward.paper) is not None]),
         "accuracy": _mean(scores),
         "diversity": _mean([rollout.reward.diversity for rollout in played]),
         "gate_open": _mean([rollout.reward.gate_open for rollout in played]),

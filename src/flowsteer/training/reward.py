@@ -72,6 +72,13 @@ class Reward:
         """Whether the workflow has the whole skeleton, R_div = 1."""
         return self.diversity == 1.0
 
+    @property
+    def paper(self) -> float | None:
+        """The paper's R of this episode, whatever was paid for it; None if the answer could not be graded."""
+        if self.answer is None:
+            return None
+        return -1.0 + self.diversity + (self.answer if self.gate_open else 0.0)
+
 
 def reward(
     workflow: Workflow,

@@ -1,6 +1,7 @@
 """The tasks of a training run: what is learned on, in which order, and what is held out."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from flowsteer.datasets.base import Sample
@@ -10,20 +11,36 @@ from flowsteer.session import seed_of
 from flowsteer.training.config import DataConfig
 
 
-def load_tasks(data: DataConfig, seed: int) -> tuple[list[Sample], list[Sample]]:
-    """Training and validation tasks; disjoint.
+@dataclass(frozen=True, slots=True)
+class Tasks:
+    """The tasks of a run, in three disjoint parts.
+
+    Attributes:
+        train: What is learned on.
+        validation: What tells, on the way, which policy is best; empty unless that is asked for.
+        test: What `before` and `after` are measured on; nothing is chosen by it.
+    """
+
+    train: tuple[Sample, ...]
+    validation: tuple[Sample, ...]
+    test: tuple[Sample, ...]
+
+
+def load_tasks(data: DataConfig, seed: int) -> Tasks:
+    """Load the tasks of a run; the same ones for the same seed.
 
     Raises:
-        ConfigError: A dataset is unknown or too small, or the two share a task.
+        ConfigError: A dataset is unknown or too small, or two parts share a task.
     """
-    train = list(_load(data.datasets, data.train, data.tasks, seed, data.data))
-    validation = list(_load(data.datasets, data.validation, data.validation_tasks, seed, data.data))
-    check_disjoint({"training": train, "validation": validation})
-    return train, validation
+    train = tuple(_load(data.datasets, data.train, data.tasks, seed, data.data))
+    validation = tuple(_load(data.datasets, data.validation, data.validation_tasks, seed, data.data))
+    test = tuple(_load(data.datasets, data.test, data.test_tasks, seed, data.data))
+    check_disjoint({"training": train, "validation": validation, "test": test})
+    return Tasks(train, validation, test)
 
 
 def _load(names: Iterable[str], split: str, count: int, seed: int, folder: Path | None) -> Iterable[Sample]:
-    for name in names:
+    for name in names if count else ():
         yield from load_samples(name, split, count, seed, folder)
 
 
@@ -52,6 +69,15 @@ class Schedule:
     def __getitem__(self, row: int) -> Sample:
         """The task of a group, by the group's number since the run began."""
         number, kind = divmod(row, len(self._kinds))
+        return self._at(kind, number)
+
+    def peers(self, row: int, count: int) -> list[Sample]:
+        """Different tasks of one kind for a group, by the group's number: the public code's way of grouping."""
+        number, kind = divmod(row, len(self._kinds))
+        return [self._at(kind, number * count + member) for member in range(count)]
+
+    def _at(self, kind: int, number: int) -> Sample:
+        """A kind's task number so and so, counted over all passes."""
         turn, place = divmod(number, len(self._kinds[kind]))
         if (kind, turn) not in self._passes:
             self._passes[kind, turn] = shuffled(self._kinds[kind], seed_of(self._seed, f"pass/{turn}"))

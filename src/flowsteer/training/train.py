@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -24,16 +25,16 @@ from flowsteer.training.coldstart import learn, play_scripts, to_buffer
 from flowsteer.training.measure import accuracy_by_type, measure, summary, usual_workflows
 from flowsteer.training.policy import TINY, Policy, load_policy, make_tiny, with_adapters
 from flowsteer.training.rollout import Arena, Group, Rollout, play
-from flowsteer.training.tasks import Schedule, load_tasks
+from flowsteer.training.tasks import Schedule, Tasks, load_tasks
 from flowsteer.training.trainer import Learner
 from flowsteer.training.view import CompactView
 
 JSON = dict[str, Any]
-START, TRAINED = "start", "policy"
-"""Folders of the policy before RL, to which the KL penalty holds it, and after."""
+START, TRAINED, BEST = "start", "policy", "best"
+"""Folders of the policy before RL, to which the KL penalty holds it, after, and at its best on the validation tasks."""
 
 AT_ONCE = 100
-"""Validation episodes played at once."""
+"""Test or validation episodes played at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,8 @@ class Result:
 
     Attributes:
         steps: Updates.
-        seconds: Wall time by stage of this start: `coldstart`, `validation`, `training`.
-        before: Figures of the cold start on held-out tasks: those of `measure`, greedy, with `by_type` and `workflows`,
+        seconds: Wall time by stage of this start: `coldstart`, `test`, `training`.
+        before: Figures of the cold start on the test tasks: those of `measure`, greedy, with `by_type` and `workflows`,
             and the same at temperature 1 under `sampled`.
         after: Those of the trained policy, on the same tasks.
     """
@@ -82,14 +83,13 @@ def train(
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     if config.update.threads:
         torch.set_num_threads(config.update.threads)
-    train_on, validate_on = load_tasks(config.data, config.seed)
-    tasks = Schedule(train_on, config.seed)
+    tasks = load_tasks(config.data, config.seed)
     with RunFolder.create(path, c.settings_of(config)) as folder, asyncio.Runner() as runner:
         stack = AsyncExitStack()
         try:
             arena = runner.run(_open(config, stack))
-            run = _Run(config, folder, runner, arena, validate_on, on_stage)
-            return run.all(tasks, resume, on_step)
+            run = _Run(config, folder, runner, arena, tasks, on_stage)
+            return run.all(resume, on_step)
         finally:
             runner.run(stack.aclose())
 
@@ -109,46 +109,47 @@ class _Run:
         folder: RunFolder,
         runner: asyncio.Runner,
         arena: Arena,
-        validate_on: Sequence[Sample],
+        tasks: Tasks,
         on_stage: Callable[[str], None],
     ) -> None:
         self._config, self._folder, self._runner, self._arena = config, folder, runner, arena
-        self._validate_on, self._on_stage = validate_on, on_stage
-        self._seconds = dict.fromkeys(("coldstart", "validation", "training"), 0.0)
+        self._tasks, self._on_stage = tasks, on_stage
+        self._schedule = Schedule(tasks.train, config.seed)
+        self._seconds = dict.fromkeys(("coldstart", "test", "training"), 0.0)
 
-    def all(self, tasks: Schedule, resume: bool, on_step: Callable[[JSON], None]) -> Result:
+    def all(self, resume: bool, on_step: Callable[[JSON], None]) -> Result:
         config, path = self._config, self._folder.path
-        policy = self._start(tasks)
-        before = self._validated("before", policy)
+        policy = self._start()
+        before = self._tested("before", policy)
         with self._stage("training"):
-            learner = Learner(
-                config, self._adapted(policy), tasks, self._arena, self._runner, path, self._keep, on_step
-            )
+            policy = self._adapted(policy)
+            learner = Learner(config, policy, self._schedule, self._arena, self._runner, path, self._keep, on_step)
+            learner.validate = lambda step: self._validated(policy, step)
             learner.learn(resume)
-            learner.policy.save(path / TRAINED)
-        result = Result(config.update.steps, self._seconds, before, self._validated("after", learner.policy))
+            policy.save(path / TRAINED)
+        result = Result(config.update.steps, self._seconds, before, self._tested("after", policy))
         (path / "result.json").write_text(json.dumps(asdict(result), indent=2), encoding="utf-8")
         return result
 
-    def _start(self, tasks: Schedule) -> Policy:
+    def _start(self) -> Policy:
         """The policy that RL begins with. A cold start is saved and loaded: TRL takes its reference from there."""
         config, saved = self._config, self._folder.path / START
         if not config.warmup.episodes:
             return load_policy(config.policy.name, config.policy.task_chars, config.policy.dtype)
         if not saved.exists():
             with self._stage("coldstart"):
-                policy = self._warmed_up(tasks)
+                policy = self._warmed_up()
                 unfinished = saved.with_suffix(".unfinished")
                 policy.save(unfinished)
                 unfinished.rename(saved)
         return load_policy(str(saved), config.policy.task_chars, config.policy.dtype)
 
-    def _warmed_up(self, tasks: Schedule) -> Policy:
+    def _warmed_up(self) -> Policy:
         config, tiny = self._config, self._config.policy.name == TINY
         policy = None if tiny else load_policy(config.policy.name, config.policy.task_chars, config.policy.dtype)
         view = CompactView() if policy is None else policy.view
         count = config.warmup.episodes
-        dialogues = self._runner.run(play_scripts(self._arena, view, tasks, count, config.seed))
+        dialogues = self._runner.run(play_scripts(self._arena, view, self._schedule, count, config.seed))
         if policy is None:
             policy = make_tiny((dialogue.text for dialogue in dialogues), config.seed)
         learn(policy, [to_buffer(dialogue, policy) for dialogue in dialogues], c.warmup_of(config), config.seed)
@@ -161,23 +162,34 @@ class _Run:
             return policy
         return replace(policy, model=with_adapters(policy.model, asked.lora_rank, asked.lora_alpha))
 
-    def _validated(self, name: str, policy: Policy) -> JSON:
-        """Figures on the held-out tasks, measured once."""
+    def _validated(self, policy: Policy, step: int) -> None:
+        """Play the validation tasks; the policy is kept if it earned more than any before, the start included."""
+        file = self._folder.path / "validation.json"
+        known: dict[str, float | None] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        earlier = [value for at, value in known.items() if int(at) < step and value is not None]
+        earned = measure(self._played(f"validation/{step}", policy, 0.0, self._tasks.validation))["reward"]
+        if earned is not None and earned > max(earlier, default=-math.inf):
+            policy.save(self._folder.path / BEST)
+        file.write_text(json.dumps(known | {str(step): earned}), encoding="utf-8")
+
+    def _tested(self, name: str, policy: Policy) -> JSON:
+        """Figures on the test tasks, measured once."""
         file = self._folder.path / f"{name}.json"
         if not file.exists():
-            with self._stage("validation"):
-                greedy, sampled = self._played(name, policy, 0.0), self._played(name, policy, 1.0)
+            with self._stage("test"):
+                greedy = self._played(name, policy, 0.0, self._tasks.test)
+                sampled = self._played(name, policy, 1.0, self._tasks.test)
             figures = _figures(greedy) | {"sampled": _figures(sampled)}
             file.write_text(json.dumps(figures, indent=2), encoding="utf-8")
         found: JSON = json.loads(file.read_text(encoding="utf-8"))
         return found
 
-    def _played(self, name: str, policy: Policy, temperature: float) -> list[Rollout]:
+    def _played(self, name: str, policy: Policy, temperature: float, tasks: Sequence[Sample]) -> list[Rollout]:
         sampler = self._config.sampler
         limits = Limits(temperature, sampler.turn_tokens, sampler.episode_tokens)
         rollouts: list[Rollout] = []
-        for first in range(0, len(self._validate_on), AT_ONCE):
-            some = self._validate_on[first : first + AT_ONCE]
+        for first in range(0, len(tasks), AT_ONCE):
+            some = tasks[first : first + AT_ONCE]
             groups = [Group(f"{name}/T{temperature:g}/{sample.task.id}", sample, 1) for sample in some]
             rollouts += self._runner.run(play(policy, groups, self._arena, limits, name, self._config.seed))
         self._keep(rollouts)

@@ -47,6 +47,7 @@ class Learner:
         folder: The run folder.
         keep: Gets each step's rollouts, to write down.
         on_step: Gets each step's metrics.
+        validate: Called with the number of the update after every `validate_every` of them.
     """
 
     config: TrainingConfig
@@ -57,6 +58,7 @@ class Learner:
     folder: Path
     keep: Callable[[Sequence[Rollout]], None] = lambda rollouts: None
     on_step: Callable[[JSON], None] = lambda metrics: None
+    validate: Callable[[int], None] = lambda step: None
     _latest: list[Rollout] = field(default_factory=list)
     _seconds: float = 0.0
 
@@ -102,10 +104,9 @@ class Learner:
             What TRL trains on: exactly the tokens that were sampled, and in between those of the canvas, masked.
         """
         step, started = trainer.state.global_step + 1, perf_counter()
-        groups = []
-        for row, members in groupby(prompts):
-            sample = self.tasks[int(row)]
-            groups.append(Group(f"train/{step}/{row}/{sample.task.id}", sample, len(list(members))))
+        groups = [
+            group for row, members in groupby(prompts) for group in self._group(step, int(row), len(list(members)))
+        ]
         spec = f"policy@{step - 1}"
         playing = play(self.policy, groups, self.arena, limits_of(self.config), spec, self.config.seed)
         self._latest = self.runner.run(playing)
@@ -119,6 +120,14 @@ class Learner:
             "env_mask": [buffer.mask for buffer in buffers],
             "earned": [rollout.reward.value for rollout in self._latest],
         }
+
+    def _group(self, step: int, row: int, size: int) -> list[Group]:
+        """Whose rewards are compared: rollouts of one task, or of different tasks of one dataset."""
+        name = f"train/{step}/{row}"
+        if self.config.update.grouping == "task":
+            sample = self.tasks[row]
+            return [Group(f"{name}/{sample.task.id}", sample, size)]
+        return [Group(f"{name}/{sample.task.id}", sample, 1) for sample in self.tasks.peers(row, size)]
 
     def paid(self, earned: Paid, log_metric: Callable[[str, float], None], **_: Any) -> Paid:
         """The rewards of the rollouts; None takes one out of its group."""
@@ -143,7 +152,7 @@ class Learner:
 
 
 class _Log(TrainerCallback):
-    """Hands each step's metrics on."""
+    """Hands each step's metrics on, and says when it is time to validate."""
 
     def __init__(self, learner: Learner) -> None:
         self._learner = learner
@@ -153,6 +162,11 @@ class _Log(TrainerCallback):
     ) -> None:
         if logs and "loss" in logs:
             self._learner.written({"step": state.global_step} | logs)
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        every = self._learner.config.update.validate_every
+        if every and state.global_step % every == 0:
+            self._learner.validate(state.global_step)
 
 
 def last_checkpoint(folder: Path) -> Path | None:

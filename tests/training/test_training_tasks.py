@@ -1,0 +1,43 @@
+"""The tasks of a run are disjoint, in an order that its seed decides, and grouped as asked for."""
+
+from collections import Counter
+
+import pytest
+
+from flowsteer.errors import ConfigError
+from flowsteer.training.config import DataConfig
+from flowsteer.training.tasks import Schedule, load_tasks
+from training.small import samples
+
+
+def test_kinds_take_turns_and_a_pass_meets_every_task_once():
+    schedule = Schedule(samples(9), 0)
+    first, second = [schedule[row] for row in range(9)], [schedule[row] for row in range(9, 18)]
+    assert [sample.task.type for sample in first] == ["code", "math", "qa"] * 3
+    assert len({sample.task.id for sample in first}) == 9
+    assert Counter(s.task.id for s in first) == Counter(s.task.id for s in second)
+    assert [s.task.id for s in first] != [s.task.id for s in second]
+
+
+def test_the_order_is_the_seeds():
+    ids = [[Schedule(samples(30), seed)[row].task.id for row in range(30)] for seed in (0, 0, 1)]
+    assert ids[0] == ids[1] != ids[2]
+    assert [Schedule(samples(30), 0)[row].task.id for row in (29, 3)] == [ids[0][29], ids[0][3]]
+
+
+def test_peers_are_different_tasks_of_one_kind():
+    schedule = Schedule(samples(36), 0)
+    for row in range(6):
+        peers = schedule.peers(row, 6)
+        assert len({peer.task.id for peer in peers}) == 6
+        assert {peer.task.type for peer in peers} == {("code", "math", "qa")[row % 3]}
+    assert not {p.task.id for p in schedule.peers(0, 6)} & {p.task.id for p in schedule.peers(3, 6)}
+
+
+def test_parts_are_disjoint():
+    data = DataConfig(datasets=("simulated:qa",), tasks=20, validation_tasks=5, test_tasks=7)
+    tasks = load_tasks(data, 0)
+    assert (len(tasks.train), len(tasks.validation), len(tasks.test)) == (20, 5, 7)
+    with pytest.raises(ConfigError, match="share"):
+        load_tasks(DataConfig(datasets=("simulated:qa",), test="train"), 0)
+    assert load_tasks(DataConfig(datasets=("simulated:qa",), tasks=3), 0).validation == ()
