@@ -4,6 +4,12 @@ import ipaddress
 import socket
 import sys
 
+from hypothesis import HealthCheck, settings
+
+# How quick a machine is, or how busy, is no property of the code.
+settings.register_profile("flowsteer", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("flowsteer")
+
 
 def refuse_the_network(event, args):
     """Refuse to connect anywhere but to the loopback (invariant 10); a datagram socket sends nothing by connecting."""
