@@ -110,14 +110,17 @@ def marked_answer(text: str) -> str | None:
 def final_answer(text: str) -> str:
     """The marked answer, else the last sentence (rules 1 to 4); empty only for an empty text.
 
-    >>> final_answer("First we add. The total is 7.")
-    'The total is 7'
+    >>> final_answer("First we add. The total is 7."), final_answer("He has 80. Answer: 2.")
+    ('The total is 7', '2')
     """
     marked = marked_answer(text)
     if marked is not None:
         return marked
     lines = [line for line in without_thinking(text).splitlines() if line.strip()]
-    return tidy(_SENTENCE_END.split(lines[-1].strip())[-1]) if lines else ""
+    if not lines:
+        return ""
+    sentence = _SENTENCE_END.split(lines[-1].strip())[-1]
+    return marked_answer(sentence) or tidy(sentence)  # `… is 80. Answer: 2` marks it within a line
 
 
 def as_number(answer: str) -> Fraction | None:
