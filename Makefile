@@ -24,7 +24,7 @@ $(VENV)/.local: pyproject.toml $(VENV)/.python
 
 $(VENV)/.dev: pyproject.toml $(VENV)/.python
 	@echo "installing FlowSteer with all that its tests need into $(VENV) …"
-	@$(BIN)/python -m pip install --quiet --editable '.[local,procedural,datascience,scale,dev]'
+	@$(BIN)/python -m pip install --quiet --editable '.[local,procedural,datascience,scale,train,dev]'
 	@touch $(VENV)/.local $@
 
 demo: $(VENV)/.local ## a small language model builds and runs workflows on five questions
