@@ -52,7 +52,7 @@ class Plan:
             f"policy: {self.policy}, {self.parameters:,} parameters, {self.trained:,} of them trained",
             f"cold start: {self.scripts:,} scripts" if self.scripts else "no cold start",
             f"{self.steps:,} steps, {self.rollouts:,} rollouts of at most {self.most_tokens:,} tokens in all",
-            f"tasks: {self.train_tasks:,} to learn on, {self.validation_tasks:,} to validate, {self.test_tasks:,} to test",
+            f"tasks: {self.train_tasks:,} to learn, {self.validation_tasks:,} to validate, {self.test_tasks:,} to test",
             f"memory for weights, gradients, optimiser and reference: {self.gigabytes:.2f} GB, activations apart",
         )
 

@@ -117,6 +117,8 @@ def load_policy(name: str, task_chars: int = TASK_CHARS, dtype: str = "float32")
             f"the policy {name!r} cannot be loaded: {str(error).splitlines()[0]}",
             f"{TINY}, {EMBEDDED}, a folder with config.json, or a name on the hub",
         ) from error
+    if name == EMBEDDED:
+        _forget_quantisation(model)
     compact = getattr(model.config, KIND, "chat") == "compact"
     return Policy(model, tokenizer, CompactView() if compact else ChatView(tokenizer, task_chars))
 
@@ -131,6 +133,13 @@ def located(name: str) -> tuple[str, dict[str, Any]]:
     if not file.is_file():
         raise ConfigError(f"the embedded model is not here: {file}", f"flowsteer models pull {EMBEDDED}")
     return str(file.parent), {"gguf_file": file.name}
+
+
+def _forget_quantisation(model: "PreTrainedModel") -> None:
+    """The weights out of a GGUF file are plain numbers once loaded; left marked as quantised they could not learn."""
+    model.__dict__["hf_quantizer"] = None
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
 
 
 def with_adapters(model: "PreTrainedModel | PeftModel", rank: int, alpha: int) -> "PeftModel":

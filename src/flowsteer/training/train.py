@@ -14,7 +14,7 @@ import torch
 from transformers.utils import logging as transformers_logging
 
 from flowsteer.datasets.base import Sample
-from flowsteer.errors import RunError
+from flowsteer.errors import FlowSteerError, RunError
 from flowsteer.evaluation.evaluate import open_grader
 from flowsteer.runs.events import event_to_json
 from flowsteer.runs.folder import RunFolder
@@ -90,6 +90,10 @@ def train(
             arena = runner.run(_open(config, stack))
             run = _Run(config, folder, runner, arena, tasks, on_stage)
             return run.all(resume, on_step)
+        except FlowSteerError:
+            if not (path / START).exists():
+                folder.discard_if_new()
+            raise
         finally:
             runner.run(stack.aclose())
 
@@ -132,27 +136,31 @@ class _Run:
         return result
 
     def _start(self) -> Policy:
-        """The policy that RL begins with. A cold start is saved and loaded: TRL takes its reference from there."""
-        config, saved = self._config, self._folder.path / START
-        if not config.warmup.episodes:
-            return load_policy(config.policy.name, config.policy.task_chars, config.policy.dtype)
+        """The policy that RL begins with.
+
+        Unless it gets adapters, whose base is the reference, it is saved and loaded: TRL reads the reference there.
+        """
+        asked, saved = self._config.policy, self._folder.path / START
+        if asked.lora_rank and not self._config.warmup.episodes:
+            return load_policy(asked.name, asked.task_chars, asked.dtype)
         if not saved.exists():
             with self._stage("coldstart"):
-                policy = self._warmed_up()
+                policy = self._made()
                 unfinished = saved.with_suffix(".unfinished")
                 policy.save(unfinished)
                 unfinished.rename(saved)
-        return load_policy(str(saved), config.policy.task_chars, config.policy.dtype)
+        return load_policy(str(saved), asked.task_chars, asked.dtype)
 
-    def _warmed_up(self) -> Policy:
-        config, tiny = self._config, self._config.policy.name == TINY
-        policy = None if tiny else load_policy(config.policy.name, config.policy.task_chars, config.policy.dtype)
+    def _made(self) -> Policy:
+        """The policy asked for, after its cold start if there is to be one."""
+        config, asked, count = self._config, self._config.policy, self._config.warmup.episodes
+        policy = None if asked.name == TINY else load_policy(asked.name, asked.task_chars, asked.dtype)
         view = CompactView() if policy is None else policy.view
-        count = config.warmup.episodes
         dialogues = self._runner.run(play_scripts(self._arena, view, self._schedule, count, config.seed))
         if policy is None:
             policy = make_tiny((dialogue.text for dialogue in dialogues), config.seed)
-        learn(policy, [to_buffer(dialogue, policy) for dialogue in dialogues], c.warmup_of(config), config.seed)
+        if dialogues:
+            learn(policy, [to_buffer(dialogue, policy) for dialogue in dialogues], c.warmup_of(config), config.seed)
         return policy
 
     def _adapted(self, policy: Policy) -> Policy:

@@ -1,0 +1,104 @@
+"""`flowsteer train`: from a file to a policy, and every mistake is one clear message."""
+
+import json
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+pytest.importorskip("torch", reason="needs the extra: pip install 'flowsteer[train]'")
+pytest.importorskip("trl", reason="needs the extra: pip install 'flowsteer[train]'")
+
+from flowsteer.cli.train import train
+
+SHORT = """
+[data]
+datasets = ["simulated:math"]
+tasks = 10
+test_tasks = 2
+[canvas]
+max_turns = 2
+min_steps = 1
+needs = []
+needs_structure = false
+[warmup]
+episodes = 8
+batch = 8
+[sampler]
+turn_tokens = 8
+episode_tokens = 128
+[update]
+steps = 1
+groups = 1
+group = 2
+threads = 1
+"""
+
+app = typer.Typer(pretty_exceptions_enable=False)
+app.command()(train)
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "short.toml"
+    path.write_text(SHORT)
+    return path
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+
+
+def test_json_ends_with_one_object(file, tmp_path):
+    done = run(file, "--run", tmp_path / "run", "--json")
+    assert done.exit_code == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["steps"] == 1
+    assert result["seconds"]["training"] > 0
+    for part in ("before", "after"):
+        assert {"accuracy", "gate_open", "valid", "finished", "turns", "operators"} <= set(result[part])
+    assert json.loads((tmp_path / "run" / "result.json").read_text())["after"] == result["after"]
+
+    again = run(file, "--run", tmp_path / "run")
+    assert again.exit_code == 1
+    assert "--resume" in again.stderr
+    resumed = run(file, "--run", tmp_path / "run", "--resume")
+    assert resumed.exit_code == 0, resumed.stderr
+    assert "before" in resumed.stdout
+    assert str(tmp_path / "run" / "policy") in resumed.stderr
+
+
+def test_a_dry_run_does_nothing_but_count(file, tmp_path):
+    done = run(file, "--dry-run", "--json", "--run", tmp_path / "run", "--set", "update.steps=7")
+    plan = json.loads(done.stdout)
+    assert (plan["steps"], plan["rollouts"], plan["train_tasks"], plan["test_tasks"]) == (7, 14, 10, 2)
+    assert not (tmp_path / "run").exists()
+    assert "7 steps, 14 rollouts" in run(file, "--dry-run", "--set", "update.steps=7").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--set", "update.stepps=1"], "update.stepps: unknown key"),
+        (["--resume"], "--run DIR"),
+        (["--set", "data.datasets=['nothing']"], "no dataset 'nothing'"),
+    ],
+)
+def test_mistakes_are_one_message_and_exit_2(file, arguments, said):
+    done = run(file, *arguments)
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    done = run(tmp_path / "none.toml")
+    assert done.exit_code == 2
+    assert "cannot be read" in done.stderr
+
+
+def test_a_folder_is_not_made_for_a_run_that_cannot_start(file, tmp_path):
+    done = run(file, "--run", tmp_path / "run", "--set", "policy.name=/no/such/model", "--set", "warmup.episodes=0")
+    assert done.exit_code == 2
+    assert "cannot be loaded" in done.stderr
+    assert not (tmp_path / "run").exists()
