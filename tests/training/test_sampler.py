@@ -68,7 +68,9 @@ async def test_text_and_tokens_of_a_turn_agree():
         said = tiny().decode(own)
         assert said.replace("<end>", "") == "".join(text for text, _, _ in seat.heard)
         canvas = [token for token, mask in zip(buffer.ids, buffer.mask, strict=True) if not mask]
-        assert tiny().decode(canvas) == "ok node_1 | left 3\n" * 2
+        ends = ["<end>" if cut else "" for _, cut, _ in seat.heard[:-1]]
+        assert tiny().decode(canvas) == "".join(f"{end}ok node_1 | left 3\n" for end in ends)
+        assert [bool(end) for end in ends] == [tokens == 10 for _, _, tokens in seat.heard[:-1]]
 
 
 async def test_greedy_is_the_most_probable_token():

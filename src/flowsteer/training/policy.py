@@ -137,7 +137,7 @@ def located(name: str) -> tuple[str, dict[str, Any]]:
 
 def _forget_quantisation(model: "PreTrainedModel") -> None:
     """The weights out of a GGUF file are plain numbers once loaded; left marked as quantised they could not learn."""
-    model.__dict__["hf_quantizer"] = None
+    vars(model).update(hf_quantizer=None, is_quantized=False)
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
 

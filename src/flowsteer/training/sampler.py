@@ -191,10 +191,10 @@ class _Row:
         reply, self.waits = self.waits.result(), None
         if reply is None:
             return
-        tokens = self._policy.encode(reply)
+        last, end = self.buffer.ids[-1], self._policy.end
+        tokens = [*([] if last == end else [end]), *self._policy.encode(reply)]  # the canvas ends a turn that was cut
         if len(self.buffer) + len(tokens) >= self._limits.episode_tokens:
             self.waits = asyncio.create_task(self._seat.full())
             return
-        last = self.buffer.ids[-1]
         self.buffer.said(tokens)
         self.pending, self.sampling, self._turn = [last, *tokens], True, 0
