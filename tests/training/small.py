@@ -76,5 +76,5 @@ def warmed_up():
     dialogues, losses = asyncio.run(played()), []
     policy = make_tiny((dialogue.text for dialogue in dialogues), seed=1)
     buffers = [to_buffer(dialogue, policy) for dialogue in dialogues]
-    learn(policy, buffers, WarmupSettings(160, 4, 8, 4e-3), 0, lambda update, updates, loss: losses.append(loss))
+    learn(policy, buffers, WarmupSettings(4, 8, 4e-3), 0, lambda update, updates, loss: losses.append(loss))
     return policy, dialogues, losses

@@ -8,9 +8,14 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch", reason="needs the extra: pip install 'flowsteer[train]'")
 
+from flowsteer.canvas.episode import run_episode  # noqa: E402
 from flowsteer.director.parse import parse_action  # noqa: E402
+from flowsteer.director.random import RandomDirector  # noqa: E402
+from flowsteer.errors import ConfigError  # noqa: E402
+from flowsteer.execution.memo import Memo  # noqa: E402
+from flowsteer.runs.folder import RunFolder  # noqa: E402
 from flowsteer.training.buffer import Limits  # noqa: E402
-from flowsteer.training.coldstart import play_scripts, to_buffer  # noqa: E402
+from flowsteer.training.coldstart import play_scripts, read_recorded, to_buffer  # noqa: E402
 from flowsteer.training.measure import measure  # noqa: E402
 from flowsteer.training.policy import load_policy  # noqa: E402
 from flowsteer.training.rollout import Group, play  # noqa: E402
@@ -18,6 +23,7 @@ from flowsteer.training.tasks import Schedule  # noqa: E402
 from flowsteer.training.view import CompactView  # noqa: E402
 from flowsteer.training.vocabulary import TAGS, train_tokenizer  # noqa: E402
 from flowsteer.training.warmup import FREE, Script  # noqa: E402
+from flowsteer.workflow.edits import Finish  # noqa: E402
 from training.small import CORPUS, arena, samples, tiny, warmed_up  # noqa: E402
 
 COUNT = 150
@@ -84,6 +90,26 @@ def test_a_dialogue_is_the_same_as_tokens():
         assert policy.decode([*buffer.prompt, *buffer.ids]) == dialogue.text
         own = policy.decode(token for token, mask in zip(buffer.ids, buffer.mask, strict=True) if mask)
         assert own == "".join(f"{said}<end>" for said, _ in dialogue.turns)
+
+
+async def test_recorded_episodes_teach_as_scripts_do(tmp_path):
+    """Of a recorded run the whole, finished, faultless episodes on training tasks are taken, and nothing else."""
+    director, train = RandomDirector(), samples(6)
+    async with arena(max_turns=12) as place:
+        with RunFolder.create(tmp_path / "run", {}) as folder:
+            for sample in [*train, *samples(2, "test")]:
+                writer = folder.begin(sample.task.id)
+                canvas = place.open(sample, writer.emit, 0, Memo())
+                await run_episode(canvas, director, writer.emit, sample.task.id)
+                writer.commit({})
+        whole = [e for e in folder.entries if e in {s.task.id for s in train} and folder.events(e)[-1].finished]
+        dialogues = read_recorded(tmp_path / "run", place, CompactView(), train)
+        assert len(dialogues) == len(whole) > 0
+        for dialogue in dialogues:
+            assert parse_action(dialogue.turns[-1][0]) == Finish()
+            assert all(answer.startswith("ok") for _, answer in dialogue.turns[:-1])
+        with pytest.raises(ConfigError, match="no episode to learn from"):
+            read_recorded(tmp_path / "run", place, CompactView(), samples(3, "validation"))
 
 
 def test_a_cold_start_teaches_the_language():

@@ -91,6 +91,13 @@ def test_mistakes_are_one_message_and_exit_2(file, arguments, said):
     assert "Traceback" not in done.stderr
 
 
+def test_a_warm_up_run_that_is_none(file, tmp_path):
+    done = run(file, "--run", tmp_path / "run", "--warmup", tmp_path / "none")
+    assert done.exit_code == 1
+    assert "is not a run folder" in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_file_that_is_not_there(tmp_path):
     done = run(tmp_path / "none.toml")
     assert done.exit_code == 2

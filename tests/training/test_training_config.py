@@ -52,7 +52,7 @@ def test_overrides_are_toml_values_and_win():
     )
     assert (config.update.steps, rewards_of(config).variant, config.seed) == (3, "answer", 7)
     assert setup_of(config).caps.calls == 10
-    assert warmup_of(config).episodes == 1500
+    assert warmup_of(config).batch == config.warmup.batch == 8
 
 
 @pytest.mark.parametrize(

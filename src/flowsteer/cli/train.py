@@ -26,6 +26,9 @@ def train(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting, such as update.steps=20; repeat.")
     ] = None,
     run: o.RunDir = None,
+    warmup: Annotated[
+        Path | None, typer.Option("--warmup", help="Run folder with episodes to learn from before RL.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --run.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
     json: o.Json = False,
@@ -33,7 +36,7 @@ def train(
     """Train a Director by CWRPO on the canvas; its policy, metrics and every episode go to the run folder."""
     from flowsteer.training.config import load_training
 
-    config = load_training(file, settings or [])
+    config = load_training(file, [*(settings or []), *([f"warmup.run={warmup}"] if warmup else [])])
     _check_extra()
     if dry_run:
         _dry_run(config, json)

@@ -6,16 +6,26 @@ what the canvas says, with the loss on its own turns only.
 
 import asyncio
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
 from flowsteer.canvas.director import Turn
 from flowsteer.datasets.base import Sample
 from flowsteer.director.render import render_action
+from flowsteer.errors import ConfigError
 from flowsteer.execution.memo import Memo
-from flowsteer.runs.events import ignore
+from flowsteer.runs.events import (
+    EditRejected,
+    EpisodeEnded,
+    EpisodeStarted,
+    FeedbackGiven,
+    TurnTaken,
+    ignore,
+)
+from flowsteer.runs.folder import RunFolder
 from flowsteer.session import seed_of
 from flowsteer.training.buffer import Buffer
 from flowsteer.training.policy import Policy
@@ -73,6 +83,42 @@ async def _play(arena: Arena, view: View, sample: Sample, seed: int) -> Dialogue
         step = await canvas.step(Turn(said, action))
         turns.append((said, "" if canvas.done else view.answer(step.feedback)))
     return Dialogue(opening, tuple(turns))
+
+
+def read_recorded(run: Path, arena: Arena, view: View, samples: Iterable[Sample]) -> list[Dialogue]:
+    """Dialogues out of a run that was recorded by any Director, such as a strong LLM.
+
+    Only episodes on training tasks are taken, and of these only those in which the Director finished and every turn
+    was accepted: a policy copies all that it is shown.
+
+    Args:
+        run: The run folder.
+        arena: Whose canvases the policy will play on; they make the opening.
+        view: What the policy reads.
+        samples: Training tasks.
+
+    Raises:
+        RunError: It is no run folder.
+        ConfigError: It holds no such episode.
+    """
+    record, by_id, found = RunFolder.read(run), {sample.task.id: sample for sample in samples}, []
+    for episode in record.entries:
+        events = record.events(episode)
+        started = next(event for event in events if isinstance(event, EpisodeStarted))
+        sample = by_id.get(started.task.get("id", ""))
+        ended = next(event for event in events if isinstance(event, EpisodeEnded))
+        if sample is None or not ended.finished or any(isinstance(event, EditRejected) for event in events):
+            continue
+        said = [event.text for event in events if isinstance(event, TurnTaken)]
+        told = [view.answer(event.text) for event in events if isinstance(event, FeedbackGiven)]
+        opening = view.opening(arena.open(sample, ignore, 0, Memo()).observe())
+        found.append(Dialogue(opening, tuple(zip(said, [*told[:-1], ""], strict=True))))
+    if not found:
+        raise ConfigError(
+            f"{run} holds no episode to learn from",
+            "it must have finished episodes without a rejected turn, on tasks that are trained on",
+        )
+    return found
 
 
 def to_buffer(dialogue: Dialogue, policy: Policy) -> Buffer:

@@ -96,12 +96,26 @@ class RewardConfig(Strict):
 
 
 class WarmupConfig(Strict):
-    """The cold start; see `flowsteer.training.coldstart.WarmupSettings`. No scripts, no cold start."""
+    """The cold start: on scripts, on recorded episodes, or on both; on neither there is none.
 
+    Attributes:
+        run: A run folder with episodes of any Director to learn from.
+        episodes: Scripts to play.
+        epochs: Times each episode is learned from.
+        batch: Episodes an update.
+        learning_rate: Its peak.
+    """
+
+    run: Path | None = None
     episodes: int = Field(default=0, ge=0)
     epochs: int = Field(default=1, ge=1)
     batch: int = Field(default=16, ge=1)
     learning_rate: float = Field(default=3e-3, gt=0)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is a cold start."""
+        return bool(self.episodes or self.run)
 
 
 class SamplerConfig(Strict):
@@ -192,7 +206,7 @@ class TrainingConfig(Strict):
 
     @model_validator(mode="after")
     def _can_start(self) -> Self:
-        if self.policy.name == "tiny" and not self.warmup.episodes:
+        if self.policy.name == "tiny" and not self.warmup.wanted:
             raise ValueError("a tiny policy needs a cold start: set warmup.episodes, such as 1500")
         if self.update.validate_every and not self.data.validation_tasks:
             raise ValueError("update.validate_every needs tasks: set data.validation_tasks, such as 20")
@@ -252,7 +266,7 @@ def rewards_of(config: TrainingConfig) -> RewardSettings:
 
 def warmup_of(config: TrainingConfig) -> WarmupSettings:
     """The cold start."""
-    return WarmupSettings(**config.warmup.model_dump())
+    return WarmupSettings(config.warmup.epochs, config.warmup.batch, config.warmup.learning_rate)
 
 
 def limits_of(config: TrainingConfig) -> Limits:

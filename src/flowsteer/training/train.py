@@ -21,7 +21,7 @@ from flowsteer.runs.folder import RunFolder
 from flowsteer.session import open_session
 from flowsteer.training import config as c
 from flowsteer.training.buffer import Limits
-from flowsteer.training.coldstart import learn, play_scripts, to_buffer
+from flowsteer.training.coldstart import learn, play_scripts, read_recorded, to_buffer
 from flowsteer.training.measure import accuracy_by_type, measure, summary, usual_workflows
 from flowsteer.training.policy import TINY, Policy, load_policy, make_tiny, with_adapters
 from flowsteer.training.rollout import Arena, Group, Rollout, play
@@ -141,7 +141,7 @@ class _Run:
         Unless it gets adapters, whose base is the reference, it is saved and loaded: TRL reads the reference there.
         """
         asked, saved = self._config.policy, self._folder.path / START
-        if asked.lora_rank and not self._config.warmup.episodes:
+        if asked.lora_rank and not self._config.warmup.wanted:
             return load_policy(asked.name, asked.task_chars, asked.dtype)
         if not saved.exists():
             with self._stage("coldstart"):
@@ -153,10 +153,13 @@ class _Run:
 
     def _made(self) -> Policy:
         """The policy asked for, after its cold start if there is to be one."""
-        config, asked, count = self._config, self._config.policy, self._config.warmup.episodes
+        config, asked, warmup = self._config, self._config.policy, self._config.warmup
         policy = None if asked.name == TINY else load_policy(asked.name, asked.task_chars, asked.dtype)
         view = CompactView() if policy is None else policy.view
-        dialogues = self._runner.run(play_scripts(self._arena, view, self._schedule, count, config.seed))
+        scripts = play_scripts(self._arena, view, self._schedule, warmup.episodes, config.seed)
+        dialogues = self._runner.run(scripts)
+        if warmup.run is not None:
+            dialogues += read_recorded(warmup.run, self._arena, view, self._tasks.train)
         if policy is None:
             policy = make_tiny((dialogue.text for dialogue in dialogues), config.seed)
         if dialogues:

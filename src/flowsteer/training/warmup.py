@@ -32,13 +32,11 @@ class WarmupSettings:
     """How the cold start learns.
 
     Attributes:
-        episodes: Scripts to play.
         epochs: Times each is learned from.
         batch: Episodes an update.
         learning_rate: Its peak; a short rise, then a cosine to zero.
     """
 
-    episodes: int = 1500
     epochs: int = 1
     batch: int = 16
     learning_rate: float = 3e-3
