@@ -7,6 +7,9 @@ import pytest
 from flowsteer.errors import ConfigError
 from flowsteer.training.config import DataConfig
 from flowsteer.training.tasks import Schedule, load_tasks
+
+pytest.importorskip("torch", reason="needs the extra: pip install 'flowsteer[train]'")
+
 from training.small import samples
 
 

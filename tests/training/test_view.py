@@ -15,6 +15,7 @@ from flowsteer.training.view import CompactView, compact, features
 
 async def told(words, kind="math"):
     """The compact feedback after each of these turns on a real canvas."""
+    pytest.importorskip("torch", reason="needs the extra: pip install 'flowsteer[train]'")
     from training.small import arena
 
     answers = []
