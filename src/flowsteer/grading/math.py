@@ -117,8 +117,11 @@ async def equivalent(gold: str, answer: str, workers: MathWorkers) -> bool:
 
 
 def _spelling(text: str) -> str:
-    """The text without spaces, case and braces around single characters, for comparing words and option values."""
-    bare = re.sub(r"(?<=[A-Za-z])\.", "", re.sub(r"\s+", "", text))
+    """The text without case, braces around single characters and spaces, for comparing words and option values.
+
+    A space between digits stays: `1 1/2` is not `11/2`.
+    """
+    bare = re.sub(r"(?<=[A-Za-z])\.", "", re.sub(r"(?<!\d)\s+|\s+(?!\d)", "", text))
     return re.sub(r"\{(\w)\}", r"\1", bare).rstrip(".").casefold()
 
 

@@ -4,13 +4,14 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
-_DIGITS = r"(?:\d{1,3}(?:(?:,| , )\d{3})+|\d{1,60})"
+_DIGITS = r"(?:\d{1,3}(?:(?:,| , | )\d{3})+|\d{1,60})"
 _DECIMAL = rf"(?:{_DIGITS}(?:\.\d{{0,60}})?|\.\d{{1,60}})"
 _LATEX = rf"\\frac\{{\s*(?P<top>-?{_DIGITS})\s*\}}\{{\s*(?P<bottom>{_DIGITS})\s*\}}"
 _FRACTION = rf"(?:(?P<whole>{_DIGITS})[ -]?)?{_LATEX}"
 _SLASH = rf"(?:(?P<whole2>{_DIGITS})\s)?(?P<top2>{_DECIMAL})\s*/\s*(?P<bottom2>{_DECIMAL})"
 _NUMBER = re.compile(
-    rf"(?P<sign>[+-]?)\s*(?P<money>[$€£]|rs\s?\.?)?\s*(?P<sign2>[+-]?)\s*(?:{_FRACTION}|{_SLASH}|(?P<decimal>{_DECIMAL}))"
+    r"(?P<sign>[+-]?)\s*(?P<money>[$€£]|rs\s?\.?)?\s*(?P<sign2>[+-]?)\s*"
+    rf"(?:{_FRACTION}|{_SLASH}|(?P<decimal>{_DECIMAL}(?:e[+-]?\d{{1,3}})?))"
     r"(?:\s*(?P<percent>%|percent\b))?(?P<unit>.*)",
     re.IGNORECASE,
 )
