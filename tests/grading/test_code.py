@@ -72,6 +72,7 @@ def mbpp(tests, name="f", public=None):
         BODY,
         BODY.strip(),
         f"{PROMPT}{BODY}",
+        f"\ufeff{PROMPT}{BODY}",
         f"def area(radius):\n{BODY}",
         f"Here it is:\n```python\ndef area(radius):\n{BODY}\n```\nDone.",
         f"```\n{BODY}\n```",

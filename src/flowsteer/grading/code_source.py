@@ -37,7 +37,7 @@ def solution_source(sample: Sample, answer: str) -> str:
     """
     if len(answer) > MAX_CHARS:
         return ""
-    task, text = sample.task, without_thinking(answer)
+    task, text = sample.task, without_thinking(answer.removeprefix("\ufeff"))
     if isinstance(sample.reference.tests, ProgramTests):
         return extract_code(text) if "```" in text else _THINKING.sub("", answer).strip("\n").rstrip()
     code = extract_code(text, task.entry_point)
