@@ -39,6 +39,9 @@ def test_a_file_of_ones_own_is_a_dataset(tmp_path):
     ("line", "complaint"),
     [
         ("{", "own.jsonl, line 2 is not JSON"),
+        ("[" * 100_000, "own.jsonl, line 2 is not JSON"),
+        ('{"id": ' + "4" * 5000 + "}", "own.jsonl, line 2 is not JSON"),
+        (json.dumps(row(answer={"value": 1})), "line 2: the answer is not a text, a number or a list of them"),
         ("[1]", "line 2 is not a JSON object but list"),
         (json.dumps({"id": "1", "type": "math"}), "line 2 has no text under 'question'"),
         (json.dumps(row(type="maths")), "line 2: type 'maths' is not one of math, qa, code"),
@@ -49,6 +52,22 @@ def test_a_file_of_ones_own_is_a_dataset(tmp_path):
 def test_a_bad_line_is_named(tmp_path, line, complaint):
     path = write(tmp_path / "own.jsonl", row(1), line)
     with pytest.raises(ConfigError, match=complaint.replace("[", r"\[")):
+        list(read_samples(path))
+
+
+def test_files_of_other_editors_and_numbers_are_read(tmp_path):
+    path = tmp_path / "own.jsonl"
+    lines = [json.dumps(row(1, answer=2)), json.dumps(row(2, id=7, answer=[3, "three", 3.5]))]
+    path.write_bytes("\r\n".join(lines).encode("utf-8-sig"))
+    samples = load_samples(str(path))
+    assert [one.reference.answers for one in samples] == [("2",), ("3", "three", "3.5")]
+    assert samples[1].task.id == "7"
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path):
+    path = tmp_path / "own.jsonl"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match=r"cannot read .*own\.jsonl"):
         list(read_samples(path))
 
 

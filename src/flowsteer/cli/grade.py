@@ -1,6 +1,6 @@
 """`flowsteer validate`: graders on their own gold answers; `flowsteer grade`: answers from anywhere."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,13 +26,12 @@ def validate(
     """Grade every gold answer of a dataset; exit with 1 if one is not right."""
     import asyncio
 
-    from flowsteer.datasets.registry import load_samples
     from flowsteer.evaluation.evaluate import open_grader
     from flowsteer.grading.validate import validate as run
 
     async def all_of_them() -> dict[str, Any]:
         async with open_grader() as grade:
-            return {name: await run(load_samples(name, split, limit, data=data), grade) for name in datasets}
+            return {name: await run(_at_most(limit, name, split, data), grade) for name in datasets}
 
     found = asyncio.run(all_of_them())
     if json:
@@ -48,6 +47,16 @@ def validate(
         raise typer.Exit(1)
 
 
+def _at_most(limit: int | None, name: str, split: str, data: Path | None) -> "list[Sample]":
+    """Samples of a dataset: `limit` of them, or all where there are fewer."""
+    from flowsteer.datasets.registry import generated, load_samples
+    from flowsteer.datasets.splits import shuffled
+
+    if limit is None or generated(name):
+        return load_samples(name, split, limit, data=data)
+    return shuffled(load_samples(name, split, data=data))[:limit]
+
+
 def _counts(result: Any) -> dict[str, Any]:
     names = ("n", "correct", "wrong", "unscorable", "no_reference")
     faults = [{"id": name, "reason": reason} for name, reason in result.faults]
@@ -60,14 +69,19 @@ def grade(
     answers: Annotated[Path, typer.Option("--answers", help="JSONL file of {id, answer}.")],
     json: o.Json = False,
 ) -> None:
-    """Grade answers from anywhere, with the graders of training and evaluation."""
+    """Grade answers from anywhere, with the graders of training and evaluation.
+
+    An answer is text or a number; null is no answer. Each line is graded, also
+    when several answer one task.
+    """
     import asyncio
 
     from flowsteer.datasets.local import read_samples
+    from flowsteer.datasets.splits import take
     from flowsteer.evaluation.evaluate import open_grader
     from flowsteer.grading.validate import in_parallel
 
-    samples = {sample.task.id: sample for sample in read_samples(tasks)}
+    samples = {sample.task.id: sample for sample in take(read_samples(tasks), None)}
     pairs = [(_sample(samples, row, tasks), row) for row in _rows(answers)]
 
     async def all_of_them() -> list[Any]:
@@ -90,6 +104,7 @@ def grade(
         "n": len(items),
         "correct": sum(item["correct"] is True for item in items),
         "unscorable": len(items) - len(scores),
+        "missing": len(samples.keys() - {row["id"] for _, row in pairs}),
         "mean": sum(scores) / len(scores) if scores else None,
     }
     if json:
@@ -98,37 +113,28 @@ def grade(
     for item in items:
         verdict = {True: "right", False: "wrong", None: "unscorable"}[item["correct"]]
         typer.echo(f"{item['id']}: {verdict}{'' if not item['reason'] else ' (' + item['reason'] + ')'}")
-    typer.echo(f"{total['correct']} of {total['n']} right, {total['unscorable']} unscorable")
+    missing = f", {total['missing']} tasks without an answer" if total["missing"] else ""
+    typer.echo(f"{total['correct']} of {total['n']} right, {total['unscorable']} unscorable{missing}")
 
 
 def _rows(path: Path) -> Iterator[dict[str, str]]:
-    """The `{id, answer}` lines of a file.
+    """The `{id, answer}` lines of a file, as texts: a number as it is written, null as an empty answer.
 
     Raises:
         ConfigError: The file cannot be read, or a line is something else.
     """
-    import json
+    from flowsteer.datasets.jsonl import read_objects
 
-    try:
-        lines: Iterable[str] = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the answers {path}: {error}", "--answers FILE.jsonl") from error
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise ConfigError(f"{path}, line {number} is not JSON: {error}") from error
-        if not isinstance(row, dict) or not isinstance(row.get("id"), str) or not isinstance(row.get("answer"), str):
+    for where, row in read_objects(path, numbers_as_text=True):
+        answer = "" if "answer" in row and row["answer"] is None else row.get("answer")
+        if not isinstance(row.get("id"), str) or not isinstance(answer, str):
             hint = '{"id": "gsm8k/test/0000", "answer": "18"}'
-            raise ConfigError(f"{path}, line {number} is not an object with the texts id and answer", hint)
-        yield row
+            raise ConfigError(f"{where} is not an object with the texts id and answer", hint)
+        yield {"id": row["id"], "answer": answer}
 
 
 def _sample(samples: "dict[str, Sample]", row: dict[str, str], tasks: Path) -> "Sample":
     if row["id"] not in samples:
-        raise ConfigError(
-            f"{tasks} has no task {row['id']!r}", f"its {len(samples)} ids begin with {next(iter(samples), '')}"
-        )
+        hint = f"one of its {len(samples)} ids is {next(iter(samples))!r}" if samples else "the file holds no task"
+        raise ConfigError(f"{tasks} has no task {row['id']!r}", hint)
     return samples[row["id"]]

@@ -1,10 +1,10 @@
 """Datasets in JSON Lines files: a line is a plain row (`flowsteer.datasets.rows`) or one of the authors' rows."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from flowsteer.datasets.base import Sample
+from flowsteer.datasets.jsonl import read_objects
 from flowsteer.datasets.released import is_released, plain_row
 from flowsteer.datasets.rows import sample_from_row
 from flowsteer.errors import ConfigError
@@ -18,18 +18,8 @@ def read_samples(path: Path) -> Iterator[Sample]:
     """
     if not path.is_file():
         raise ConfigError(f"there is no file {path}", _hint(path.parent))
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            where = f"{path.name}, line {number}"
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise ConfigError(f"{where} is not JSON: {error}") from error
-            if not isinstance(row, dict):
-                raise ConfigError(f"{where} is not a JSON object but {type(row).__name__}")
-            yield sample_from_row(plain_row(row, number) if is_released(row) else row, where)
+    for number, (where, row) in enumerate(read_objects(path), start=1):
+        yield sample_from_row(plain_row(row, number) if is_released(row) else row, where)
 
 
 def stems(folder: Path) -> list[str]:

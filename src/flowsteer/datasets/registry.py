@@ -59,7 +59,7 @@ def load_samples(
     """
     if name.endswith(".jsonl"):
         return take(read_samples(Path(name)), n, seed)
-    if data is not None and not _endless(name):
+    if data is not None and not generated(name):
         return take(_from_folder(name, data), n, seed)
     dataset = find_dataset(name)
     if split not in dataset.splits:
@@ -93,7 +93,8 @@ def dataset_names() -> list[str]:
     return sorted({*BUILT_IN, *(entry.name for entry in entry_points(group=GROUP))})
 
 
-def _endless(name: str) -> bool:
+def generated(name: str) -> bool:
+    """Whether a dataset is made here, so that it has as many samples as asked for."""
     return name.partition(":")[0] in ("simulated", "procedural")
 
 

@@ -54,6 +54,8 @@ def sample_from_row(row: Row, where: str = "a row") -> Sample:
     >>> sample_from_row({"id": "1", "type": "math", "question": "1 + 1?", "answer": "2"}).task.answer_form
     'the final value or expression alone'
     """
+    if _is_number(row.get("id")):
+        row = {**row, "id": str(row["id"])}
     for key in ("id", "question", "type"):
         if not isinstance(row.get(key), str) or not row[key]:
             raise ConfigError(
@@ -78,7 +80,7 @@ def sample_from_row(row: Row, where: str = "a row") -> Sample:
         public_tests=public,
         answer_form=_answer_form(row, tests),
     )
-    return Sample(task, _reference(row, tests))
+    return Sample(task, _reference(row, tests, where))
 
 
 def _answer_form(row: Row, tests: HiddenTests | None) -> str:
@@ -89,7 +91,7 @@ def _answer_form(row: Row, tests: HiddenTests | None) -> str:
     return _FORMS.get(row.get("dataset") or "", _TYPE_FORMS[row["type"]])
 
 
-def _reference(row: Row, tests: HiddenTests | None) -> Reference:
+def _reference(row: Row, tests: HiddenTests | None, where: str) -> Reference:
     meta = dict(row.get("meta") or {}) | {"license": row.get("license") or ""}
     options = {str(letter).lower(): str(value) for letter, value in (meta.get("options") or {}).items()}
     if row.get("dataset") == "mathqa" and not options:
@@ -99,12 +101,24 @@ def _reference(row: Row, tests: HiddenTests | None) -> Reference:
         body = answer if isinstance(answer, str) else ""
         whole = f"{row['prompt_code']}{body}" if body and row.get("dataset") == "humaneval" else body
         return Reference(solution=whole, tests=tests, meta=meta)
-    accepted = () if answer is None else (answer,) if isinstance(answer, str) else tuple(answer)
+    accepted = _accepted(answer, where)
     if row["type"] == "math":
-        accepted = tuple(text for text in accepted if str(text).strip())
+        accepted = tuple(text for text in accepted if text.strip())
     elif not accepted and meta.get("is_impossible"):
         accepted = ("",)
-    return Reference(answers=tuple(str(text) for text in accepted), options=options, meta=meta)
+    return Reference(answers=accepted, options=options, meta=meta)
+
+
+def _accepted(answer: Any, where: str) -> tuple[str, ...]:
+    """The accepted answers: one text or number, a list of them, or none."""
+    found = answer if isinstance(answer, list | tuple) else () if answer is None else (answer,)
+    if not all(isinstance(one, str) or _is_number(one) for one in found):
+        raise ConfigError(f"{where}: the answer is not a text, a number or a list of them: {str(answer)[:80]}")
+    return tuple(str(one) for one in found)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _hidden_tests(row: Row) -> HiddenTests | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flowsteer.datasets.hub import SOURCES
-from flowsteer.datasets.registry import ENDLESS_DEFAULT, find_dataset
+from flowsteer.datasets.registry import ENDLESS_DEFAULT, find_dataset, generated
 from flowsteer.evaluation.baselines import HAND_MADE
 from flowsteer.evaluation.config import EvaluationConfig
 from flowsteer.evaluation.design import Designer, FixedBest
@@ -13,7 +13,7 @@ from flowsteer.evaluation.one_turn import OneTurnSystem
 from flowsteer.evaluation.search import Search
 from flowsteer.evaluation.specs import parse_systems
 from flowsteer.evaluation.systems import DirectorSystem, System, WorkflowSystem
-from flowsteer.evaluation.tasks import generated, label_of, needed_for_validation, samples_of
+from flowsteer.evaluation.tasks import label_of, needed_for_validation, samples_of
 from flowsteer.workflow.dsl import parse_dsl
 from flowsteer.workflow.nodes import Conditional, Loop, Sequence, Step, Workflow, child_sequences
 

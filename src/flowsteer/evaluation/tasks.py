@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flowsteer.datasets.base import Sample
-from flowsteer.datasets.registry import find_dataset, load_samples
+from flowsteer.datasets.registry import find_dataset, generated, load_samples
 from flowsteer.datasets.splits import check_disjoint, overlap, shuffled
 from flowsteer.errors import ConfigError
 from flowsteer.evaluation.config import EvaluationConfig
@@ -63,11 +63,6 @@ def validation_split(name: str, config: EvaluationConfig) -> str | None:
         return None
     splits = [split for split in ("validation", "train") if split in find_dataset(name).splits]
     return next((split for split in splits if split != config.split), None)
-
-
-def generated(name: str) -> bool:
-    """Whether a dataset is made here, so that it has as many tasks as asked for."""
-    return name.partition(":")[0] in ("simulated", "procedural")
 
 
 def samples_of(name: str, needed: int, config: EvaluationConfig) -> tuple[list[Sample], list[Sample]]:
