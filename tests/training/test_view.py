@@ -40,16 +40,16 @@ async def test_feedback_of_a_real_canvas_in_few_words():
         ]
     )
     assert answers == [
-        "ok node_1 | left 4\n",
-        "ok node_2 error | left 3\n",
-        "ok node_4 pass | left 2\n",
-        "no | left 1\n",
+        "ok node_1 | 1 left 4\n",
+        "ok node_2 error | 2 left 3\n",
+        "ok node_4 pass | 3 left 2\n",
+        "no | 3 left 1\n",
     ]
 
 
 async def test_what_a_finish_needs_is_named():
     answers = await told(["<action>add</action><operator>Plan</operator>"], "code")
-    assert answers == ["ok node_1 | needs Test left 4\n"]
+    assert answers == ["ok node_1 | 1 needs Test left 4\n"]
 
 
 @pytest.mark.parametrize("need", ["verification", "formatting", "structure", "operators", "Test"])

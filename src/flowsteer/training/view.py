@@ -2,7 +2,8 @@
 
 An LLM reads what it reads at inference: the chat of the `conversation` layout. A policy with a vocabulary of a few
 hundred words cannot read questions; it reads the type and coarse features of a task, and the canvas's feedback boiled
-down to a few words: taken or not, which steps ran and which checks failed, what a finish still needs, turns left.
+down to a few words: taken or not, which steps ran and which checks failed, how many operators there are, what a finish
+still needs, turns left.
 """
 
 import re
@@ -117,6 +118,8 @@ def compact(feedback: str) -> str:
 
     >>> compact("accepted: added\nresults:\n- node_1 Verify: verdict: FAIL 0.9 no\nfinish is allowed\nturn 2 of 9")
     'ok node_1 FAIL | left 7'
+    >>> compact("accepted: added\nresults:\n- node_2 Plan: plan: x\noperators: 2\nfinish is allowed\nturn 2 of 9")
+    'ok node_2 | 2 left 7'
     >>> compact("rejected: no\nfinish needs at least 5 operators (there are 1); the operator Test\nturn 1 of 9")
     'no | needs operators Test left 8'
     """
@@ -127,6 +130,8 @@ def compact(feedback: str) -> str:
             runs[result["node"]] = (
                 " error" if result["failed"] else f" {result['verdict']}" if result["verdict"] else ""
             )
+        elif line.startswith("operators: "):
+            needs.append(line.removeprefix("operators: "))
         elif line.startswith("finish needs "):
             needs += ["needs", *(_word(need) for need in line.removeprefix("finish needs ").split("; "))]
         elif line.startswith("now: "):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from flowsteer.canvas.director import Observation
 from flowsteer.workflow.apply import Applied, apply
 from flowsteer.workflow.edits import Action, AddStep, AddStructure, Edit, Finish
-from flowsteer.workflow.nodes import Category, Conditional, Loop, Node, NodeId, Parallel, Step
+from flowsteer.workflow.nodes import Category, Conditional, Loop, Node, NodeId, Parallel, Step, steps
 from flowsteer.workflow.rules import Rules
 from flowsteer.workflow.sample import random_edit
 
@@ -48,7 +48,7 @@ class Script:
 
     Attributes:
         rng: Source of chance; the same seed and canvas give the same script.
-        turns: The turn from which it finishes as soon as the canvas allows.
+        turns: The turn from which it finishes as soon as the canvas allows; earlier only if no operator has room.
         free: Whether it is drawn uniformly.
     """
 
@@ -64,7 +64,8 @@ class Script:
 
     def act(self, observation: Observation) -> Action | None:
         """The next action; None if the canvas allows none."""
-        if observation.turn >= self.turns and not observation.unmet:
+        room = observation.rules.max_steps - sum(1 for _ in steps(observation.workflow.nodes))
+        if (observation.turn >= self.turns or not room) and not observation.unmet:
             return Finish()
         if not self.free and self.rng.random() >= DETOUR:
             for _ in range(8):
