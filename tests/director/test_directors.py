@@ -313,3 +313,9 @@ async def test_a_fixed_director_says_at_once_what_cannot_be_built() -> None:
     director = FixedDirector.from_dsl("Plan -> Nope")
     with pytest.raises(ConfigError, match="no operator Nope"):
         await director.act(observe())
+
+
+async def test_a_folder_without_a_trained_policy_says_how_to_make_one(tmp_path: Path) -> None:
+    pytest.importorskip("trl", reason="training is an extra")
+    with pytest.raises(ConfigError, match="holds no trained policy"):
+        await connect_director(str(tmp_path), Backends().get)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable
+from importlib.metadata import entry_points
 from pathlib import Path
 
 from flowsteer.backends.base import Backend, Sampling
@@ -13,6 +14,9 @@ from flowsteer.director.layouts import TASK_CHARS, Layout
 from flowsteer.director.random import RandomDirector
 from flowsteer.director.scripted import FixedDirector, ScriptedDirector
 from flowsteer.errors import ConfigError
+
+GROUP = "flowsteer.directors"
+"""Entry-point group: `policy` loads to a function from a folder to the Director trained in it."""
 
 
 async def connect_director(
@@ -28,7 +32,8 @@ async def connect_director(
 
     Args:
         spec: `human`, `script:FILE`, `dsl:WORKFLOW`, `simulated:` (random edits; `simulated:?seed=1`; profiles of
-            the simulated executor are understood and change nothing), or the spec of a backend whose LLM directs.
+            the simulated executor are understood and change nothing), the folder
+            of a training run, or the spec of a backend whose LLM directs.
         connect: Makes the backend of an LLM that is to direct.
         sampling: How an LLM draws; the paper's evaluation sampling by default.
         layout: How an LLM is shown the episode.
@@ -49,7 +54,22 @@ async def connect_director(
         return FixedDirector.from_dsl(rest)
     if scheme == "simulated":
         return RandomDirector(_seed(spec, rest))
+    if Path(spec).is_dir():
+        return _trained(Path(spec))
     return ChatDirector(await connect(spec), sampling, layout, constrained, task_chars)
+
+
+def _trained(folder: Path) -> Director:
+    """The policy that a training run made; training is a room above this one, so it is found by its entry point."""
+    (entry,) = entry_points(group=GROUP, name="policy")
+    try:
+        load = entry.load()
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"a trained Director needs the package {error.name}", "pip install 'flowsteer[train]'"
+        ) from error
+    director: Director = load(folder)
+    return director
 
 
 def _seed(spec: str, rest: str) -> int:
