@@ -54,9 +54,13 @@ async def connect_director(
         return FixedDirector.from_dsl(rest)
     if scheme == "simulated":
         return RandomDirector(_seed(spec, rest))
-    if Path(spec).is_dir():
+    if _is_folder(spec):
         return _trained(Path(spec))
     return ChatDirector(await connect(spec), sampling, layout, constrained, task_chars)
+
+
+def _is_folder(spec: str) -> bool:
+    return Path(spec).is_dir()
 
 
 def _trained(folder: Path) -> Director:
