@@ -1,9 +1,10 @@
 """Edit scripts for a cold start: what teaches the action language and no choice.
 
-A script is drawn without a look at the task. Four in five are role-ordered: planning before solving before checking
-before formatting, with the operators of each role, the structures and the length drawn uniformly; a fifth are legal
-edits drawn uniformly. Uniform scripts alone teach structure but no accuracy, and RL soon leads a policy that was taught
-on scripts of a few lengths to lengths it has never seen; so the order is that of roles, and all lengths occur.
+A script is drawn without a look at the task. Nine in ten are role-ordered: planning before solving before checking
+before formatting, with the operators of each role, the structures and the length drawn uniformly; a tenth are legal
+edits drawn uniformly. A script whose length is reached adds what the canvas says a finish still needs, and finishes.
+Uniform scripts alone teach structure but no accuracy, and RL soon leads a policy that was taught on scripts of a few
+lengths to lengths it has never seen; so the order is that of roles, and all lengths occur.
 """
 
 import random
@@ -12,17 +13,21 @@ from dataclasses import dataclass
 from flowsteer.canvas.director import Observation
 from flowsteer.workflow.apply import Applied, apply
 from flowsteer.workflow.edits import Action, AddStep, AddStructure, Edit, Finish
+from flowsteer.workflow.facts import facts
 from flowsteer.workflow.nodes import Category, Conditional, Loop, Node, NodeId, Parallel, Step, steps
 from flowsteer.workflow.rules import Rules
 from flowsteer.workflow.sample import random_edit
 
-FREE = 0.2
+FREE = 0.1
 """Share of scripts that are legal edits drawn uniformly."""
 
-DETOUR = 0.1
+DETOUR = 0.05
 """Chance that a turn of a role-ordered script is a random edit: what shows modify, delete, wraps and instructions."""
 
 ORDER: tuple[Category, ...] = ("planning", "solving", "ensemble", "verification", "revision", "formatting")
+STRUCTURED: tuple[Category, ...] = ("solving", "verification")
+"""Roles that structures are made of."""
+
 MOST_ROUNDS = 3
 _UNSET = NodeId("")
 
@@ -69,7 +74,7 @@ class Script:
             return Finish()
         if not self.free and self.rng.random() >= DETOUR:
             for _ in range(8):
-                edit = self._add(observation)
+                edit = self._add(observation) if observation.turn < self.turns else self._needed(observation)
                 if isinstance(apply(observation.workflow, edit, observation.rules), Applied):
                     return edit
         drawn = random_edit(observation.workflow, observation.rules, self.rng)
@@ -81,22 +86,42 @@ class Script:
         roles = [role for role in ORDER if rules.of(role)]
         due = (observation.turn - 1) * len(roles) // max(1, self.turns - 1)
         role = roles[min(max(0, due + rng.randint(-1, 1)), len(roles) - 1)]
-        node = _node(role, rules, rng)
-        return AddStep(node.operator) if isinstance(node, Step) else AddStructure(node)
+        return _added(_node(role, rules, rng))
+
+    def _needed(self, observation: Observation) -> Edit:
+        """What a finish still needs, by the canvas's own conditions."""
+        rng, rules = self.rng, observation.rules
+        found = facts(observation.workflow, rules.categories)
+        for name in rules.needs_operators:
+            if name not in found.operators:
+                return AddStep(name)
+        for role in rules.needs:
+            if role not in found.categories:
+                return _added(_node(role, rules, rng))
+        if rules.needs_structure and not found.structures:
+            return _added(_structure(rng.choice(("solving", "verification")), rules, rng))
+        return _added(_node(rng.choice([role for role in ORDER if rules.of(role)]), rules, rng))
+
+
+def _added(node: Node) -> Edit:
+    return AddStep(node.operator) if isinstance(node, Step) else AddStructure(node)
 
 
 def _node(role: Category, rules: Rules, rng: random.Random) -> Node:
     """A step of a role, or a structure that fits it."""
-    step = _step(role, rules, rng)
-    if role == "solving" and rng.random() < 1 / 3:
-        branches = tuple((_step(role, rules, rng),) for _ in range(rng.randint(2, 3)))
-        return Parallel(_UNSET, branches)
-    if role == "verification" and rng.random() < 1 / 3:
-        repair = _step(rng.choice(("revision", "solving")), rules, rng)
-        if rng.random() < 1 / 2:
-            return Conditional(_UNSET, step, (repair,))
-        return Loop(_UNSET, (step, repair), rng.randint(1, MOST_ROUNDS))
-    return step
+    if role in STRUCTURED and rng.random() < 1 / 3:
+        return _structure(role, rules, rng)
+    return _step(role, rules, rng)
+
+
+def _structure(role: Category, rules: Rules, rng: random.Random) -> Node:
+    """Solvers side by side, or a check with its repair."""
+    if role == "solving":
+        return Parallel(_UNSET, tuple((_step(role, rules, rng),) for _ in range(rng.randint(2, 3))))
+    check, repair = _step(role, rules, rng), _step(rng.choice(("revision", "solving")), rules, rng)
+    if rng.random() < 1 / 2:
+        return Conditional(_UNSET, check, (repair,))
+    return Loop(_UNSET, (check, repair), rng.randint(1, MOST_ROUNDS))
 
 
 def _step(role: Category, rules: Rules, rng: random.Random) -> Step:
