@@ -7,55 +7,28 @@ its tokens depend on the weights, its seed and its canvas, never on how quick th
 
 import asyncio
 import random
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Sequence
 
 import torch
 
-from flowsteer.errors import ConfigError
 from flowsteer.training.buffer import Buffer, Limits
 from flowsteer.training.cache import RowsCache
+from flowsteer.training.clock import Clock
 from flowsteer.training.policy import Policy
+from flowsteer.training.talk import Seat, Talk
+
+Draw = Callable[[Policy, Sequence[Seat], Limits], Awaitable[list[Buffer]]]
+"""Plays all episodes to their end: `sample` here, or an engine apart from the learner."""
 
 
-class Seat(Protocol):
-    """One episode, seen from the sampler."""
-
-    @property
-    def prompt(self) -> str:
-        """What the policy reads first."""
-        ...
-
-    @property
-    def seed(self) -> int:
-        """Seed of its draws."""
-        ...
-
-    async def answer(self, text: str, cut: bool, tokens: int) -> str | None:
-        """Take one turn.
-
-        Args:
-            text: What the policy said.
-            cut: Whether it was cut at the limit.
-            tokens: How many tokens it sampled for it.
-
-        Returns:
-            What the policy reads next; None once the episode is over.
-        """
-        ...
-
-    async def full(self) -> None:
-        """The episode has no room for another turn: end it."""
-        ...
-
-
-async def sample(policy: Policy, seats: Sequence[Seat], limits: Limits) -> list[Buffer]:
+async def sample(policy: Policy, seats: Sequence[Seat], limits: Limits, clock: Clock | None = None) -> list[Buffer]:
     """Play all episodes to their end.
 
     Args:
         policy: Who plays; its model is used as it is, in evaluation mode.
         seats: The episodes.
         limits: How it draws.
+        clock: Counts the seconds of the model's forward passes and of drawing.
 
     Returns:
         Each episode's tokens.
@@ -68,17 +41,16 @@ async def sample(policy: Policy, seats: Sequence[Seat], limits: Limits) -> list[
     policy.model.train(False)
     try:
         with torch.inference_mode():
-            await _lock_step(policy, rows, limits)
+            await _lock_step(policy, rows, limits, clock or Clock())
     finally:
         policy.model.train(training)
         for row in rows:
             if row.waits is not None:
                 row.waits.cancel()
-    return [row.buffer for row in rows]
+    return [row.talk.buffer for row in rows]
 
 
-async def _lock_step(policy: Policy, rows: list["_Row"], limits: Limits) -> None:
-    device = policy.model.device
+async def _lock_step(policy: Policy, rows: list["_Row"], limits: Limits, clock: Clock) -> None:
     cache = RowsCache(policy.model, len(rows), limits.episode_tokens)
     while True:
         for row in rows:
@@ -91,25 +63,32 @@ async def _lock_step(policy: Policy, rows: list["_Row"], limits: Limits) -> None
                 return
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             continue
-        width = min(len(row.pending) for row in ready)
-        ids = torch.tensor([row.feed(width) for row in rows], device=device)
-        at = torch.tensor([[row.fed] for row in rows], device=device) + torch.arange(width, device=device)
-        at = at.clamp(max=cache.capacity - 1)
-        logits = policy.model(
-            input_ids=ids,
-            attention_mask=cache.place(at),
-            position_ids=at,
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-        ).logits[:, -1]
-        for row in ready:
-            row.fed += width
-            del row.pending[:width]
-        drawing = [index for index, row in enumerate(rows) if row.sampling and not row.pending]
-        _draw(logits, rows, drawing, limits.temperature)
+        with clock:
+            _forward(policy, cache, rows, ready, limits.temperature)
         if waiting:
             await asyncio.sleep(0)
+
+
+def _forward(policy: Policy, cache: RowsCache, rows: list["_Row"], ready: list["_Row"], temperature: float) -> None:
+    """Let the model read as many tokens of every row as the shortest of `ready` has, and draw where a turn goes on."""
+    device = policy.model.device
+    width = min(len(row.pending) for row in ready)
+    ids = torch.tensor([row.feed(width) for row in rows], device=device)
+    at = torch.tensor([[row.fed] for row in rows], device=device) + torch.arange(width, device=device)
+    at = at.clamp(max=cache.capacity - 1)
+    logits = policy.model(
+        input_ids=ids,
+        attention_mask=cache.place(at),
+        position_ids=at,
+        past_key_values=cache,
+        use_cache=True,
+        logits_to_keep=1,
+    ).logits[:, -1]
+    for row in ready:
+        row.fed += width
+        del row.pending[:width]
+    drawing = [index for index, row in enumerate(rows) if row.sampling and not row.pending]
+    _draw(logits, rows, drawing, temperature)
 
 
 def _without_idle(rows: list["_Row"], cache: RowsCache) -> list["_Row"]:
@@ -149,19 +128,14 @@ class _Row:
     """
 
     def __init__(self, policy: Policy, seat: Seat, limits: Limits) -> None:
-        self._policy, self._seat, self._limits = policy, seat, limits
-        self.buffer = Buffer(tuple(policy.encode(seat.prompt)))
-        if len(self.buffer) >= limits.episode_tokens:
-            raise ConfigError(
-                f"the prompt alone has {len(self.buffer)} tokens; an episode may have {limits.episode_tokens}",
-                f"--set sampler.episode_tokens={4 * len(self.buffer)}",
-            )
-        self.pending = list(self.buffer.prompt)
+        self._end = policy.end
+        self.talk = Talk(policy, seat, limits)
+        self.pending = list(self.talk.buffer.prompt)
         self.rng = random.Random(seat.seed)  # noqa: S311
         self.fed = 0
         self.sampling = True
-        self.waits: asyncio.Task[str | None] | None = None
-        self._turn = 0
+        self.waits: asyncio.Task[list[int] | None] | None = None
+        self._room, self._turn = self.talk.room, 0
 
     def feed(self, width: int) -> list[int]:
         """The next tokens to read; any, where nothing is pending."""
@@ -169,15 +143,12 @@ class _Row:
 
     def take(self, token: int, logprob: float) -> None:
         """Take a drawn token; the end of a turn wakes the canvas."""
-        self.buffer.sampled(token, logprob)
+        self.talk.buffer.sampled(token, logprob)
         self._turn += 1
-        ended = token == self._policy.end
-        if not ended and self._turn < self._limits.turn_tokens and len(self.buffer) < self._limits.episode_tokens:
+        if token != self._end and self._turn < self._room:
             self.pending = [token]
             return
-        said = self.buffer.ids[-self._turn :]
-        text = self._policy.decode(said[:-1] if ended else said)
-        self.waits = asyncio.create_task(self._seat.answer(text, not ended, self._turn))
+        self.waits = asyncio.create_task(self.talk.answer(self._turn))
         self.sampling = False
 
     def collect(self) -> None:
@@ -188,13 +159,8 @@ class _Row:
         """
         if self.waits is None or not self.waits.done():
             return
-        reply, self.waits = self.waits.result(), None
-        if reply is None:
+        heard, self.waits = self.waits.result(), None
+        if heard is None:
             return
-        last, end = self.buffer.ids[-1], self._policy.end
-        tokens = [*([] if last == end else [end]), *self._policy.encode(reply)]  # the canvas ends a turn that was cut
-        if len(self.buffer) + len(tokens) >= self._limits.episode_tokens:
-            self.waits = asyncio.create_task(self._seat.full())
-            return
-        self.buffer.said(tokens)
-        self.pending, self.sampling, self._turn = [last, *tokens], True, 0
+        self.pending = self.talk.buffer.ids[-len(heard) - 1 :]
+        self.sampling, self._room, self._turn = True, self.talk.room, 0
