@@ -17,19 +17,20 @@ $(VENV)/.python:
 	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/.local: pyproject.toml $(VENV)/.python
-	@echo "installing FlowSteer and the embedded model's engine into $(VENV) …"
-	@$(BIN)/python -m pip install --quiet --editable '.[local]'
+$(VENV)/.demo: pyproject.toml $(VENV)/.python
+	@echo "installing FlowSteer, the embedded model's engine and what training needs into $(VENV) …"
+	@$(BIN)/python -m pip install --quiet --editable '.[local,train]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml $(VENV)/.python
 	@echo "installing FlowSteer with all that its tests need into $(VENV) …"
 	@$(BIN)/python -m pip install --quiet --editable '.[local,procedural,datascience,scale,train,dev]'
-	@touch $(VENV)/.local $@
+	@touch $(VENV)/.demo $@
 
-demo: $(VENV)/.local ## a small language model builds and runs workflows on five questions
+demo: $(VENV)/.demo ## a small language model builds and runs workflows; then a tiny one learns to
 	@$(BIN)/flowsteer models pull smollm2
 	@$(BIN)/python examples/demo.py
+	@$(BIN)/python examples/learn.py
 
 test: check ## checks, then all tests
 	@$(BIN)/flowsteer models pull smollm2

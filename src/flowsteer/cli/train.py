@@ -1,9 +1,9 @@
 """`flowsteer train`: a Director learns, from a settings file to a policy that can be used by name."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,8 +15,6 @@ from flowsteer.errors import ConfigError
 if TYPE_CHECKING:
     from flowsteer.training.config import TrainingConfig
     from flowsteer.training.train import Result
-
-SHOWN = ("reward", "accuracy", "gate_open", "valid", "finished", "turns", "operators")
 
 
 @guarded
@@ -44,9 +42,10 @@ def train(
     if resume and run is None:
         raise ConfigError("--resume needs to know which run", "add --run DIR")
     folder = run or new_run_folder("train")
+    from flowsteer.cli.learned import progress
     from flowsteer.training.train import train as run_training
 
-    with _resumable(folder), _bar(config.update.steps, json) as (on_stage, on_step):
+    with _resumable(folder), progress(config.update.steps, json) as (on_stage, on_step):
         result = run_training(config, folder, resume, on_stage, on_step)
     _conclude(folder, result, json)
 
@@ -79,26 +78,19 @@ def _dry_run(config: "TrainingConfig", json: bool) -> None:
 def _conclude(folder: Path, result: "Result", json: bool) -> None:
     from dataclasses import asdict
 
+    from rich.console import Console
+
+    from flowsteer.cli.learned import curves, tables, workflows
+
     if json:
         print_json({"run": str(folder), **asdict(result)})
         return
-    _table("greedy", result.before, result.after)
-    _table("T = 1", result.before["sampled"], result.after["sampled"])
-    typer.echo("workflows after, the most frequent of each type:")
-    for kind, dsl in result.after["workflows"].items():
-        typer.echo(f"  {kind}: {dsl or '(empty)'}")
+    console = Console()
+    for table in (curves(folder / "metrics.jsonl"), *tables(result)):
+        console.print(table)
+    console.print(workflows("most frequent workflow after training, greedy", result.after["workflows"]))
     note(f"{result.steps} steps; seconds: {', '.join(f'{name} {took:.0f}' for name, took in result.seconds.items())}")
-    note(f"the trained policy is in {folder / 'policy'}")
-
-
-def _table(title: str, before: dict[str, Any], after: dict[str, Any]) -> None:
-    typer.echo(f"{title:>9}    before     after")
-    for figure in SHOWN:
-        typer.echo(f"{figure:>9}  {_shown(before[figure])}  {_shown(after[figure])}")
-
-
-def _shown(value: float | None) -> str:
-    return f"{'–':>8}" if value is None else f"{value:8.3f}"
+    note(f"the trained policy is in {folder / 'policy'}; flowsteer solve … --director {folder}")
 
 
 @contextmanager
@@ -109,25 +101,3 @@ def _resumable(folder: Path) -> Iterator[None]:
     except KeyboardInterrupt:
         note(f"what is done is kept: run the same command with --run {folder} --resume to go on")
         raise
-
-
-@contextmanager
-def _bar(steps: int, quiet: bool) -> Iterator[tuple[Callable[[str], None], Callable[[dict[str, Any]], None]]]:
-    """A progress bar with the figures that tell whether it learns."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as bar:
-        task = bar.add_task("starting", total=steps)
-
-        def on_stage(stage: str) -> None:
-            bar.update(task, description=stage)
-
-        def on_step(metrics: dict[str, Any]) -> None:
-            figures = {name: metrics.get(f"episodes/{name}") for name in ("reward", "gate_open", "valid", "accuracy")}
-            words = "  ".join(f"{name} {value:.2f}" for name, value in figures.items() if value is not None)
-            bar.update(task, completed=metrics["step"], description=words)
-
-        yield on_stage, on_step
