@@ -92,3 +92,7 @@ class RunError(FlowSteerError):
 
 class GraderError(FlowSteerError):
     """A grader could not decide; the outcome is "unscorable", neither right nor wrong."""
+
+
+class PolicySyncError(FlowSteerError):
+    """The sampler does not serve the weights that the learner has. Never a reason to go on with others."""

@@ -17,7 +17,7 @@ from flowsteer.training.buffer import Buffer, Limits
 from flowsteer.training.director import understood
 from flowsteer.training.policy import Policy
 from flowsteer.training.reward import Reward, RewardSettings, Shortcuts, reward, shortcuts
-from flowsteer.training.sampler import sample
+from flowsteer.training.sampler import Draw, sample
 from flowsteer.training.view import View
 from flowsteer.usage import Usage
 from flowsteer.workflow.dsl import to_dsl
@@ -89,7 +89,8 @@ class Group:
     Attributes:
         name: What its episodes' ids start with.
         sample: The task.
-        size: Episodes.
+        size: Episodes played here.
+        first: Number of the first of them; those before it are played by other processes.
     """
 
     name: str
@@ -98,12 +99,19 @@ class Group:
 
 
 async def play(
-    policy: Policy, groups: Sequence[Group], arena: Arena, limits: Limits, spec: str, seed: int = 0
+    policy: Policy,
+    groups: Sequence[Group],
+    arena: Arena,
+    limits: Limits,
+    spec: str,
+    seed: int = 0,
+    draw: Draw = sample,
 ) -> list[Rollout]:
     """Play all episodes of all groups at once.
 
     Args:
         policy: Who plays.
+    first: int = 0
         groups: What is played.
         arena: Where.
         limits: How the policy draws.
@@ -118,11 +126,12 @@ async def play(
         BudgetExceeded: The budget is spent.
     """
     seats: list[_Seat] = []
+        draw: What draws the policy's tokens; its own model here, or an engine apart.
     for group in groups:
         memo = Memo()
-        ids = (f"{group.name}/{number}" for number in range(group.size))
+        ids = (f"{group.name}/{group.first + number}" for number in range(group.size))
         seats += [_Seat(name, group.sample, arena, policy.view, spec, seed_of(seed, name), memo) for name in ids]
-    buffers = await sample(policy, seats, limits)
+    buffers = await draw(policy, seats, limits)
     rollouts = [seat.rollout(buffer) for seat, buffer in zip(seats, buffers, strict=True)]
     if rollouts and all(rollout.lost for rollout in rollouts):
         raise BackendUnavailable(
