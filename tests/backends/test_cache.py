@@ -84,7 +84,7 @@ VARIANTS = [
     replace(ask(), json_schema={"a": 1, "b": 2}),
     replace(ask(), json_schema={"b": 2, "a": 1}),
     replace(ask(), grammar="root ::= [a]"),
-    replace(ask(), origin=Origin("executor", TASK, sample="1")),
+    replace(ask(temperature=0.5), origin=Origin("executor", TASK, sample="1")),
 ]
 
 
@@ -93,6 +93,12 @@ async def test_whatever_decides_a_reply_is_in_the_key(inner: Counting, cache: Re
     for request in [ask(), *VARIANTS]:
         assert not (await backend.complete(request)).cached
     assert not (await CachedBackend(inner, cache, served="b").complete(ask())).cached
+
+
+async def test_greedy_draws_are_one(inner: Counting, cache: ResponseCache):
+    backend = CachedBackend(inner, cache)
+    await backend.complete(replace(ask(), origin=Origin("executor", TASK, sample="0")))
+    assert (await backend.complete(replace(ask(), origin=Origin("executor", TASK, sample="1")))).cached
 
 
 async def test_who_asks_is_not_in_the_key(inner: Counting, cache: ResponseCache):

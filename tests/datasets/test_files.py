@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from flowsteer.datasets.base import ProgramTests
+from flowsteer.datasets.excerpt import excerpt
 from flowsteer.datasets.hotpot_short import MAX_WORDS, cut, shorten
 from flowsteer.datasets.local import read_samples
 from flowsteer.datasets.public_tests import docstring_examples, shown_cases
@@ -194,6 +195,17 @@ def test_a_cut_keeps_facts_first_and_the_order_of_the_text():
     assert cut(context, [("B", 1)], 7) == "[B]\nB one. B two. B three."
     assert cut(context, [("B", 1), ("C", 9)], 6) == "[B]\nB two.\n\n[C]\nC one."
     assert cut(context, [("B", 1)], 100) == context
+
+
+@needs_data
+def test_an_excerpt_is_around_the_facts_or_from_the_top():
+    for one in read_samples(DATA / "hotpotqa.jsonl"):
+        short = excerpt(one, 240)
+        assert len(short.task.context.split()) <= 240
+        assert (short.task.id, short.reference) == (one.task.id, one.reference)
+    squad = max(read_samples(DATA / "squad_v2.jsonl"), key=lambda one: len(one.task.context.split()))
+    assert excerpt(squad, 100).task.context.split() == squad.task.context.split()[:100]
+    assert excerpt(squad, 10_000) is squad
 
 
 def test_hotpotqa_short_needs_the_facts():

@@ -86,3 +86,14 @@ def test_an_unknown_library_names_those_there_are():
 
 def test_a_library_of_nothing_but_its_name():
     assert Library.of("empty", ()).operators == {}
+
+
+def test_a_part_of_a_library_is_a_library():
+    part = load_library("paper:Format, Custom")
+    assert (part.name, list(part.operators)) == ("paper:Custom,Format", ["Custom", "Format"])
+    assert load_library(part.name) == part
+    joined = load_library("paper:Custom+tools:Calculator")
+    assert list(joined.operators) == ["Custom", "Calculator"]
+    with pytest.raises(ConfigError, match="has no operator 'Solve'") as refused:
+        load_library("paper:Custom,Solve")
+    assert "Review" in refused.value.hint

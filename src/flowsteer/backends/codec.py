@@ -11,7 +11,8 @@ from flowsteer.backends.base import Reply, Request, Usage
 def digest(request: Request, *context: str) -> str:
     """SHA-256 of all that decides a reply: messages, sampling, schema, grammar and which draw it is.
 
-    Of the origin only `sample` counts; who asks does not change what a model says.
+    Of the origin only `sample` counts, and at temperature 0 not even that: who asks does not change what a model says,
+    and all greedy draws are one.
 
     Args:
         request: The request.
@@ -26,7 +27,7 @@ def digest(request: Request, *context: str) -> str:
         "sampling": asdict(request.sampling),
         "json_schema": None if request.json_schema is None else dict(request.json_schema),
         "grammar": request.grammar,
-        "sample": request.origin.sample if request.origin else "",
+        "sample": request.origin.sample if request.origin and request.sampling.temperature else "",
         "context": context,
     }
     # The order of a schema's properties is kept: it decides the order in which a constrained reply is written.

@@ -43,7 +43,7 @@ RunDir = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, and nothing else.")]
-LibraryName = Annotated[str, typer.Option("--library", help="Operator library; a+b joins two.")]
+LibraryName = Annotated[str, typer.Option("--library", help="Operator library; a+b joins two, a:X,Y takes two of one.")]
 SandboxTier = Annotated[
     Literal["auto", "monty", "bubblewrap", "container"],
     typer.Option(

@@ -53,20 +53,35 @@ def library_names() -> list[str]:
 
 
 def load_library(name: str = "paper") -> Library:
-    """Load a library by name; `a+b` joins several.
+    """Load a library by name; `a+b` joins several, `a:X,Y` takes only these of its operators.
 
     Raises:
         ConfigError: If a name is unknown, or joined libraries share an operator name.
+
+    >>> list(load_library("paper:Custom,Review,Format").operators)
+    ['Custom', 'Review', 'Format']
     """
     found = {entry.name: entry for entry in entry_points(group=GROUP)}
     parts: list[Library] = []
-    for part in name.split("+"):
+    for part, _, chosen in (one.partition(":") for one in name.split("+")):
         if part not in found:
             raise ConfigError(f"unknown operator library {part!r}", f"installed libraries: {', '.join(sorted(found))}")
         loaded = found[part].load()
         if not isinstance(loaded, Library):
             raise ConfigError(f"entry point {part!r} of group {GROUP} is not a Library but {type(loaded).__name__}")
-        parts.append(loaded)
+        parts.append(_only(loaded, chosen.split(",")) if chosen else loaded)
     if len(parts) == 1:
         return parts[0]
     return Library.of(name, (item for part in parts for item in part.operators.values()))
+
+
+def _only(library: Library, names: Iterable[str]) -> Library:
+    """The library with these of its operators alone, in its own order."""
+    wanted = dict.fromkeys(name.strip() for name in names)
+    if unknown := [name for name in wanted if name not in library.operators]:
+        raise ConfigError(
+            f"library {library.name} has no operator {', '.join(map(repr, unknown))}",
+            f"it has {', '.join(library.operators)}",
+        )
+    kept = [item for name, item in library.operators.items() if name in wanted]
+    return Library.of(f"{library.name}:{','.join(item.name for item in kept)}", kept)
