@@ -53,7 +53,7 @@ def undisturbed(tmp_path_factory):
     """One whole run, and the batches TRL trained on beside the rollouts they are made of."""
     path = tmp_path_factory.mktemp("run") / "whole"
     seen = []
-    score, keep = trl_side.GRPOTrainer._generate_and_score_completions, training._Run._keep
+    score, keep = trl_side.GRPOTrainer._generate_and_score_completions, training.Run._keep
 
     def scored(self, inputs):
         batch = score(self, inputs)
@@ -68,7 +68,7 @@ def undisturbed(tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trl_side.GRPOTrainer, "_generate_and_score_completions", scored)
-        patch.setattr(training._Run, "_keep", kept)
+        patch.setattr(training.Run, "_keep", kept)
         result = train(config(), path)
     return path, result, seen
 

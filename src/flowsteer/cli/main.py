@@ -13,6 +13,7 @@ from flowsteer.cli.export import export
 from flowsteer.cli.grade import grade, validate
 from flowsteer.cli.show import show
 from flowsteer.cli.solve import solve
+from flowsteer.cli.study import study
 from flowsteer.cli.train import train
 
 app = typer.Typer(
@@ -44,7 +45,22 @@ def _options(
 
 
 app.command("eval")(evaluate)
-for command in (solve, run, show, export, train, report, score, swap, validate, grade, operators, backends, doctor):
+for command in (
+    solve,
+    run,
+    show,
+    export,
+    train,
+    study,
+    report,
+    score,
+    swap,
+    validate,
+    grade,
+    operators,
+    backends,
+    doctor,
+):
     app.command()(command)
 app.add_typer(models.app, name="models")
 

@@ -35,7 +35,7 @@ def train(
     from flowsteer.training.config import load_training
 
     config = load_training(file, [*(settings or []), *([f"warmup.run={warmup}"] if warmup else [])])
-    _check_extra()
+    check_extra()
     if dry_run:
         _dry_run(config, json)
         return
@@ -50,7 +50,7 @@ def train(
     _conclude(folder, result, json)
 
 
-def _check_extra() -> None:
+def check_extra() -> None:
     """The tensor library and the trainer are an extra.
 
     Raises:

@@ -81,7 +81,7 @@ async def _play(arena: Arena, view: View, sample: Sample, seed: int) -> Dialogue
             break
         said = render_action(action)
         step = await canvas.step(Turn(said, action))
-        turns.append((said, "" if canvas.done else view.answer(step.feedback)))
+        turns.append((said, "" if canvas.done else view.answer(arena.told(step.feedback))))
     return Dialogue(opening, tuple(turns))
 
 
@@ -110,7 +110,7 @@ def read_recorded(run: Path, arena: Arena, view: View, samples: Iterable[Sample]
         if sample is None or not ended.finished or any(isinstance(event, EditRejected) for event in events):
             continue
         said = [event.text for event in events if isinstance(event, TurnTaken)]
-        told = [view.answer(event.text) for event in events if isinstance(event, FeedbackGiven)]
+        told = [view.answer(arena.told(event.text)) for event in events if isinstance(event, FeedbackGiven)]
         opening = view.opening(arena.open(sample, ignore, 0, Memo()).observe())
         found.append(Dialogue(opening, tuple(zip(said, [*told[:-1], ""], strict=True))))
     if not found:

@@ -77,7 +77,18 @@ class ExecutorConfig(Strict):
 
 
 class CanvasConfig(Strict):
-    """What an episode allows; the paper's finish conditions by default."""
+    """What an episode allows; the paper's finish conditions by default.
+
+    Attributes:
+        max_turns: Turn limit.
+        max_steps: Most operators of a workflow.
+        max_rejected: So many rejected edits in a row end the episode.
+        min_steps: Fewest operators of a workflow that may be finished.
+        needs: Categories it must have.
+        needs_structure: Whether it must have a structure.
+        feedback: What the policy reads after an edit: all; its status but no results, since nothing runs before the
+            end; or nothing, so that it writes the whole workflow at once.
+    """
 
     max_turns: int = Field(default=20, ge=1)
     max_steps: int = Field(default=24, ge=1)
@@ -85,6 +96,7 @@ class CanvasConfig(Strict):
     min_steps: int = Field(default=5, ge=0)
     needs: tuple[Category, ...] = ("verification",)
     needs_structure: bool = True
+    feedback: Literal["full", "status", "none"] = "full"
 
 
 class RewardConfig(Strict):
@@ -130,7 +142,7 @@ class UpdateConfig(Strict):
     """How it learns: CWRPO's own numbers, and the optimiser's.
 
     Attributes:
-        steps: Updates.
+        steps: Updates; 0 for a cold start only.
         groups: Tasks a step.
         group: Rollouts of one task.
         micro_batch: Rollouts in one backward pass; all of a step by default.
@@ -143,13 +155,14 @@ class UpdateConfig(Strict):
         entropy: Weight of the entropy bonus.
         grouping: Whose rewards are compared: those of rollouts of one task, or of one rollout each of different tasks
             of one dataset (the public code's way).
+        mask: Whether only the tokens that the policy sampled are trained on; False adds the canvas's, an ablation.
         save_every: A checkpoint after so many updates; 0 for none but the last.
         validate_every: The validation tasks are played, greedily, after so many updates, and the best policy so far is
             kept; 0 for never.
         threads: Threads of the tensor library; None for its own choice.
     """
 
-    steps: int = Field(default=300, ge=1)
+    steps: int = Field(default=300, ge=0)
     groups: int = Field(default=6, ge=1)
     group: int = Field(default=6, ge=2)
     micro_batch: int | None = Field(default=None, ge=1)
@@ -161,6 +174,7 @@ class UpdateConfig(Strict):
     kl: float = Field(default=0.005, ge=0)
     entropy: float = Field(default=0.005, ge=0)
     grouping: Literal["task", "dataset"] = "task"
+    mask: bool = True
     save_every: int = Field(default=25, ge=0)
     validate_every: int = Field(default=0, ge=0)
     threads: int | None = Field(default=None, ge=1)
@@ -244,7 +258,8 @@ def setup_of(config: TrainingConfig) -> Setup:
 
 def canvas_of(config: TrainingConfig) -> Settings:
     """Turn limit and feedback."""
-    return Settings(max_turns=config.canvas.max_turns, max_rejected=config.canvas.max_rejected)
+    canvas = config.canvas
+    return Settings(canvas.max_turns, canvas.max_rejected, execute=canvas.feedback == "full")
 
 
 def rules_of(config: TrainingConfig, library: Library) -> Rules:

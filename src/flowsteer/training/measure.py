@@ -2,9 +2,12 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from math import log2
 from typing import Any
 
 from flowsteer.training.rollout import Rollout
+from flowsteer.workflow.nodes import Conditional, Loop, Parallel, Step
+from flowsteer.workflow.nodes import Sequence as Nodes
 
 JSON = dict[str, Any]
 
@@ -16,7 +19,8 @@ def measure(rollouts: Sequence[Rollout]) -> JSON:
         `reward` (what was paid) and `cwrpo` (the paper's R, whatever was paid: what arms are compared by), `accuracy`
         (each None if nothing could be graded), `diversity`, `gate_open`, `valid` (accepted turns of
         all turns), `parsed`, `finished` (by the Director itself), `turns`, `operators` (that ran), `tokens` (sampled),
-        `one_step`, `padded`, `repeated`, `distinct` (workflows of all), and counts: `episodes`, `unscorable`, `lost`.
+        `operator_types` (distinct operators among those that ran), `one_step`, `padded`, `repeated`, `distinct`
+        (workflows of all), `shape_bits` (entropy of their shape classes), and counts: `episodes`, `unscorable`, `lost`.
     """
     played = [rollout for rollout in rollouts if not rollout.lost]
     turns = sum(rollout.ended.turns for rollout in played)
@@ -33,10 +37,12 @@ def measure(rollouts: Sequence[Rollout]) -> JSON:
         "turns": _mean([rollout.ended.turns for rollout in played]),
         "operators": _mean([rollout.operators for rollout in played]),
         "tokens": _mean([rollout.buffer.own for rollout in played]),
+        "operator_types": _mean([rollout.operator_types for rollout in played]),
         "one_step": _mean([rollout.shortcuts.one_step for rollout in played]),
         "padded": _mean([rollout.shortcuts.padded for rollout in played]),
         "repeated": _mean([rollout.shortcuts.repeated for rollout in played]),
         "distinct": len({rollout.ended.dsl for rollout in played}) / len(played) if played else None,
+        "shape_bits": bits(shapes(rollouts)),
         "episodes": len(rollouts),
         "unscorable": len(played) - len(scores),
         "lost": len(rollouts) - len(played),
@@ -56,6 +62,50 @@ def usual_workflows(rollouts: Sequence[Rollout]) -> dict[str, str]:
     for rollout in rollouts:
         by_type.setdefault(rollout.sample.task.type, Counter())[rollout.ended.dsl] += 1
     return {kind: found.most_common(1)[0][0] for kind, found in sorted(by_type.items())}
+
+
+def shapes(rollouts: Sequence[Rollout]) -> Counter[str]:
+    """How often each shape class was built; see `shape`."""
+    return Counter(shape(rollout.ended.workflow.nodes) for rollout in rollouts if not rollout.lost)
+
+
+def shape(nodes: Nodes) -> str:
+    """The shape class of a workflow: where it is plain and where it is structured, whatever its operators are.
+
+    A run of steps is one word, however long; of branches with equal shapes one is named, and their order does not
+    matter; a loop's count is left out.
+
+    >>> from flowsteer.workflow.dsl import parse_dsl
+    >>> shape(parse_dsl("Plan -> Custom -> [Custom, Programmer, Plan -> Custom] -> ScEnsemble -> Format").nodes)
+    'steps [steps] steps'
+    >>> shape(parse_dsl("Custom -> (Review -> Revise) * 3 -> Verify ? ([Custom, (Plan) * 2]) : done").nodes)
+    'steps loop(steps) if([loop(steps), steps]|)'
+    >>> shape(())
+    ''
+    """
+    words: list[str] = []
+    for node in nodes:
+        match node:
+            case Step():
+                if words[-1:] != ["steps"]:
+                    words.append("steps")
+            case Parallel(_, branches):
+                words.append(f"[{', '.join(sorted({shape(branch) for branch in branches}))}]")
+            case Conditional(_, _, if_fail, if_pass):
+                words.append(f"if({shape(if_fail)}|{shape(if_pass)})")
+            case Loop(_, body, _):
+                words.append(f"loop({shape(body)})")
+    return " ".join(words)
+
+
+def bits(counts: Counter[str]) -> float | None:
+    """The entropy of a distribution that is known by counts, in bits; None if nothing was counted.
+
+    >>> bits(Counter(a=2, b=1, c=1))
+    1.5
+    """
+    total = counts.total()
+    return sum(n / total * log2(total / n) for n in counts.values()) if total else None
 
 
 def summary(rollout: Rollout) -> JSON:

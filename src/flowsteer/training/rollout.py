@@ -21,6 +21,7 @@ from flowsteer.training.sampler import Draw, sample
 from flowsteer.training.view import View
 from flowsteer.usage import Usage
 from flowsteer.workflow.dsl import to_dsl
+from flowsteer.workflow.nodes import steps
 from flowsteer.workflow.rules import Rules
 
 GradeAnswer = Callable[[Sample, str], Awaitable[Grade]]
@@ -37,6 +38,7 @@ class Arena:
         canvas: Turn limit and feedback.
         rules: What a canvas allows, before what a task adds.
         rewards: Which reward is paid.
+        silent: Whether the policy is told nothing between its edits.
     """
 
     session: Session
@@ -44,11 +46,16 @@ class Arena:
     canvas: Settings
     rules: Rules
     rewards: RewardSettings
+    silent: bool = False
 
     def open(self, sample: Sample, emit: Callable[[Event], None], seed: int, memo: Memo) -> Canvas:
         """A fresh canvas."""
         rules = rules_for(sample.task, self.session.library, self.rules)
         return Canvas(sample.task, self.session.executor(memo), rules, self.canvas, emit, seed)
+
+    def told(self, feedback: str) -> str:
+        """What the policy is told of the canvas's feedback."""
+        return "" if self.silent else feedback
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +70,8 @@ class Rollout:
         shortcuts: Which shortcuts its workflow took.
         ended: The last event but the grade.
         events: All events.
-        operators: Distinct operators of the final workflow that ran.
+        operators: Distinct steps of the final workflow that ran.
+        operator_types: Distinct operators among them.
         parsed: Turns that were one well-formed action.
         accepted: Turns whose action was accepted.
         lost: Why infrastructure broke it off; empty if it did not.
@@ -77,6 +85,7 @@ class Rollout:
     ended: EpisodeEnded
     events: tuple[Event, ...]
     operators: int
+    operator_types: int
     parsed: int
     accepted: int
     lost: str
@@ -96,6 +105,7 @@ class Group:
     name: str
     sample: Sample
     size: int
+    first: int = 0
 
 
 async def play(
@@ -111,12 +121,12 @@ async def play(
 
     Args:
         policy: Who plays.
-    first: int = 0
         groups: What is played.
         arena: Where.
         limits: How the policy draws.
         spec: What to call the policy in the record: the weights it has now.
         seed: Seed of all draws; an episode's own is made of it and its id.
+        draw: What draws the policy's tokens; its own model here, or an engine apart.
 
     Returns:
         The rollouts, group by group.
@@ -126,7 +136,6 @@ async def play(
         BudgetExceeded: The budget is spent.
     """
     seats: list[_Seat] = []
-        draw: What draws the policy's tokens; its own model here, or an engine apart.
     for group in groups:
         memo = Memo()
         ids = (f"{group.name}/{group.first + number}" for number in range(group.size))
@@ -178,7 +187,7 @@ class _Seat:
             tally.parsed += step.parsed
             tally.accepted += step.accepted
             if not canvas.done:
-                return self._view.answer(step.feedback)
+                return self._view.answer(self._arena.told(step.feedback))
             await self._mark()
         except (BackendUnavailable, SandboxError) as error:
             tally.lost = str(error)
@@ -212,6 +221,7 @@ class _Seat:
             ended,
             events,
             len(succeeded),
+            len({step.operator for step in steps(canvas.workflow.nodes) if step.id in succeeded}),
             tally.parsed,
             tally.accepted,
             tally.lost,

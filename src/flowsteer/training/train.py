@@ -80,16 +80,47 @@ def train(
     """
     if path.exists() and any(path.iterdir()) and not resume:
         raise RunError(f"{path} holds a run already", "add --resume to go on with it, or name another with --run DIR")
+    with open_run(config, path, c.settings_of(config), on_stage) as run:
+        policy = run.start(path / START)
+        before = run.tested("before", policy)
+        policy = run.learned(policy, resume, on_step)
+        result = Result(config.update.steps, run.seconds, before, run.tested("after", policy))
+        (path / "result.json").write_text(json.dumps(asdict(result), indent=2), encoding="utf-8")
+        return result
+
+
+@contextmanager
+def open_run(
+    config: c.TrainingConfig,
+    path: Path,
+    settings: JSON,
+    on_stage: Callable[[str], None] = lambda stage: None,
+    record: bool = True,
+) -> Iterator["Run"]:
+    """Connect all that a run needs, and open its folder; one that did nothing before it failed is removed again.
+
+    Args:
+        config: The run.
+        path: The run folder.
+        settings: What must be the same for the folder to be gone on with.
+        on_stage: Told what begins.
+        record: Whether the episodes that are trained on are written down; those of tests always are.
+
+    Raises:
+        ConfigError: A setting, a name or a dataset does not fit.
+        RunError: The folder holds another run.
+        BackendUnavailable: A backend cannot be reached.
+        SandboxError: The sandbox asked for is not there.
+    """
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     if config.update.threads:
         torch.set_num_threads(config.update.threads)
     tasks = load_tasks(config.data, config.seed)
-    with RunFolder.create(path, c.settings_of(config)) as folder, asyncio.Runner() as runner:
+    with RunFolder.create(path, settings) as folder, asyncio.Runner() as runner:
         stack = AsyncExitStack()
         try:
             arena = runner.run(_open(config, stack))
-            run = _Run(config, folder, runner, arena, tasks, on_stage)
-            return run.all(resume, on_step)
+            yield Run(config, folder, runner, arena, tasks, on_stage, record)
         except FlowSteerError:
             if not (path / START).exists():
                 folder.discard_if_new()
@@ -101,11 +132,18 @@ def train(
 async def _open(config: c.TrainingConfig, stack: AsyncExitStack) -> Arena:
     session = await stack.enter_async_context(open_session(c.setup_of(config)))
     grade = await stack.enter_async_context(open_grader())
-    return Arena(session, grade, c.canvas_of(config), c.rules_of(config, session.library), c.rewards_of(config))
+    rules, rewards, silent = c.rules_of(config, session.library), c.rewards_of(config), config.canvas.feedback == "none"
+    return Arena(session, grade, c.canvas_of(config), rules, rewards, silent)
 
 
-class _Run:
-    """A run under way."""
+class Run:
+    """A run under way; see `open_run`.
+
+    Attributes:
+        config: What it was asked to do.
+        tasks: Its tasks.
+        seconds: Wall time so far by stage: `coldstart`, `test`, `training`.
+    """
 
     def __init__(
         self,
@@ -115,33 +153,29 @@ class _Run:
         arena: Arena,
         tasks: Tasks,
         on_stage: Callable[[str], None],
+        record: bool,
     ) -> None:
-        self._config, self._folder, self._runner, self._arena = config, folder, runner, arena
-        self._tasks, self._on_stage = tasks, on_stage
+        self.config, self.tasks = config, tasks
+        self.seconds = dict.fromkeys(("coldstart", "test", "training"), 0.0)
+        self._folder, self._runner, self._arena = folder, runner, arena
+        self._on_stage, self._record = on_stage, record
         self._schedule = Schedule(tasks.train, config.seed)
-        self._seconds = dict.fromkeys(("coldstart", "test", "training"), 0.0)
 
-    def all(self, resume: bool, on_step: Callable[[JSON], None]) -> Result:
-        config, path = self._config, self._folder.path
-        policy = self._start()
-        before = self._tested("before", policy)
-        with self._stage("training"):
-            policy = self._adapted(policy)
-            learner = Learner(config, policy, self._schedule, self._arena, self._runner, path, self._keep, on_step)
-            learner.validate = lambda step: self._validated(policy, step)
-            learner.learn(resume)
-            policy.save(path / TRAINED)
-        result = Result(config.update.steps, self._seconds, before, self._tested("after", policy))
-        (path / "result.json").write_text(json.dumps(asdict(result), indent=2), encoding="utf-8")
-        return result
+    @property
+    def executor(self) -> str:
+        """Spec of the executor; a simulated one's carries the hash of its table."""
+        return self._arena.session.executor_backend.spec
 
-    def _start(self) -> Policy:
-        """The policy that RL begins with.
+    def start(self, saved: Path) -> Policy:
+        """The policy that RL begins with; made at the first time.
 
         Unless it gets adapters, whose base is the reference, it is saved and loaded: TRL reads the reference there.
+
+        Args:
+            saved: Where it is kept.
         """
-        asked, saved = self._config.policy, self._folder.path / START
-        if asked.lora_rank and not self._config.warmup.wanted:
+        asked = self.config.policy
+        if asked.lora_rank and not self.config.warmup.wanted:
             return load_policy(asked.name, asked.task_chars, asked.dtype)
         if not saved.exists():
             with self._stage("coldstart"):
@@ -151,15 +185,35 @@ class _Run:
                 unfinished.rename(saved)
         return load_policy(str(saved), asked.task_chars, asked.dtype)
 
+    def learned(self, policy: Policy, resume: bool, on_step: Callable[[JSON], None]) -> Policy:
+        """The policy after RL, which is saved; without a step it is the one that was given.
+
+        Args:
+            policy: The policy that RL begins with.
+            resume: Whether to go on from the last checkpoint.
+            on_step: Given each step's metrics.
+        """
+        path = self._folder.path
+        with self._stage("training"):
+            policy = self._adapted(policy)
+            learner = Learner(self.config, policy, self._schedule, self._arena, self._runner, path, on_step=on_step)
+            learner.validate = lambda step: self._validated(policy, step)
+            if self._record:
+                learner.keep = self._keep
+            if self.config.update.steps:
+                learner.learn(resume)
+            policy.save(path / TRAINED)
+        return policy
+
     def _made(self) -> Policy:
         """The policy asked for, after its cold start if there is to be one."""
-        config, asked, warmup = self._config, self._config.policy, self._config.warmup
+        config, asked, warmup = self.config, self.config.policy, self.config.warmup
         policy = None if asked.name == TINY else load_policy(asked.name, asked.task_chars, asked.dtype)
         view = CompactView() if policy is None else policy.view
         scripts = play_scripts(self._arena, view, self._schedule, warmup.episodes, config.seed)
         dialogues = self._runner.run(scripts)
         if warmup.run is not None:
-            dialogues += read_recorded(warmup.run, self._arena, view, self._tasks.train)
+            dialogues += read_recorded(warmup.run, self._arena, view, self.tasks.train)
         if policy is None:
             policy = make_tiny((dialogue.text for dialogue in dialogues), config.seed)
         if dialogues:
@@ -168,7 +222,7 @@ class _Run:
 
     def _adapted(self, policy: Policy) -> Policy:
         """The policy with LoRA adapters on it, if they are asked for."""
-        asked = self._config.policy
+        asked = self.config.policy
         if not asked.lora_rank:
             return policy
         return replace(policy, model=with_adapters(policy.model, asked.lora_rank, asked.lora_alpha))
@@ -178,31 +232,44 @@ class _Run:
         file = self._folder.path / "validation.json"
         known: dict[str, float | None] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
         earlier = [value for at, value in known.items() if int(at) < step and value is not None]
-        earned = measure(self._played(f"validation/{step}", policy, 0.0, self._tasks.validation))["reward"]
+        earned = measure(self._played(f"validation/{step}", policy, 0.0, self.tasks.validation))["reward"]
         if earned is not None and earned > max(earlier, default=-math.inf):
             policy.save(self._folder.path / BEST)
         file.write_text(json.dumps(known | {str(step): earned}), encoding="utf-8")
 
-    def _tested(self, name: str, policy: Policy) -> JSON:
-        """Figures on the test tasks, measured once."""
+    def tested(self, name: str, policy: Policy) -> JSON:
+        """Figures on the test tasks, greedily and at temperature 1; measured once.
+
+        Args:
+            name: What the test is called.
+            policy: Who is tested.
+        """
         file = self._folder.path / f"{name}.json"
         if not file.exists():
-            with self._stage("test"):
-                greedy = self._played(name, policy, 0.0, self._tasks.test)
-                sampled = self._played(name, policy, 1.0, self._tasks.test)
-            figures = _figures(greedy) | {"sampled": _figures(sampled)}
-            file.write_text(json.dumps(figures, indent=2), encoding="utf-8")
+            greedy, sampled = (self.test(name, policy, temperature) for temperature in (0.0, 1.0))
+            file.write_text(json.dumps(figures(greedy) | {"sampled": figures(sampled)}, indent=2), encoding="utf-8")
         found: JSON = json.loads(file.read_text(encoding="utf-8"))
         return found
 
+    def test(self, name: str, policy: Policy, temperature: float) -> list[Rollout]:
+        """Play the test tasks, one episode each.
+
+        Args:
+            name: What the test is called; draws depend on it, so that policies tested under one name share them.
+            policy: Who is tested.
+            temperature: At which it draws; 0 for the most probable token.
+        """
+        with self._stage("test"):
+            return self._played(name, policy, temperature, self.tasks.test)
+
     def _played(self, name: str, policy: Policy, temperature: float, tasks: Sequence[Sample]) -> list[Rollout]:
-        sampler = self._config.sampler
+        sampler = self.config.sampler
         limits = Limits(temperature, sampler.turn_tokens, sampler.episode_tokens)
         rollouts: list[Rollout] = []
         for first in range(0, len(tasks), AT_ONCE):
             some = tasks[first : first + AT_ONCE]
             groups = [Group(f"{name}/T{temperature:g}/{sample.task.id}", sample, 1) for sample in some]
-            rollouts += self._runner.run(play(policy, groups, self._arena, limits, name, self._config.seed))
+            rollouts += self._runner.run(play(policy, groups, self._arena, limits, name, self.config.seed))
         self._keep(rollouts)
         return rollouts
 
@@ -218,8 +285,9 @@ class _Run:
         self._on_stage(name)
         started = perf_counter()
         yield
-        self._seconds[name] += perf_counter() - started
+        self.seconds[name] += perf_counter() - started
 
 
-def _figures(rollouts: Sequence[Rollout]) -> JSON:
+def figures(rollouts: Sequence[Rollout]) -> JSON:
+    """What a test came to: the means of `measure`, accuracy by type of task, and each type's most frequent workflow."""
     return measure(rollouts) | {"by_type": accuracy_by_type(rollouts), "workflows": usual_workflows(rollouts)}

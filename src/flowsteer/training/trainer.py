@@ -112,12 +112,12 @@ class Learner:
         self._latest = self.runner.run(playing)
         self.keep(self._latest)
         self._seconds = perf_counter() - started
-        buffers = [rollout.buffer for rollout in self._latest]
+        buffers, mask = [rollout.buffer for rollout in self._latest], self.config.update.mask
         return {
             "prompt_ids": [list(buffer.prompt) for buffer in buffers],
             "completion_ids": [buffer.ids for buffer in buffers],
             "logprobs": [buffer.logprobs for buffer in buffers],
-            "env_mask": [buffer.mask for buffer in buffers],
+            "env_mask": [buffer.mask if mask else [1] * len(buffer.ids) for buffer in buffers],
             "earned": [rollout.reward.value for rollout in self._latest],
         }
 

@@ -40,7 +40,7 @@ class View(Protocol):
         """What stands between a turn that the policy ended and its next one.
 
         Args:
-            feedback: The canvas's answer, word for word.
+            feedback: The canvas's answer, word for word; empty if the policy is told nothing.
         """
         ...
 
@@ -54,7 +54,7 @@ class CompactView:
 
     def answer(self, feedback: str) -> str:
         """The feedback in a few words."""
-        return f"{compact(feedback)}\n"
+        return f"{compact(feedback)}\n" if feedback else ""
 
 
 class ChatView:
