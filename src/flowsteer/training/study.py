@@ -222,7 +222,7 @@ def _made(unit: Unit, on_change: Callable[[], None]) -> JSON:
         policy = run.start((unit.start or unit).path / START)
         if unit.start is not None:
             run.learned(policy, True, lambda metrics: on_change())
-            shutil.rmtree(unit.path / CHECKPOINTS)
+            shutil.rmtree(unit.path / CHECKPOINTS, ignore_errors=True)
         seconds = run.seconds | {"swaps": 0.0}
         return {"executor": run.executor, "seconds": seconds, "tests": {}, "swaps": {}}
 
