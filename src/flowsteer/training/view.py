@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from flowsteer.canvas.director import Observation
 from flowsteer.director.layouts import messages
 from flowsteer.errors import ConfigError
+from flowsteer.operators.retrieval import passages
 from flowsteer.task import Task
 
 if TYPE_CHECKING:
@@ -94,18 +95,22 @@ class ChatView:
 
 
 def features(task: Task) -> list[str]:
-    """Coarse features of a task in single words; simulated tasks name theirs.
+    r"""Coarse features of a task in single words; simulated tasks name theirs.
 
     >>> features(Task("Name it. type: qa; topic: people; difficulty: hard; task: 1", "qa", dataset="simulated"))
     ['people', 'hard']
     >>> features(Task("Who?", "qa", context="She did."))
     ['short', 'context']
+    >>> features(Task("Who?", "qa", context="She did.\n\nHe did."))
+    ['short', 'context', 'passages']
     """
     if task.dataset == "simulated":
         return _FEATURE.findall(task.question)
     found = ["long" if len(task.question) > LONG else "short"]
     if task.context:
         found.append("document" if len(task.context) > LONG else "context")
+        if len(passages(task.context)) > 1:
+            found.append("passages")
     if task.public_tests is not None:
         found.append("tested")
     if task.answer_form:
