@@ -116,7 +116,7 @@ class Study:
 
     Attributes:
         config: The file.
-        cells: Seed by seed, then world by world, then arm by arm: what is done first can be compared first.
+        cells: World by world, then seed by seed, then arm by arm: what is done first can be compared first.
     """
 
     config: StudyConfig
@@ -144,8 +144,8 @@ def start_settings(config: c.TrainingConfig) -> JSON:
 
 def _cells(study: StudyConfig, base: JSON, file: str) -> Iterator[Cell]:
     common = _changed({"update": {"threads": 1}, "report_to": []}, base, study.set)
-    for seed in study.seeds:
-        for world, of_world in study.worlds.items():
+    for world, of_world in study.worlds.items():
+        for seed in study.seeds:
             for arm, of_arm in study.arms.items():
                 plain = _changed(common, of_world, of_arm, {"seed": seed})
                 where = f"{file}, arm {arm} in world {world}"
