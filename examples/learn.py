@@ -19,6 +19,7 @@ from rich.table import Table
 from flowsteer.backends.simulated_profiles import PROFILES
 from flowsteer.cli.folders import new_run_folder
 from flowsteer.cli.learned import curves, progress, tables, workflows
+from flowsteer.cli.live import WIDTH
 from flowsteer.datasets.base import Sample
 from flowsteer.errors import FlowSteerError
 from flowsteer.evaluation.evaluate import open_grader
@@ -71,7 +72,7 @@ def main() -> None:
     parser.add_argument("--run", type=Path, help="the run folder; one that was broken off is gone on with")
     folder = parser.parse_args().run or new_run_folder("demo")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    console, config = Console(), load_training(FILE)
+    console, config = Console(width=max(Console().width, WIDTH)), load_training(FILE)
     profile = PROFILES[config.executor.backend.partition(":")[2]]
     console.rule("[bold]a Director learns")
     console.print(
