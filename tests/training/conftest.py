@@ -1,11 +1,13 @@
 """Nothing is fetched, and one thread computes: the same figures on every machine of a kind."""
 
 import os
+import tempfile
 
 import pytest
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRL_EXPERIMENTAL_SILENCE"] = "1"
+os.environ["TRACKIO_DIR"] = tempfile.mkdtemp(prefix="trackio-")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 

@@ -8,7 +8,6 @@ from flowsteer.backends.simulated import SimulatedBackend  # noqa: E402
 from flowsteer.errors import BackendUnavailable  # noqa: E402
 from flowsteer.grading.base import unscorable  # noqa: E402
 from flowsteer.runs.events import EditApplied, EpisodeEnded, EpisodeStarted, Graded, NodeRan, TurnTaken  # noqa: E402
-from flowsteer.training import rollout as rollouts  # noqa: E402
 from flowsteer.training.buffer import Buffer, Limits  # noqa: E402
 from flowsteer.training.measure import accuracy_by_type, measure, usual_workflows  # noqa: E402
 from flowsteer.training.rollout import Group, play  # noqa: E402
@@ -40,14 +39,9 @@ async def spoken(policy, seats, limits):
     return buffers
 
 
-@pytest.fixture
-def scripted(monkeypatch):
-    monkeypatch.setattr(rollouts, "sample", spoken)
-
-
-async def test_an_episode_is_recorded_turn_by_turn_and_graded(scripted):
+async def test_an_episode_is_recorded_turn_by_turn_and_graded():
     async with arena() as place:
-        (played,) = await play(tiny(), [Group("g", samples(1)[0], 1)], place, LIMITS, "policy@0")
+        (played,) = await play(tiny(), [Group("g", samples(1)[0], 1)], place, LIMITS, "policy@0", draw=spoken)
     kinds = [type(event) for event in played.events]
     assert kinds[0] is EpisodeStarted
     assert kinds[-2:] == [EpisodeEnded, Graded]
@@ -60,19 +54,19 @@ async def test_an_episode_is_recorded_turn_by_turn_and_graded(scripted):
     assert played.ended.dsl == "Plan -> [Custom, Custom]"
 
 
-async def test_a_group_makes_each_call_once(scripted):
+async def test_a_group_makes_each_call_once():
     alone, group = Counting(), Counting()
     for backend, size in ((alone, 1), (group, 6)):
         async with arena(extra={backend.spec: backend}, executor=backend.spec) as place:
-            played = await play(tiny(), [Group("g", samples(1)[0], size)], place, LIMITS, "p")
+            played = await play(tiny(), [Group("g", samples(1)[0], size)], place, LIMITS, "p", draw=spoken)
     assert len(played) == 6
     assert sorted(group.calls) == sorted(alone.calls)
     assert len({rollout.reward.value for rollout in played}) == 1
 
 
-async def test_no_event_and_no_prompt_holds_the_gold_answer(scripted):
+async def test_no_event_and_no_prompt_holds_the_gold_answer():
     async with arena() as place:
-        (played,) = await play(tiny(), [Group("g", samples(2)[1], 1)], place, LIMITS, "p")
+        (played,) = await play(tiny(), [Group("g", samples(2)[1], 1)], place, LIMITS, "p", draw=spoken)
     gold = played.sample.reference.gold
     before = [event for event in played.events if not isinstance(event, NodeRan | EpisodeEnded)]
     told = [event for event in before if not hasattr(event, "text")]
@@ -93,11 +87,11 @@ class Flaky(SimulatedBackend):
         return await super().complete(request)
 
 
-async def test_a_lost_rollout_leaves_its_group_and_is_counted(scripted):
+async def test_a_lost_rollout_leaves_its_group_and_is_counted():
     one, other = samples(2)
     backend = Flaky({one.task.id})
     async with arena(extra={backend.spec: backend}, executor=backend.spec) as place:
-        played = await play(tiny(), [Group("a", one, 2), Group("b", other, 2)], place, LIMITS, "p")
+        played = await play(tiny(), [Group("a", one, 2), Group("b", other, 2)], place, LIMITS, "p", draw=spoken)
     assert [rollout.reward.value is None for rollout in played] == [True, True, False, False]
     assert played[0].buffer.own > 0
     figures = measure(played)
@@ -105,29 +99,29 @@ async def test_a_lost_rollout_leaves_its_group_and_is_counted(scripted):
     assert figures["turns"] == 4
 
 
-async def test_a_step_of_lost_rollouts_only_is_an_error(scripted):
+async def test_a_step_of_lost_rollouts_only_is_an_error():
     (one,) = samples(1)
     backend = Flaky({one.task.id})
     async with arena(extra={backend.spec: backend}, executor=backend.spec) as place:
         with pytest.raises(BackendUnavailable, match="all 2 episodes"):
-            await play(tiny(), [Group("a", one, 2)], place, LIMITS, "p")
+            await play(tiny(), [Group("a", one, 2)], place, LIMITS, "p", draw=spoken)
 
 
-async def test_unscorable_is_counted_and_in_no_mean(scripted):
+async def test_unscorable_is_counted_and_in_no_mean():
     async def undecided(sample, answer):
         return unscorable("the grader timed out")
 
     async with arena(grade=undecided) as place:
-        played = await play(tiny(), [Group("a", samples(1)[0], 2)], place, LIMITS, "p")
+        played = await play(tiny(), [Group("a", samples(1)[0], 2)], place, LIMITS, "p", draw=spoken)
     figures = measure(played)
     assert (figures["unscorable"], figures["reward"], figures["accuracy"]) == (2, None, None)
     assert figures["gate_open"] == 0
     assert accuracy_by_type(played) == {}
 
 
-async def test_the_turn_limit_scores_the_workflow_as_it_stands(scripted):
+async def test_the_turn_limit_scores_the_workflow_as_it_stands():
     async with arena(max_turns=2) as place:
-        (played,) = await play(tiny(), [Group("a", samples(1)[0], 1)], place, LIMITS, "p")
+        (played,) = await play(tiny(), [Group("a", samples(1)[0], 1)], place, LIMITS, "p", draw=spoken)
     assert not played.ended.finished
     assert played.ended.reason == "turn limit"
     assert played.reward.answer is not None

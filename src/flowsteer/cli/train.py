@@ -1,7 +1,8 @@
 """`flowsteer train`: a Director learns, from a settings file to a policy that can be used by name."""
 
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,13 +42,19 @@ def train(
         return
     if resume and run is None:
         raise ConfigError("--resume needs to know which run", "add --run DIR")
-    folder = run or new_run_folder("train")
     from flowsteer.cli.learned import progress
+    from flowsteer.training.ranks import launched
     from flowsteer.training.train import train as run_training
 
-    with _resumable(folder), progress(config.update.steps, json) as (on_stage, on_step):
+    ranks = launched()
+    if ranks.count > 1 and run is None:
+        raise ConfigError(f"{ranks.count} processes need to know their common run folder", "add --run DIR")
+    folder = run or new_run_folder("train")
+    bar = progress(config.update.steps, json or not ranks.first)
+    with _resumable(folder), redirect_stdout(sys.stderr), bar as (on_stage, on_step):  # trackers print what they do
         result = run_training(config, folder, resume, on_stage, on_step)
-    _conclude(folder, result, json)
+    if ranks.first:
+        _conclude(folder, result, json)
 
 
 def check_extra() -> None:

@@ -27,6 +27,7 @@ class PolicyConfig(Strict):
 
     Attributes:
         name: `tiny`, `smollm2`, a folder, or a name on the hub.
+        revision: Branch, tag or commit on the hub.
         dtype: Type of the weights.
         task_chars: Most characters of question, context and code an LLM is shown, each.
         lora_rank: Rank of the adapters on q, k, v and o; 0 trains every weight.
@@ -34,10 +35,31 @@ class PolicyConfig(Strict):
     """
 
     name: str = "tiny"
+    revision: str = "main"
     dtype: Literal["float32", "bfloat16"] = "float32"
     task_chars: int = Field(default=4000, ge=1)
     lora_rank: int = Field(default=0, ge=0)
     lora_alpha: int = Field(default=64, ge=1)
+
+
+class OwnData(Strict):
+    """What differs for one dataset; what is not given is as for all.
+
+    Attributes:
+        train: Split that is trained on.
+        test: Split that is tested on.
+        tasks: Training tasks.
+        validation_tasks: Validation tasks.
+        test_tasks: Test tasks.
+        overlap: Whether tasks that are tested on may be trained on, too: what the paper does, and nobody should.
+    """
+
+    train: str | None = None
+    test: str | None = None
+    tasks: int | None = Field(default=None, ge=1)
+    validation_tasks: int | None = Field(default=None, ge=0)
+    test_tasks: int | None = Field(default=None, ge=1)
+    overlap: bool = False
 
 
 class DataConfig(Strict):
@@ -52,6 +74,7 @@ class DataConfig(Strict):
         tasks: Training tasks of each dataset.
         validation_tasks: Validation tasks of each dataset; needed only with `update.validate_every`.
         test_tasks: Test tasks of each dataset.
+        own: What differs for single datasets, by name.
     """
 
     datasets: tuple[str, ...] = Field(default=("simulated:math", "simulated:qa", "simulated:code"), min_length=1)
@@ -62,6 +85,23 @@ class DataConfig(Strict):
     tasks: int = Field(default=1000, ge=1)
     validation_tasks: int = Field(default=0, ge=0)
     test_tasks: int = Field(default=100, ge=1)
+    own: dict[str, OwnData] = Field(default_factory=dict)
+
+    def of(self, name: str) -> "DataConfig":
+        """The settings of one dataset alone."""
+        own = self.own.get(name, OwnData()).model_dump(exclude={"overlap"}, exclude_none=True)
+        return self.model_copy(update=own | {"datasets": (name,), "own": {}})
+
+    @property
+    def overlapping(self) -> frozenset[str]:
+        """Datasets whose test tasks may be trained on."""
+        return frozenset(name for name, own in self.own.items() if own.overlap)
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if unknown := sorted(set(self.own) - set(self.datasets)):
+            raise ValueError(f"own speaks of {', '.join(unknown)}, which is not among the datasets")
+        return self
 
 
 class ExecutorConfig(Strict):
@@ -131,11 +171,29 @@ class WarmupConfig(Strict):
 
 
 class SamplerConfig(Strict):
-    """How the policy draws in training; see `flowsteer.training.sampler.Limits`."""
+    """How the policy draws in training, and where. Nothing but the temperature shapes its draws, and no grammar.
+
+    Attributes:
+        temperature: At which it draws.
+        turn_tokens: Most tokens of one turn.
+        episode_tokens: Most tokens of an episode, prompt and feedback included.
+        engine: `transformers`, the learner's own model in lock-step; `vllm_server`, servers apart; `vllm_colocate`,
+            vLLM in each learner's process.
+        urls: Addresses of the servers; process n draws from number n, counted round.
+        weights: How a server gets the learner's: `adapters`, by name from the run folder, or `transfer`, whole and
+            merged through TRL.
+        tolerance: Largest mean difference between the learner's and the engine's log-probs of a probe.
+        gpu_memory: Share of a GPU's memory that vLLM takes in a learner's process.
+    """
 
     temperature: float = Field(default=1.0, gt=0)
     turn_tokens: int = Field(default=2048, ge=1)
     episode_tokens: int = Field(default=16384, ge=2)
+    engine: Literal["transformers", "vllm_server", "vllm_colocate"] = "transformers"
+    urls: tuple[str, ...] = Field(default=("http://127.0.0.1:8000",), min_length=1)
+    weights: Literal["adapters", "transfer"] = "adapters"
+    tolerance: float = Field(default=0.1, gt=0)
+    gpu_memory: float = Field(default=0.35, gt=0, lt=1)
 
 
 class UpdateConfig(Strict):
@@ -196,7 +254,8 @@ class TrainingConfig(Strict):
 
     Attributes:
         seed: Seed of weights, tasks and every draw.
-        report_to: Where metrics go besides the run folder: `trackio`, `wandb`, `mlflow`, `tensorboard`.
+        report_to: Where metrics go besides the run folder: `trackio` (files on this machine), `wandb`, `mlflow`,
+            `tensorboard`; empty for nowhere.
         policy: Who learns.
         data: What on.
         executor: Who runs the operators.
@@ -208,7 +267,7 @@ class TrainingConfig(Strict):
     """
 
     seed: int = Field(default=0, ge=0)
-    report_to: tuple[str, ...] = ()
+    report_to: tuple[str, ...] = ("trackio",)
     policy: PolicyConfig = PolicyConfig()
     data: DataConfig = DataConfig()
     executor: ExecutorConfig = ExecutorConfig()
@@ -224,6 +283,11 @@ class TrainingConfig(Strict):
             raise ValueError("a tiny policy needs a cold start: set warmup.episodes, such as 1500")
         if self.update.validate_every and not self.data.validation_tasks:
             raise ValueError("update.validate_every needs tasks: set data.validation_tasks, such as 20")
+        served = self.sampler.engine == "vllm_server"
+        if served and self.sampler.weights == "adapters" and not self.policy.lora_rank:
+            raise ValueError('without policy.lora_rank there are no adapters to serve: set sampler.weights="transfer"')
+        if served and self.sampler.weights == "transfer" and len(self.sampler.urls) > 1:
+            raise ValueError("weights are transferred to one server: give one address in sampler.urls")
         return self
 
 
@@ -286,13 +350,18 @@ def warmup_of(config: TrainingConfig) -> WarmupSettings:
 
 def limits_of(config: TrainingConfig) -> Limits:
     """How the policy draws in training."""
-    return Limits(**config.sampler.model_dump())
+    sampler = config.sampler
+    return Limits(sampler.temperature, sampler.turn_tokens, sampler.episode_tokens)
 
 
 def settings_of(config: TrainingConfig) -> dict[str, Any]:
     """What decides the run: it must be the same for a run to be resumed."""
     plain = config.model_dump(mode="json", exclude={"report_to"})
-    for part, names in {"executor": ("caps", "cache"), "update": ("threads", "save_every")}.items():
+    for part, names in {
+        "executor": ("caps", "cache"),
+        "update": ("threads", "save_every"),
+        "sampler": ("urls", "gpu_memory"),
+    }.items():
         for name in names:
             del plain[part][name]
     return {"command": "train"} | plain

@@ -8,7 +8,7 @@ from flowsteer.canvas.director import Observation, PromptText, Turn
 from flowsteer.director.parse import parse_action, parse_prompt_reply
 from flowsteer.errors import ActionError, ConfigError
 from flowsteer.training.buffer import Limits
-from flowsteer.training.policy import Policy, load_policy
+from flowsteer.training.policy import ADAPTERS, Policy, load_policy
 from flowsteer.training.sampler import sample
 from flowsteer.usage import Usage
 from flowsteer.workflow.edits import Action
@@ -45,7 +45,7 @@ class PolicyDirector:
             ConfigError: There is no trained policy.
         """
         inner = folder / POLICY if (folder / POLICY).is_dir() else folder
-        if not (inner / "config.json").is_file():
+        if not any((inner / name).is_file() for name in ("config.json", ADAPTERS)):
             raise ConfigError(f"{folder} holds no trained policy", "flowsteer train FILE.toml --run DIR makes one")
         policy = load_policy(str(inner))
         return cls(policy, str(folder)) if limits is None else cls(policy, str(folder), limits)

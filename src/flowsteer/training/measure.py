@@ -6,6 +6,7 @@ from math import log2
 from typing import Any
 
 from flowsteer.training.rollout import Rollout
+from flowsteer.workflow.facts import facts
 from flowsteer.workflow.nodes import Conditional, Loop, Parallel, Step
 from flowsteer.workflow.nodes import Sequence as Nodes
 
@@ -46,6 +47,34 @@ def measure(rollouts: Sequence[Rollout]) -> JSON:
         "episodes": len(rollouts),
         "unscorable": len(played) - len(scores),
         "lost": len(rollouts) - len(played),
+    }
+
+
+def stages(rollouts: Sequence[Rollout]) -> dict[str, float]:
+    """What a step's reward and tokens are made of; rollouts that infrastructure broke off count among the tokens only.
+
+    Returns:
+        `terms/NAME`: mean of each term of the reward; `structures/KIND`: share of workflows with a parallel, a
+        conditional or a loop, whether or not it ran; and `tokens/KIND`, sums: `prompt` (read before the first turn),
+        `sampled`, `canvas` (its feedback), `executor_read` and `executor_written`.
+    """
+    played = [rollout for rollout in rollouts if not rollout.lost]
+    terms: dict[str, list[float]] = {}
+    for rollout in played:
+        for term in rollout.reward.terms:
+            terms.setdefault(f"terms/{term.name}", []).append(term.value)
+    found = {name: sum(values) / len(played) for name, values in terms.items()}
+    counted = [facts(rollout.ended.workflow, {}) for rollout in played]
+    for kind in ("parallels", "conditionals", "loops") if played else ():
+        found[f"structures/{kind}"] = sum(getattr(one, kind) > 0 for one in counted) / len(played)
+    buffers, usages = [rollout.buffer for rollout in rollouts], [rollout.ended.executor_usage for rollout in rollouts]
+    own = sum(buffer.own for buffer in buffers)
+    return found | {
+        "tokens/prompt": sum(len(buffer.prompt) for buffer in buffers),
+        "tokens/sampled": own,
+        "tokens/canvas": sum(len(buffer.ids) for buffer in buffers) - own,
+        "tokens/executor_read": sum(usage.prompt_tokens for usage in usages),
+        "tokens/executor_written": sum(usage.completion_tokens for usage in usages),
     }
 
 

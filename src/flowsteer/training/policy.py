@@ -1,7 +1,8 @@
 """The policies that can be trained: a tiny one made here, the embedded model, any causal language model."""
 
+import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,9 @@ TINY, EMBEDDED = "tiny", "smollm2"
 
 POSITIONS = 2048
 """Most tokens of an episode of the tiny policy."""
+
+ADAPTERS = "adapter_config.json"
+"""The file by which peft knows a folder of adapters."""
 
 KIND = "flowsteer_view"
 """The key in a model's configuration that says which view its policy reads."""
@@ -51,9 +55,13 @@ class Policy:
         """The text of one sampled turn, word for word."""
         return str(self.tokenizer.decode(list(ids), clean_up_tokenization_spaces=False))
 
+    def mark(self) -> None:
+        """Write into the model's configuration what it reads, so that it is saved with it."""
+        setattr(self.model.config, KIND, "compact" if isinstance(self.view, CompactView) else "chat")
+
     def save(self, folder: Path) -> None:
         """Write model and tokenizer; `load_policy` reads them."""
-        setattr(self.model.config, KIND, "compact" if isinstance(self.view, CompactView) else "chat")
+        self.mark()
         self.model.save_pretrained(str(folder))
         self.tokenizer.save_pretrained(folder)
 
@@ -91,13 +99,14 @@ def make_tiny(corpus: Iterable[str], seed: int = 0) -> Policy:
     return Policy(model, tokenizer, CompactView())
 
 
-def load_policy(name: str, task_chars: int = TASK_CHARS, dtype: str = "float32") -> Policy:
+def load_policy(name: str, task_chars: int = TASK_CHARS, dtype: str = "float32", revision: str = "main") -> Policy:
     """Load a policy that exists.
 
     Args:
         name: `smollm2`, a folder that `Policy.save` or transformers wrote, or a name on the hub.
         task_chars: Most characters of question, context and code that an LLM is shown, each.
         dtype: Type of its weights.
+        revision: Branch, tag or commit on the hub.
 
     Raises:
         ConfigError: There is no such model, or it cannot chat.
@@ -106,9 +115,11 @@ def load_policy(name: str, task_chars: int = TASK_CHARS, dtype: str = "float32")
         raise ConfigError(
             "a tiny policy is made, not loaded", "give it a cold start, or name the folder of a trained one"
         )
+    if (Path(name) / ADAPTERS).is_file():
+        return _with_trained(Path(name), task_chars, dtype)
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    where, options = located(name)
+    where, options = located(name, revision)
     try:
         tokenizer = AutoTokenizer.from_pretrained(where, **options)
         model = AutoModelForCausalLM.from_pretrained(where, dtype=dtype, **options)
@@ -123,10 +134,23 @@ def load_policy(name: str, task_chars: int = TASK_CHARS, dtype: str = "float32")
     return Policy(model, tokenizer, CompactView() if compact else ChatView(tokenizer, task_chars))
 
 
-def located(name: str) -> tuple[str, dict[str, Any]]:
+def _with_trained(folder: Path, task_chars: int, dtype: str) -> Policy:
+    """A policy that learned by adapters: its base with them, merged into its weights."""
+    from peft import PeftModel
+
+    base = str(json.loads((folder / ADAPTERS).read_text(encoding="utf-8"))["base_model_name_or_path"])
+    from flowsteer.backends.models import MODELS
+
+    policy = load_policy(EMBEDDED if base == str(MODELS[EMBEDDED].path.parent) else base, task_chars, dtype)
+    model = PeftModel.from_pretrained(policy.model, str(folder)).merge_and_unload()
+    model.name_or_path = model.config._name_or_path = str(folder)  # whoever adapts it further names this as the base
+    return replace(policy, model=model)
+
+
+def located(name: str, revision: str = "main") -> tuple[str, dict[str, Any]]:
     """Where transformers finds a policy. The embedded model's weights are taken, dequantised, out of its file."""
     if name != EMBEDDED:
-        return name, {}
+        return name, {"revision": revision}
     from flowsteer.backends.models import MODELS
 
     file = MODELS[EMBEDDED].path
@@ -142,16 +166,20 @@ def _forget_quantisation(model: "PreTrainedModel") -> None:
         del model.config.quantization_config
 
 
-def with_adapters(model: "PreTrainedModel | PeftModel", rank: int, alpha: int) -> "PeftModel":
+def with_adapters(model: "PreTrainedModel | PeftModel", rank: int, alpha: int, seed: int = 0) -> "PeftModel":
     """The model with fresh LoRA adapters on q, k, v and o (spec §6), without dropout: what is trained is what sampled.
 
     Args:
         model: The model; its own weights are frozen.
         rank: Rank of the adapters.
         alpha: Their scale.
+        seed: Seed of their weights.
     """
+    import torch
     from peft import LoraConfig, get_peft_model
 
     targets = ["q_proj", "k_proj", "v_proj", "o_proj"]
     adapters = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.0, target_modules=targets, task_type="CAUSAL_LM")
-    return get_peft_model(model, adapters)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return get_peft_model(model, adapters)

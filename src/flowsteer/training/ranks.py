@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
+from flowsteer.errors import ConfigError
+
 Item = TypeVar("Item")
 
 PATIENCE = timedelta(hours=12)
@@ -55,10 +57,22 @@ def launched() -> Ranks:
 
 
 def join() -> Ranks:
-    """Connect this process with the others, if there are any."""
+    """Connect this process with the others, if there are any; by NCCL on GPUs, on processors by gloo.
+
+    Raises:
+        ConfigError: The launcher started another number of processes than it says.
+    """
     ranks = launched()
     if ranks.count > 1:
+        import torch
         from accelerate import PartialState
 
-        PartialState(timeout=PATIENCE)
+        if not torch.accelerator.is_available():
+            os.environ["ACCELERATE_USE_CPU"] = "true"  # TRL's own settings look here, too
+        state = PartialState(cpu=not torch.accelerator.is_available(), timeout=PATIENCE)
+        if state.num_processes != ranks.count:
+            raise ConfigError(
+                f"the launcher speaks of {ranks.count} processes, and {state.num_processes} are connected",
+                "start it with accelerate launch, or with torchrun",
+            )
     return ranks

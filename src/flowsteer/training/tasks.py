@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 from flowsteer.datasets.base import Sample
 from flowsteer.datasets.registry import load_samples
@@ -30,18 +29,17 @@ def load_tasks(data: DataConfig, seed: int) -> Tasks:
     """Load the tasks of a run; the same ones for the same seed.
 
     Raises:
-        ConfigError: A dataset is unknown or too small, or two parts share a task.
+        ConfigError: A dataset is unknown or too small, or two parts share a task that are to be disjoint.
     """
-    train = tuple(_load(data.datasets, data.train, data.tasks, seed, data.data))
-    validation = tuple(_load(data.datasets, data.validation, data.validation_tasks, seed, data.data))
-    test = tuple(_load(data.datasets, data.test, data.test_tasks, seed, data.data))
-    check_disjoint({"training": train, "validation": validation, "test": test})
-    return Tasks(train, validation, test)
-
-
-def _load(names: Iterable[str], split: str, count: int, seed: int, folder: Path | None) -> Iterable[Sample]:
-    for name in names if count else ():
-        yield from load_samples(name, split, count, seed, folder)
+    parts: dict[str, list[Sample]] = {"training": [], "validation": [], "test": []}
+    for name in data.datasets:
+        own = data.of(name)
+        asked = (own.train, own.tasks), (own.validation, own.validation_tasks), (own.test, own.test_tasks)
+        for part, (split, count) in zip(parts, asked, strict=True):
+            parts[part] += load_samples(name, split, count, seed, data.data) if count else ()
+    apart = {part: [s for s in found if s.task.dataset not in data.overlapping] for part, found in parts.items()}
+    check_disjoint(apart)
+    return Tasks(*map(tuple, parts.values()))
 
 
 class Schedule:

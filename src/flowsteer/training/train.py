@@ -3,8 +3,9 @@
 import asyncio
 import json
 import math
+import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -24,7 +25,9 @@ from flowsteer.training.buffer import Limits
 from flowsteer.training.coldstart import learn, play_scripts, read_recorded, to_buffer
 from flowsteer.training.measure import accuracy_by_type, measure, summary, usual_workflows
 from flowsteer.training.policy import TINY, Policy, load_policy, make_tiny, with_adapters
+from flowsteer.training.ranks import Ranks, join, launched
 from flowsteer.training.rollout import Arena, Group, Rollout, play
+from flowsteer.training.sampler import sample
 from flowsteer.training.tasks import Schedule, Tasks, load_tasks
 from flowsteer.training.trainer import Learner
 from flowsteer.training.view import CompactView
@@ -64,6 +67,8 @@ def train(
 ) -> Result:
     """Train a Director into a run folder.
 
+    Started by a launcher, each process calls this; the first one keeps the folder, which all of them must see.
+
     Args:
         config: The run.
         path: The run folder. It holds every episode, `metrics.jsonl`, the policy before (`start`) and after (`policy`).
@@ -78,14 +83,16 @@ def train(
         SandboxError: The sandbox asked for is not there.
         BudgetExceeded: The budget is spent.
     """
-    if path.exists() and any(path.iterdir()) and not resume:
+    if launched().first and path.exists() and any(path.iterdir()) and not resume:
         raise RunError(f"{path} holds a run already", "add --resume to go on with it, or name another with --run DIR")
     with open_run(config, path, c.settings_of(config), on_stage) as run:
         policy = run.start(path / START)
+        if config.sampler.engine != "transformers":
+            policy = run.served(policy)
         before = run.tested("before", policy)
         policy = run.learned(policy, resume, on_step)
         result = Result(config.update.steps, run.seconds, before, run.tested("after", policy))
-        (path / "result.json").write_text(json.dumps(asdict(result), indent=2), encoding="utf-8")
+        run.write("result.json", asdict(result))
         return result
 
 
@@ -104,7 +111,8 @@ def open_run(
         path: The run folder.
         settings: What must be the same for the folder to be gone on with.
         on_stage: Told what begins.
-        record: Whether the episodes that are trained on are written down; those of tests always are.
+        record: Whether the episodes that are trained on are written down, and metrics reported elsewhere; episodes of
+            tests always are, and metrics always go to the folder.
 
     Raises:
         ConfigError: A setting, a name or a dataset does not fit.
@@ -113,16 +121,20 @@ def open_run(
         SandboxError: The sandbox asked for is not there.
     """
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    # TRL calls transformers by names that transformers has renamed: nothing that a user could mend.
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"transformers\.")
     if config.update.threads:
         torch.set_num_threads(config.update.threads)
-    tasks = load_tasks(config.data, config.seed)
-    with RunFolder.create(path, settings) as folder, asyncio.Runner() as runner:
+    tasks, ranks = load_tasks(config.data, config.seed), join()
+    opened = RunFolder.create(path, settings) if ranks.first else nullcontext()
+    with opened as folder, asyncio.Runner() as runner:
         stack = AsyncExitStack()
         try:
             arena = runner.run(_open(config, stack))
-            yield Run(config, folder, runner, arena, tasks, on_stage, record)
+            with closing(Run(config, path, folder, runner, arena, tasks, on_stage, record, ranks)) as run:
+                yield run
         except FlowSteerError:
-            if not (path / START).exists():
+            if folder is not None and not (path / START).exists():
                 folder.discard_if_new()
             raise
         finally:
@@ -148,18 +160,21 @@ class Run:
     def __init__(
         self,
         config: c.TrainingConfig,
-        folder: RunFolder,
+        path: Path,
+        folder: RunFolder | None,
         runner: asyncio.Runner,
         arena: Arena,
         tasks: Tasks,
         on_stage: Callable[[str], None],
         record: bool,
+        ranks: Ranks,
     ) -> None:
         self.config, self.tasks = config, tasks
         self.seconds = dict.fromkeys(("coldstart", "test", "training"), 0.0)
-        self._folder, self._runner, self._arena = folder, runner, arena
-        self._on_stage, self._record = on_stage, record
+        self._path, self._folder, self._runner, self._arena = path, folder, runner, arena
+        self._on_stage, self._record, self._ranks = on_stage, record, ranks
         self._schedule = Schedule(tasks.train, config.seed)
+        self._learner: Learner | None = None
 
     @property
     def executor(self) -> str:
@@ -176,14 +191,29 @@ class Run:
         """
         asked = self.config.policy
         if asked.lora_rank and not self.config.warmup.wanted:
-            return load_policy(asked.name, asked.task_chars, asked.dtype)
-        if not saved.exists():
+            return load_policy(asked.name, asked.task_chars, asked.dtype, asked.revision)
+        if self._ranks.first and not saved.exists():
             with self._stage("coldstart"):
                 policy = self._made()
                 unfinished = saved.with_suffix(".unfinished")
                 policy.save(unfinished)
                 unfinished.rename(saved)
+        self._ranks.wait()
         return load_policy(str(saved), asked.task_chars, asked.dtype)
+
+    def served(self, policy: Policy) -> Policy:
+        """The policy, with the adapters that it is to learn, as an engine apart draws with it from now on.
+
+        Args:
+            policy: The policy that RL begins with.
+
+        Raises:
+            PolicySyncError: The engine does not have its weights.
+            BackendUnavailable: The engine cannot be reached.
+        """
+        learner = self._learns(policy)
+        learner.engine.serve(0)
+        return learner.policy
 
     def learned(self, policy: Policy, resume: bool, on_step: Callable[[JSON], None]) -> Policy:
         """The policy after RL, which is saved; without a step it is the one that was given.
@@ -193,22 +223,41 @@ class Run:
             resume: Whether to go on from the last checkpoint.
             on_step: Given each step's metrics.
         """
-        path = self._folder.path
         with self._stage("training"):
-            policy = self._adapted(policy)
-            learner = Learner(self.config, policy, self._schedule, self._arena, self._runner, path, on_step=on_step)
-            learner.validate = lambda step: self._validated(policy, step)
-            if self._record:
-                learner.keep = self._keep
+            learner = self._learns(policy)
+            learner.on_step = on_step
             if self.config.update.steps:
                 learner.learn(resume)
-            policy.save(path / TRAINED)
-        return policy
+                learner.engine.serve(self.config.update.steps)
+            learner.save(self._path / TRAINED)
+        return learner.policy
+
+    def write(self, name: str, content: JSON) -> None:
+        """Write a file of JSON into the run folder; the first process does."""
+        if self._ranks.first:
+            (self._path / name).write_text(json.dumps(content, indent=2), encoding="utf-8")
+
+    def close(self) -> None:
+        """Close the connections of an engine apart."""
+        if self._learner is not None:
+            self._learner.close()
+
+    def _learns(self, policy: Policy) -> Learner:
+        """The learner of this run, made at the first time around the policy that RL begins with."""
+        if self._learner is None:
+            policy = self._adapted(policy)
+            learner = Learner(self.config, policy, self._schedule, self._arena, self._runner, self._path)
+            learner.ranks = self._ranks
+            learner.validate = lambda step: self._validated(policy, step)
+            if self._record:
+                learner.keep, learner.report_to = self._keep, self.config.report_to
+            self._learner = learner
+        return self._learner
 
     def _made(self) -> Policy:
         """The policy asked for, after its cold start if there is to be one."""
         config, asked, warmup = self.config, self.config.policy, self.config.warmup
-        policy = None if asked.name == TINY else load_policy(asked.name, asked.task_chars, asked.dtype)
+        policy = None if asked.name == TINY else load_policy(asked.name, asked.task_chars, asked.dtype, asked.revision)
         view = CompactView() if policy is None else policy.view
         scripts = play_scripts(self._arena, view, self._schedule, warmup.episodes, config.seed)
         dialogues = self._runner.run(scripts)
@@ -225,17 +274,19 @@ class Run:
         asked = self.config.policy
         if not asked.lora_rank:
             return policy
-        return replace(policy, model=with_adapters(policy.model, asked.lora_rank, asked.lora_alpha))
+        return replace(policy, model=with_adapters(policy.model, asked.lora_rank, asked.lora_alpha, self.config.seed))
 
     def _validated(self, policy: Policy, step: int) -> None:
         """Play the validation tasks; the policy is kept if it earned more than any before, the start included."""
-        file = self._folder.path / "validation.json"
+        file = self._path / "validation.json"
         known: dict[str, float | None] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
         earlier = [value for at, value in known.items() if int(at) < step and value is not None]
+        learner = self._learns(policy)
+        learner.engine.serve(step)
         earned = measure(self._played(f"validation/{step}", policy, 0.0, self.tasks.validation))["reward"]
         if earned is not None and earned > max(earlier, default=-math.inf):
-            policy.save(self._folder.path / BEST)
-        file.write_text(json.dumps(known | {str(step): earned}), encoding="utf-8")
+            learner.save(self._path / BEST)
+        self.write("validation.json", known | {str(step): earned})
 
     def tested(self, name: str, policy: Policy) -> JSON:
         """Figures on the test tasks, greedily and at temperature 1; measured once.
@@ -244,12 +295,14 @@ class Run:
             name: What the test is called.
             policy: Who is tested.
         """
-        file = self._folder.path / f"{name}.json"
+        file = self._path / f"{name}.json"
         if not file.exists():
             greedy, sampled = (self.test(name, policy, temperature) for temperature in (0.0, 1.0))
-            file.write_text(json.dumps(figures(greedy) | {"sampled": figures(sampled)}, indent=2), encoding="utf-8")
-        found: JSON = json.loads(file.read_text(encoding="utf-8"))
-        return found
+            found = figures(greedy) | {"sampled": figures(sampled)}
+            self.write(file.name, found)
+            return found
+        known: JSON = json.loads(file.read_text(encoding="utf-8"))
+        return known
 
     def test(self, name: str, policy: Policy, temperature: float) -> list[Rollout]:
         """Play the test tasks, one episode each.
@@ -265,16 +318,22 @@ class Run:
     def _played(self, name: str, policy: Policy, temperature: float, tasks: Sequence[Sample]) -> list[Rollout]:
         sampler = self.config.sampler
         limits = Limits(temperature, sampler.turn_tokens, sampler.episode_tokens)
+        draw = sample if self._learner is None else self._learner.draw
         rollouts: list[Rollout] = []
         for first in range(0, len(tasks), AT_ONCE):
             some = tasks[first : first + AT_ONCE]
             groups = [Group(f"{name}/T{temperature:g}/{sample.task.id}", sample, 1) for sample in some]
-            rollouts += self._runner.run(play(policy, groups, self._arena, limits, name, self.config.seed))
+            mine = groups[self._ranks.number :: self._ranks.count]
+            playing = play(policy, mine, self._arena, limits, name, self.config.seed, draw)
+            played = {rollout.id: rollout for rollout in self._ranks.gather(self._runner.run(playing))}
+            rollouts += [played[f"{group.name}/0"] for group in groups]
         self._keep(rollouts)
         return rollouts
 
     def _keep(self, rollouts: Sequence[Rollout]) -> None:
         """Write episodes down; those of steps that are taken again are there already."""
+        if self._folder is None:
+            return
         for rollout in rollouts:
             if rollout.id not in self._folder.entries:
                 lines = [json.dumps(event_to_json(event), ensure_ascii=False) for event in rollout.events]

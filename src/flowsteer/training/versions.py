@@ -24,6 +24,7 @@ from flowsteer.training.vllm import Served
 
 if TYPE_CHECKING:
     from peft import PeftModel
+    from transformers import PreTrainedModel
 
 PROBE = (
     "<action>add</action><operator>Plan</operator> <action>add</action><structure>loop</structure>"
@@ -172,7 +173,7 @@ class Adapters:
 
     def __init__(
         self,
-        model: "PeftModel",
+        model: "PreTrainedModel | PeftModel",
         servers: Sequence[Served],
         mine: Served,
         folder: Path,
