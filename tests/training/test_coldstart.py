@@ -1,6 +1,8 @@
 """The cold start teaches the language and no choice; the tiny policy's tokenizer loses nothing."""
 
+import asyncio
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -127,3 +129,17 @@ async def test_a_warmed_up_policy_says_legal_actions_and_survives_saving(tmp_pat
         figures = [measure(await play(p, groups, place, Limits(1.0, 32, 512), "p")) for p in (policy, loaded)]
     assert figures[0] == figures[1]
     assert figures[0]["valid"] > 0.3
+
+
+def test_a_script_that_heeds_the_canvas_adds_what_a_finish_needs():
+    def needed(heed):
+        async def played():
+            async with arena(max_turns=9) as place:
+                rules = replace(place.rules, min_steps=6, needs=("verification", "formatting"), needs_structure=True)
+                strict = replace(place, rules=rules)
+                return await play_scripts(strict, CompactView(), Schedule(samples(9), 0), 60, 0, heed)
+
+        dialogues = asyncio.run(played())
+        return sum("finish" in dialogue.turns[-1][0] for dialogue in dialogues)
+
+    assert needed(0.5) > needed(0.0)

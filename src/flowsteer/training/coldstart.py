@@ -55,8 +55,18 @@ class Dialogue:
         return self.opening + "".join(f"{said}{END}{answer}" for said, answer in self.turns)
 
 
-async def play_scripts(arena: Arena, view: View, tasks: Schedule, count: int, seed: int) -> list[Dialogue]:
+async def play_scripts(
+    arena: Arena, view: View, tasks: Schedule, count: int, seed: int, heed: float = 0.0
+) -> list[Dialogue]:
     """Play scripts on canvases of the tasks in order; the same ones for the same seed.
+
+    Args:
+        arena: Where.
+        view: What the policy will read.
+        tasks: The tasks.
+        count: Scripts.
+        seed: Seed of all draws.
+        heed: Chance that a turn adds what a finish still needs (`Script`).
 
     Raises:
         BackendUnavailable: The executor is gone.
@@ -66,14 +76,14 @@ async def play_scripts(arena: Arena, view: View, tasks: Schedule, count: int, se
     async def one(number: int) -> Dialogue:
         async with places:
             drawn = seed_of(seed, f"script/{number}")
-            return await _play(arena, view, tasks[number], drawn)
+            return await _play(arena, view, tasks[number], drawn, heed)
 
     return list(await asyncio.gather(*(one(number) for number in range(count))))
 
 
-async def _play(arena: Arena, view: View, sample: Sample, seed: int) -> Dialogue:
+async def _play(arena: Arena, view: View, sample: Sample, seed: int, heed: float) -> Dialogue:
     canvas = arena.open(sample, ignore, seed, Memo())
-    script = Script.draw(seed, arena.canvas.max_turns)
+    script = Script.draw(seed, arena.canvas.max_turns, heed)
     opening, turns = view.opening(canvas.observe()), []
     while not canvas.done:
         action = script.act(canvas.observe())

@@ -156,6 +156,8 @@ class WarmupConfig(Strict):
         epochs: Times each episode is learned from.
         batch: Episodes an update.
         learning_rate: Its peak.
+        heed: Chance that a turn of a role-ordered script adds what the canvas says a finish still needs, before the
+            script's length is reached.
     """
 
     run: Path | None = None
@@ -163,6 +165,7 @@ class WarmupConfig(Strict):
     epochs: int = Field(default=1, ge=1)
     batch: int = Field(default=16, ge=1)
     learning_rate: float = Field(default=3e-3, gt=0)
+    heed: float = Field(default=0.0, ge=0, le=1)
 
     @property
     def wanted(self) -> bool:

@@ -259,7 +259,7 @@ class Run:
         config, asked, warmup = self.config, self.config.policy, self.config.warmup
         policy = None if asked.name == TINY else load_policy(asked.name, asked.task_chars, asked.dtype, asked.revision)
         view = CompactView() if policy is None else policy.view
-        scripts = play_scripts(self._arena, view, self._schedule, warmup.episodes, config.seed)
+        scripts = play_scripts(self._arena, view, self._schedule, warmup.episodes, config.seed, warmup.heed)
         dialogues = self._runner.run(scripts)
         if warmup.run is not None:
             dialogues += read_recorded(warmup.run, self._arena, view, self.tasks.train)

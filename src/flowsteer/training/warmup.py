@@ -2,7 +2,8 @@
 
 A script is drawn without a look at the task. Nine in ten are role-ordered: planning before solving before checking
 before formatting, with the operators of each role, the structures and the length drawn uniformly; a tenth are legal
-edits drawn uniformly. A script whose length is reached adds what the canvas says a finish still needs, and finishes.
+edits drawn uniformly. A script whose length is reached adds what the canvas says a finish still needs, and finishes; it
+may do so in some of the turns before, too, so that the policy learns to heed what the canvas says.
 Uniform scripts alone teach structure but no accuracy, and RL soon leads a policy that was taught on scripts of a few
 lengths to lengths it has never seen; so the order is that of roles, and all lengths occur.
 """
@@ -55,17 +56,19 @@ class Script:
         rng: Source of chance; the same seed and canvas give the same script.
         turns: The turn from which it finishes as soon as the canvas allows; earlier only if no operator has room.
         free: Whether it is drawn uniformly.
+        heed: Chance that a turn adds what a finish still needs before `turns` is reached.
     """
 
     rng: random.Random
     turns: int
     free: bool
+    heed: float = 0.0
 
     @classmethod
-    def draw(cls, seed: int, max_turns: int) -> "Script":
+    def draw(cls, seed: int, max_turns: int, heed: float = 0.0) -> "Script":
         """A script of any length up to the turn limit, each as likely."""
         rng = random.Random(seed)  # noqa: S311
-        return cls(rng, rng.randint(2, max_turns), rng.random() < FREE)
+        return cls(rng, rng.randint(2, max_turns), rng.random() < FREE, heed)
 
     def act(self, observation: Observation) -> Action | None:
         """The next action; None if the canvas allows none."""
@@ -74,7 +77,7 @@ class Script:
             return Finish()
         if not self.free and self.rng.random() >= DETOUR:
             for _ in range(8):
-                edit = self._add(observation) if observation.turn < self.turns else self._needed(observation)
+                edit = self._needed(observation) if self._heeds(observation) else self._add(observation)
                 if isinstance(apply(observation.workflow, edit, observation.rules), Applied):
                     return edit
         drawn = random_edit(observation.workflow, observation.rules, self.rng)
@@ -87,6 +90,10 @@ class Script:
         due = (observation.turn - 1) * len(roles) // max(1, self.turns - 1)
         role = roles[min(max(0, due + rng.randint(-1, 1)), len(roles) - 1)]
         return _added(_node(role, rules, rng))
+
+    def _heeds(self, observation: Observation) -> bool:
+        """Whether this turn goes by what the canvas says is missing."""
+        return observation.turn >= self.turns or (self.heed > 0 and self.rng.random() < self.heed)
 
     def _needed(self, observation: Observation) -> Edit:
         """What a finish still needs, by the canvas's own conditions."""
