@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,9 +12,13 @@ from flowsteer.cli import options as o
 from flowsteer.cli.console import guarded, note, print_json
 from flowsteer.cli.folders import new_run_folder
 from flowsteer.cli.train import check_extra
+from flowsteer.errors import ConfigError
 
 if TYPE_CHECKING:
     from flowsteer.training.study_config import Study
+    from flowsteer.training.study_report import Reported
+
+SHOWN = ("accuracy", "cwrpo", "gate_open", "valid", "finished")
 
 
 @guarded
@@ -21,6 +26,7 @@ def study(
     file: Annotated[Path, typer.Argument(help="TOML file of the study, such as examples/study_rewards.toml.")],
     run: o.RunDir = None,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes that train at once, of one thread each.")] = 1,
+    report: Annotated[bool, typer.Option("--report", help="Train nothing; report what is done so far.")] = False,
     json: o.Json = False,
 ) -> None:
     """Train every arm of a study in every world with every seed, and report curves, tables and paired tests."""
@@ -28,12 +34,31 @@ def study(
 
     asked = load_study(file)
     check_extra()
+    if report and run is None:
+        raise ConfigError("--report needs to know which study", "add --run DIR")
     folder = run or new_run_folder("study")
-    from flowsteer.training.study_jobs import run_study
+    if not report:
+        from flowsteer.training.study_jobs import run_study
 
-    with _resumable(folder), _bar(asked, folder, json) as on_change:
-        run_study(file, folder, jobs, on_change)
-    print_json({"run": str(folder)})
+        with _resumable(folder), _bar(asked, folder, json) as on_change:
+            run_study(file, folder, jobs, on_change)
+    from flowsteer.training.study_report import write_study_report
+
+    _conclude(folder, write_study_report(asked, file.stem, folder), json)
+
+
+def _conclude(folder: Path, reported: "Reported", json: bool) -> None:
+    found = reported.summary
+    if json:
+        print_json({"run": str(folder), "report": str(reported.html), **asdict(replace(found, curves=()))})
+        return
+    typer.echo(f"{'world':>12}  {'arm':>12}  {'test':>6}" + "".join(f"  {name:>9}" for name in SHOWN))
+    for row in found.rows:
+        if not row.swap:
+            means = (row.figures[name] for name in SHOWN)
+            shown = "".join(f"  {'–':>9}" if value is None else f"  {value.mean:9.3f}" for value in means)
+            typer.echo(f"{row.world:>12}  {row.arm:>12}  {f'T={row.temperature:g}':>6}{shown}")
+    note(f"{found.done} of {found.cells} cells; the report is {reported.html}")
 
 
 @contextmanager
@@ -55,8 +80,11 @@ def _bar(study: "Study", folder: Path, quiet: bool) -> Iterator[Callable[[], Non
     from flowsteer.training.study import standing
 
     console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield lambda: None
+        return
     columns = (BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as bar:
+    with Progress(*columns, console=console) as bar:
         task = bar.add_task("starting", total=1.0)
 
         def on_change() -> None:

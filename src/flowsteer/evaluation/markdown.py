@@ -29,7 +29,8 @@ def to_markdown(summary: Summary, simulated: Sequence[str] = ()) -> str:
     )
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """The lines of a table, and an empty one behind it."""
     yield f"| {' | '.join(heads)} |"
     yield f"|{'---|' * len(heads)}"
     for row in rows:
@@ -55,7 +56,7 @@ def _scores(summary: Summary) -> Iterator[str]:
         ]
         for system in summary.systems
     ]
-    yield from _table(["system", *(_cell(name) or "mean" for name in columns)], rows)
+    yield from markdown_table(["system", *(_cell(name) or "mean" for name in columns)], rows)
 
 
 def _use(summary: Summary) -> Iterator[str]:
@@ -69,7 +70,7 @@ def _use(summary: Summary) -> Iterator[str]:
             counts = (words.amount(n) for n in (use.turns, use.director_tokens, use.executor_tokens))
             figures = [words.percent(use.finished), *counts, words.money(use.cost), words.seconds(use.seconds)]
         rows.append([cell.dataset, cell.system, str(cell.scored), not_scored(cell), *figures])
-    yield from _table([*heads, "cost", "time"], rows)
+    yield from markdown_table([*heads, "cost", "time"], rows)
 
 
 def _differences(summary: Summary) -> Iterator[str]:
@@ -85,7 +86,9 @@ def _differences(summary: Summary) -> Iterator[str]:
         rows.append(
             [found.dataset or "mean", found.a, found.b, str(found.pairs), written, *ps, "yes" * found.significant]
         )
-    yield from _table(["dataset", "system", "minus", "pairs", "difference", "p", "p (Holm)", "significant"], rows)
+    yield from markdown_table(
+        ["dataset", "system", "minus", "pairs", "difference", "p", "p (Holm)", "significant"], rows
+    )
 
 
 def _failures(summary: Summary) -> Iterator[str]:
@@ -97,4 +100,4 @@ def _failures(summary: Summary) -> Iterator[str]:
     ]
     if rows:
         yield "## Failures\n"
-        yield from _table(["dataset", "system", "what", "kind", "times"], rows)
+        yield from markdown_table(["dataset", "system", "what", "kind", "times"], rows)

@@ -20,9 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from flowsteer.errors import RunError
 from flowsteer.runs.folder import RunFolder
-from flowsteer.training import config as c
-from flowsteer.training.measure import shapes
-from flowsteer.training.study_config import Cell, Study, start_settings
+from flowsteer.training.config import TrainingConfig
+from flowsteer.training.study_config import Cell, Study, cell_settings, start_settings
 
 if TYPE_CHECKING:
     from flowsteer.training.rollout import Rollout
@@ -50,15 +49,18 @@ class Unit:
     """
 
     path: Path
-    config: c.TrainingConfig
+    config: TrainingConfig
     settings: JSON
-    swaps: Mapping[str, c.TrainingConfig]
+    swaps: Mapping[str, TrainingConfig]
     temperatures: tuple[float, ...]
     start: "Unit | None" = None
 
     @property
     def result(self) -> JSON:
-        """What it came to so far: `start`, `executor`, `seconds` by stage, figures by `tests` and `swaps`.
+        """What it came to so far.
+
+        `executor`; wall `seconds` by stage, and `cpu` seconds in all, of the start that ended each stage; `tests`, the
+        figures by temperature; `swaps`, the same by swap.
 
         Raises:
             RunError: It was made with other settings.
@@ -93,7 +95,7 @@ def unit_of(cell: Cell, study: Study, run: Path) -> Unit:
     """A cell as a folder under `run`; its cold start is another."""
     temperatures = study.config.temperatures
     start = Unit(run / "starts" / cell.start, cell.config, start_settings(cell.config), cell.swaps, temperatures)
-    settings = c.settings_of(cell.config) | {"start": cell.start}
+    settings = {"command": "train"} | cell_settings(cell.config) | {"start": cell.start}
     return Unit(run / "cells" / cell.name, cell.config, settings, cell.swaps, temperatures, start)
 
 
@@ -192,25 +194,28 @@ def _do(unit: Unit, on_change: Callable[[], None]) -> None:
     """Make the policy, unless it is there, and the tests that are missing; each is kept as soon as it is made."""
     result = unit.result
     if unit.start is not None and not unit.config.update.steps:
-        _copy(unit, unit.start)
+        _copy(unit, unit.start, on_change)
         return
     if not result:
         result = _made(unit, on_change)
         _keep(unit, result, on_change)
     for swap in ("", *unit.swaps):
         temperatures = [temperature for place, temperature in unit.left(result) if place == swap]
+        began = time.process_time()
         for temperature, figures, seconds in _tested(unit, swap, temperatures):
             part = result["swaps"].setdefault(swap, {}) if swap else result["tests"]
             part[f"{temperature:g}"] = figures
             result["seconds"]["swaps" if swap else "test"] += seconds
+            result["cpu"] += time.process_time() - began
+            began = time.process_time()
             _keep(unit, result, on_change)
 
 
-def _copy(unit: Unit, start: Unit) -> None:
+def _copy(unit: Unit, start: Unit, on_change: Callable[[], None]) -> None:
     """Without RL a cell is its cold start."""
     with RunFolder.create(unit.path, unit.settings):
         nothing = dict.fromkeys(start.result["seconds"], 0.0)
-        _keep(unit, start.result | {"seconds": nothing}, lambda: None)
+        _keep(unit, start.result | {"seconds": nothing, "cpu": 0.0}, on_change)
 
 
 def _made(unit: Unit, on_change: Callable[[], None]) -> JSON:
@@ -218,13 +223,15 @@ def _made(unit: Unit, on_change: Callable[[], None]) -> JSON:
     from flowsteer.training.train import START, open_run
     from flowsteer.training.trainer import CHECKPOINTS
 
+    began = time.process_time()
     with open_run(unit.config, unit.path, unit.settings, record=False) as run:
         policy = run.start((unit.start or unit).path / START)
         if unit.start is not None:
             run.learned(policy, True, lambda metrics: on_change())
             shutil.rmtree(unit.path / CHECKPOINTS, ignore_errors=True)
         seconds = run.seconds | {"swaps": 0.0}
-        return {"executor": run.executor, "seconds": seconds, "tests": {}, "swaps": {}}
+        cpu = time.process_time() - began
+        return {"executor": run.executor, "seconds": seconds, "cpu": cpu, "tests": {}, "swaps": {}}
 
 
 def _tested(unit: Unit, swap: str, temperatures: Sequence[float]) -> Iterator[tuple[float, JSON, float]]:
@@ -235,6 +242,7 @@ def _tested(unit: Unit, swap: str, temperatures: Sequence[float]) -> Iterator[tu
     """
     if not temperatures:
         return
+    from flowsteer.training.measure import shapes
     from flowsteer.training.policy import load_policy
     from flowsteer.training.train import START, TRAINED, figures, open_run
 
@@ -242,7 +250,7 @@ def _tested(unit: Unit, swap: str, temperatures: Sequence[float]) -> Iterator[tu
     policy = load_policy(str(unit.path / (TRAINED if unit.start else START)), asked.task_chars, asked.dtype)
     config = unit.swaps[swap] if swap else unit.config
     path = unit.path / "swaps" / swap if swap else unit.path
-    settings = unit.settings | {"swap": c.settings_of(config)} if swap else unit.settings
+    settings = unit.settings | {"swap": cell_settings(config)} if swap else unit.settings
     with open_run(config, path, settings) as run:
         for temperature in temperatures:
             before = run.seconds["test"]

@@ -134,26 +134,50 @@ def load_study(path: Path) -> Study:
     return Study(config, tuple(_cells(config, base, path.name)))
 
 
+def cell_settings(config: c.TrainingConfig) -> JSON:
+    """What decides a run, as far as it differs from the defaults: a setting that is new to FlowSteer parts no study."""
+    return _differing(c.settings_of(config), c.settings_of(c.TrainingConfig.model_construct()))
+
+
 def start_settings(config: c.TrainingConfig) -> JSON:
     """What decides the cold start of a run: not what is paid, nor how RL goes about it."""
-    plain = c.settings_of(config)
-    kept = {name: plain[name] for name in ("seed", "policy", "data", "executor", "canvas", "warmup")}
-    sampler = {name: plain["sampler"][name] for name in ("turn_tokens", "episode_tokens")}
+    plain = cell_settings(config)
+    kept = {name: plain[name] for name in ("seed", "policy", "data", "executor", "canvas", "warmup") if name in plain}
+    sampler = {
+        name: value for name, value in plain.get("sampler", {}).items() if name in ("turn_tokens", "episode_tokens")
+    }
     return {"command": "start"} | kept | {"sampler": sampler}
 
 
+def _differing(plain: JSON, other: JSON) -> JSON:
+    """What is not the same in another tree of settings.
+
+    >>> _differing({"a": 1, "b": {"c": 2, "d": 3}}, {"a": 1, "b": {"c": 0, "d": 3}})
+    {'b': {'c': 2}}
+    """
+    found: JSON = {}
+    for name, value in plain.items():
+        if isinstance(value, dict) and isinstance(other.get(name), dict):
+            if inner := _differing(value, other[name]):
+                found[name] = inner
+        elif name not in other or value != other[name]:
+            found[name] = value
+    return found
+
+
 def _cells(study: StudyConfig, base: JSON, file: str) -> Iterator[Cell]:
-    common = _changed({"update": {"threads": 1}, "report_to": []}, base, study.set)
+    common = _changed({"update": {"threads": 1}}, base, study.set)
     for world, of_world in study.worlds.items():
         for seed in study.seeds:
             for arm, of_arm in study.arms.items():
                 plain = _changed(common, of_world, of_arm, {"seed": seed})
                 where = f"{file}, arm {arm} in world {world}"
+                config = check(c.TrainingConfig, plain, where)
                 swaps = {
                     name: check(c.TrainingConfig, _changed(plain, changes), f"{where}, swap {name}")
                     for name, changes in study.swaps.items()
                 }
-                yield Cell(world, arm, seed, check(c.TrainingConfig, plain, where), swaps)
+                yield Cell(world, arm, seed, config, swaps)
 
 
 def _changed(plain: JSON, *changes: JSON) -> JSON:

@@ -1,0 +1,279 @@
+"""A study: cold starts are shared, what is done is kept, and the report says what the cells say."""
+
+import fcntl
+import json
+from dataclasses import replace
+from statistics import fmean
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+pytest.importorskip("torch", reason="needs the extra: pip install 'flowsteer[train]'")
+pytest.importorskip("trl", reason="needs the extra: pip install 'flowsteer[train]'")
+
+from flowsteer.cli.study import study
+from flowsteer.errors import RunError
+from flowsteer.runs.folder import RunFolder
+from flowsteer.training import trainer as trl_side
+from flowsteer.training.buffer import Limits
+from flowsteer.training.coldstart import play_scripts
+from flowsteer.training.config import TrainingConfig, canvas_of
+from flowsteer.training.rollout import Group, play
+from flowsteer.training.study import work
+from flowsteer.training.study_config import load_study
+from flowsteer.training.study_report import write_study_report
+from flowsteer.training.study_summary import collapsed
+from flowsteer.training.tasks import Schedule
+from flowsteer.training.train import train
+from flowsteer.training.view import CompactView
+from training.small import arena, samples
+
+BASE = """
+[data]
+datasets = ["simulated:math", "simulated:qa"]
+tasks = 10
+test_tasks = 2
+[canvas]
+max_turns = 2
+min_steps = 1
+needs = []
+needs_structure = false
+[warmup]
+episodes = 8
+batch = 4
+[sampler]
+turn_tokens = 8
+episode_tokens = 128
+[update]
+steps = 1
+groups = 1
+group = 2
+save_every = 0
+"""
+STUDY = """
+base = "base.toml"
+seeds = [0, 1]
+reference = "cwrpo"
+temperatures = [0.0, 1.0]
+[worlds.typed]
+"executor.backend" = "simulated:typed"
+[arms.cwrpo]
+[arms.answer]
+"reward.variant" = "answer"
+[arms.no_rl]
+"update.steps" = 0
+[swaps.flat]
+"executor.backend" = "simulated:flat"
+"""
+OTHER = STUDY.replace("[worlds.typed]", '[set]\n"update.learning_rate" = 0.1\n[worlds.typed]')
+
+app = typer.Typer(pretty_exceptions_enable=False)
+app.command()(study)
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+
+
+def write(folder, text=STUDY):
+    (folder / "base.toml").write_text(BASE)
+    (folder / "study.toml").write_text(text)
+    return folder / "study.toml"
+
+
+def results(folder):
+    return {
+        str(file.parent.relative_to(folder)): json.loads(file.read_text())
+        for file in folder.glob("cells/*/*/*/result.json")
+    }
+
+
+def times(folder):
+    return {file: file.stat().st_mtime_ns for file in folder.rglob("result.json")}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A study that was broken off after its first cell, and then run to its end; with what stood there in between."""
+    folder = tmp_path_factory.mktemp("study")
+    file, place = write(folder), folder / "run"
+
+    class Stop(Exception):
+        pass
+
+    def stop():
+        if any("tests" in found and len(found["swaps"].get("flat", {})) == 2 for found in results(place).values()):
+            raise Stop
+
+    with pytest.raises(Stop):
+        work(load_study(file), place, stop)
+    before = times(place)
+    done = run(file, "--run", place, "--json")
+    assert done.exit_code == 0, done.stderr
+    return file, place, before, json.loads(done.stdout)
+
+
+def test_a_broken_off_study_goes_on_and_does_nothing_twice(finished):
+    file, place, before, printed = finished
+    assert len(before) == 2
+    assert (printed["done"], printed["cells"]) == (6, 6)
+    after = times(place)
+    assert {path: after[path] for path in before} == before
+    assert run(file, "--run", place).exit_code == 0
+    assert times(place) == after
+
+
+def test_arms_share_the_cold_start_of_their_seed(finished):
+    _, place, _, _ = finished
+    assert len(list(place.glob("starts/*/result.json"))) == 2
+    assert not list(place.glob("cells/*/*/*/start"))
+    for path, found in results(place).items():
+        assert found["seconds"]["coldstart"] == 0.0, path
+
+
+def test_without_rl_a_cell_is_its_cold_start(finished):
+    _, place, _, _ = finished
+    starts = [json.loads(file.read_text())["tests"] for file in place.glob("starts/*/result.json")]
+    assert all(results(place)[f"cells/typed/no_rl/{seed}"]["tests"] in starts for seed in (0, 1))
+
+
+def test_cells_are_run_folders_that_hold_their_tests(finished):
+    _, place, _, _ = finished
+    record = RunFolder.read(place / "cells/typed/answer/1")
+    assert len(record.entries) == 2 * 4
+    assert (place / "cells/typed/answer/1/policy/model.safetensors").exists()
+    assert record.events(next(iter(record.entries)))
+    swapped = results(place)["cells/typed/answer/1"]["swaps"]["flat"]["0"]
+    assert swapped["executor"].startswith("simulated:flat#")
+
+
+def test_the_report_says_what_the_cells_say(finished):
+    _, place, _, printed = finished
+    cells = results(place)
+    rows = {(row["arm"], row["swap"], row["temperature"]): row for row in printed["rows"]}
+    assert len(rows) == 4 * 2 * 2
+    for arm in ("cwrpo", "answer"):
+        tests = [cells[f"cells/typed/{arm}/{seed}"]["tests"]["1"] for seed in (0, 1)]
+        row = rows[arm, "", 1.0]
+        for name in ("valid", "turns", "cwrpo", "operator_types", "shape_bits"):
+            assert row["figures"][name]["mean"] == pytest.approx(fmean(test[name] for test in tests))
+    compared = next(one for one in printed["differences"] if one["arm"] == "answer" and not one["swap"])
+    assert (compared["minus"], compared["comparison"]["difference"]["n"]) == ("cwrpo", 2)
+    assert compared["comparison"]["p"] >= 0.5
+    text = (place / "report.md").read_text()
+    assert printed["executors"]["typed"][0] in text
+    assert "2 seeds cannot give a p below 0.5" in text
+    for name in ("report.html", "figure.svg"):
+        assert "polyline" in (place / name).read_text()
+
+
+def test_a_part_of_a_study_can_be_reported(finished, tmp_path):
+    file, place, _, _ = finished
+    more = write(tmp_path, STUDY.replace("seeds = [0, 1]", "seeds = [0, 1, 2]"))
+    summary = write_study_report(load_study(more), "more", place).summary
+    assert (summary.done, summary.cells) == (6, 9)
+    assert "6 of 9 cells are done" in (place / "report.md").read_text()
+    assert "--run DIR" in run(file, "--report").stderr
+
+
+def test_results_of_other_settings_are_not_mixed(finished, tmp_path):
+    _, place, _, _ = finished
+    done = run(write(tmp_path, OTHER), "--run", place)
+    assert done.exit_code == 1
+    assert "was made with other settings of update" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("valid", "earned", "expected"), [(0.9, 0.3, False), (0.9, 0.1, True), (0.4, 0.3, True), (None, None, False)]
+)
+def test_a_policy_has_collapsed_if_few_edits_are_valid_or_it_earns_less_than_at_its_start(valid, earned, expected):
+    assert collapsed({"valid": valid, "cwrpo": earned}, {"valid": 0.9, "cwrpo": 0.2}) == expected
+
+
+def test_what_another_process_holds_is_left_to_it(tmp_path):
+    text = STUDY.replace("seeds = [0, 1]", "seeds = [0]").split("[swaps.flat]")[0]
+    place = tmp_path / "run"
+    lock = place / "locks/cells-typed-cwrpo-0"
+    lock.parent.mkdir(parents=True)
+    with lock.open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        seen = []
+
+        def watch():
+            seen.append(set(results(place)))
+            if len(seen[-1]) == 2:
+                fcntl.flock(held, fcntl.LOCK_UN)
+
+        work(load_study(write(tmp_path, text)), place, watch)
+    assert "cells/typed/cwrpo/0" not in next(found for found in seen if len(found) == 2)
+    assert len(results(place)) == 3
+
+
+def test_several_processes_share_a_study(tmp_path):
+    file = write(tmp_path, STUDY.split("[swaps.flat]")[0].split("[arms.answer]")[0])
+    done = run(file, "--run", tmp_path / "run", "--jobs", 2, "--json")
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["done"] == 2
+
+
+def test_a_mistake_found_by_several_processes_is_one_message(finished, tmp_path):
+    _, place, _, _ = finished
+    done = run(write(tmp_path, OTHER), "--run", place, "--jobs", 2)
+    assert done.exit_code == 1
+    assert done.stderr.count("error: ") == 1
+
+
+async def test_a_policy_without_the_canvas_reads_no_results(warm):
+    async with arena(max_turns=4) as place:
+        bare = replace(place, canvas=replace(place.canvas, execute=False))
+        heard = {}
+        for name, where in (("full", place), ("status", bare)):
+            (played,) = await play(warm, [Group(name, samples(1)[0], 1)], where, Limits(1.0, 24, 512), "p")
+            buffer = played.buffer
+            said = [token for token, own in zip(buffer.ids, buffer.mask, strict=True) if not own]
+            heard[name] = warm.decode(said)
+    assert "node_" in heard["full"]
+    assert "left" in heard["status"]
+    assert "node_" not in heard["status"]
+
+
+async def test_a_policy_without_turns_reads_nothing_in_between(warm):
+    async with arena(max_turns=4) as place:
+        silent = replace(place, silent=True)
+        played = await play(warm, [Group("g", sample, 1) for sample in samples(6)], silent, Limits(1.0, 24, 512), "p")
+        scripts = await play_scripts(silent, CompactView(), Schedule(samples(9), 0), 4, 0)
+    assert any(rollout.ended.turns > 1 for rollout in played)
+    for rollout in played:
+        unsaid = {token for token, own in zip(rollout.buffer.ids, rollout.buffer.mask, strict=True) if not own}
+        assert unsaid <= {warm.end}
+    assert {answer for script in scripts for _, answer in script.turns} == {""}
+
+
+def test_feedback_is_a_setting():
+    base = {"warmup": {"episodes": 8}}
+    for feedback, execute in (("full", True), ("status", False), ("none", False)):
+        config = TrainingConfig.model_validate(base | {"canvas": {"feedback": feedback}})
+        assert canvas_of(config).execute == execute
+
+
+@pytest.mark.parametrize("mask", [True, False])
+def test_without_the_mask_every_token_is_trained_on(tmp_path, monkeypatch, mask):
+    batches, score = [], trl_side.GRPOTrainer._generate_and_score_completions
+    monkeypatch.setattr(
+        trl_side.GRPOTrainer,
+        "_generate_and_score_completions",
+        lambda self, inputs: batches.append(score(self, inputs)) or batches[-1],
+    )
+    base = load_study(write(tmp_path)).cells[0].config
+    config = base.model_copy(update={"update": base.update.model_copy(update={"mask": mask})})
+    train(config, tmp_path / "run")
+    (batch,) = batches
+    real = batch["completion_mask"].bool()
+    assert bool(batch["tool_mask"][real].all()) == (not mask)
+
+
+def test_a_study_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "run").write_text("")
+    with pytest.raises(RunError, match="cannot write"):
+        work(load_study(write(tmp_path)), tmp_path / "run")
