@@ -13,8 +13,10 @@ DARK = ("#4aa8e0", "#f0834a", "#2dbd92", "#dd8fc4", "#d9ad3d", "#8fcdf2", "#a893
 """The colours of the evaluation report."""
 
 TITLES = {"cwrpo": "the paper's R", "accuracy": "accuracy", "gate_open": "gate open", "valid": "valid edits"}
-WIDTH, HEIGHT, LEFT, TOP, GAP = 230, 150, 92, 34, 46
+WIDTH, HEIGHT, LEFT, TOP, GAP = 214, 150, 92, 34, 46
 """Size of a panel, and what stands beside, above and between panels, in pixels."""
+
+TICK = 0.25
 
 
 def figure(summary: StudySummary, worlds: Sequence[str], arms: Sequence[str]) -> str:
@@ -22,11 +24,12 @@ def figure(summary: StudySummary, worlds: Sequence[str], arms: Sequence[str]) ->
 
     Args:
         summary: The study.
-        worlds: Rows, from top to bottom.
+        worlds: Rows, from top to bottom; those where nothing was learned yet are left out.
         arms: Arms, in the order of their colours.
     """
+    drawn = [world for world in worlds if any(curve.world == world for curve in summary.curves)]
     parts = list(_legend(arms))
-    for row, world in enumerate(worlds):
+    for row, world in enumerate(drawn):
         top = TOP + 20 + row * (HEIGHT + GAP)
         parts.append(_text(8, top + HEIGHT / 2, world, "name"))
         for column, name in enumerate(CURVES):
@@ -34,8 +37,8 @@ def figure(summary: StudySummary, worlds: Sequence[str], arms: Sequence[str]) ->
             left = LEFT + column * (WIDTH + GAP)
             parts.append(_text(left + WIDTH / 2, top - 8, TITLES[name], "name middle"))
             parts += _panel(left, top, name, curves, arms)
-    width, height = LEFT + len(CURVES) * (WIDTH + GAP), TOP + 20 + len(worlds) * (HEIGHT + GAP) + 10
-    label = f"Learning curves of {', '.join(arms)} in {', '.join(worlds)}"
+    width, height = LEFT + len(CURVES) * (WIDTH + GAP), TOP + 20 + len(drawn) * (HEIGHT + GAP)
+    label = f"Learning curves of {', '.join(arms)} in {', '.join(drawn)}"
     size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" class="curves" {size} role="img" aria-label="{escape(label)}">'
     return f"{head}<style>{_style()}</style>{''.join(parts)}</svg>"
@@ -52,8 +55,8 @@ def _panel(left: float, top: float, name: str, curves: Sequence[Curve], arms: Se
     def y(value: float) -> float:
         return top + HEIGHT * (high - min(max(value, low), high)) / (high - low)
 
-    for tick in range(5):
-        value = low + (high - low) * tick / 4
+    for tick in range(round((high - low) / TICK) + 1):
+        value = low + TICK * tick
         yield f'<line class="grid" x1="{left}" y1="{y(value):.1f}" x2="{left + WIDTH}" y2="{y(value):.1f}"/>'
         yield _text(left - 6, y(value) + 4, f"{value:.2g}".replace("-", "−"), "tick end")
     for step in sorted({0, steps // 2, steps}):
@@ -77,12 +80,12 @@ def _band(curve: Curve, x: Callable[[float], float], y: Callable[[float], float]
 
 
 def _ends(name: str, points: Sequence[Estimate]) -> tuple[float, float]:
-    """Ends of an axis: 0 to 1 for shares, and for R quarters around its means."""
+    """Ends of an axis: 0 to 1 for shares, and for R whole ticks around its means."""
     if name != "cwrpo":
         return 0.0, 1.0
     means = [point.mean for point in points] or [0.0]
-    low = floor(min(means) * 4) / 4
-    return low, max(ceil(max(means) * 4) / 4, low + 0.25)
+    low = floor(min(means) / TICK) * TICK
+    return low, max(ceil(max(means) / TICK) * TICK, low + TICK)
 
 
 def _legend(arms: Sequence[str]) -> Iterator[str]:
@@ -100,7 +103,8 @@ def _text(x: float, y: float, text: str, kind: str) -> str:
 def _style() -> str:
     """Colours for light and dark pages; the image may stand alone."""
     lines = [
-        ".curves{font:12px system-ui,sans-serif;background:#fff}.curves text{fill:#1c2128}.curves .tick{fill:#57606a}",
+        ".curves{font:12px system-ui,sans-serif;background:#fff;max-width:100%;height:auto}",
+        ".curves text{fill:#1c2128}.curves .tick{fill:#57606a}",
         ".curves .middle{text-anchor:middle}.curves .end{text-anchor:end}.curves .grid{stroke:#d8dee4}",
         *(_hue(place, colour) for place, colour in enumerate(LIGHT)),
         "@media (prefers-color-scheme:dark){.curves{background:#0d1117}.curves text{fill:#e6edf3}",

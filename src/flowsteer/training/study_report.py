@@ -19,7 +19,7 @@ from flowsteer.evaluation.templates import render
 from flowsteer.training.study_config import Study
 from flowsteer.training.study_plots import figure
 from flowsteer.training.study_statistics import least_p
-from flowsteer.training.study_summary import FIGURES, SMOOTH, START, Difference, Row, StudySummary, summarise
+from flowsteer.training.study_summary import FIGURES, SHARES, SMOOTH, START, Difference, Row, StudySummary, summarise
 
 HEADS = {
     "accuracy": "accuracy %",
@@ -35,14 +35,13 @@ HEADS = {
     "padded": "padded %",
     "repeated": "repeated %",
 }
-SHARES = frozenset(name for name, head in HEADS.items() if head.endswith("%"))
-
-UNIT = """Means over seeds, with Student's 95 % intervals in brackets: a seed is the unit, since its tasks share one
-policy. Accuracy is of held-out tasks, the same for all arms of a seed, and drawn with the same random numbers. The
-paper's R is given whatever an arm was paid. Shapes: entropy of the shape classes of the workflows (runs of steps,
-parallels, loops and conditionals, whatever the operators). One step, padded and repeated are shortcuts: at most one
-operator ran; six or more without a structure; half or more of the steps repeat an operator. Collapsed: seeds whose
-policy has fewer than half its turns accepted, or earns less of the paper's R than its own cold start."""
+UNIT = """Means over seeds, with Student's 95 % intervals in brackets, those of shares cut at 0 and 100: a seed is the
+unit, since its tasks share one policy. Accuracy is of held-out tasks, the same for all arms of a seed, and drawn with
+the same random numbers. The paper's R is given whatever an arm was paid. Shapes: entropy of the shape classes of the
+workflows (runs of steps, parallels, loops and conditionals, whatever the operators). One step, padded and repeated are
+shortcuts: at most one operator ran; six or more without a structure; half or more of the steps repeat an operator.
+Collapsed: seeds whose policy has fewer than half its turns accepted, or earns less of the paper's R than its own cold
+start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ class Block:
     """A part of the report.
 
     Attributes:
-        kind: `h2`, `h3`, `p`, `table` or `figure`.
+        kind: `h2`, `h3`, `p`, `table` (of figures), `words` (a table of words) or `figure`.
         text: A heading, a paragraph or an image.
         heads: Of a table.
         rows: Of a table.
@@ -106,7 +105,7 @@ def _markdown(name: str, blocks: Sequence[Block]) -> str:
     lines = [f"# Study {name}\n"]
     for block in blocks:
         match block.kind:
-            case "table":
+            case "table" | "words":
                 lines += markdown_table(block.heads, block.rows)
             case "figure":
                 lines.append("![Learning curves](figure.svg)\n")
@@ -150,14 +149,14 @@ def _design(study: Study, summary: StudySummary) -> Iterator[Block]:
             "the hash in the name. Scores say what can be learned there, and nothing about any LLM.",
         )
     yield Block(
-        "table",
+        "words",
         heads=("world", "executor"),
         rows=tuple((name, ", ".join(specs)) for name, specs in summary.executors.items()),
     )
     parts = (("all", asked.set), *((f"world {k}", v) for k, v in asked.worlds.items()))
     parts += (*((f"arm {k}", v) for k, v in asked.arms.items()), *((f"swap {k}", v) for k, v in asked.swaps.items()))
     yield Block("p", f"Settings are those of {asked.base.name}, except for:")
-    yield Block("table", heads=("where", "what differs"), rows=tuple((name, _changes(what)) for name, what in parts))
+    yield Block("words", heads=("where", "what differs"), rows=tuple((name, _changes(what)) for name, what in parts))
 
 
 def _changes(changes: dict[str, Any]) -> str:

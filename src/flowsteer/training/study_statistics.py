@@ -13,8 +13,12 @@ NORMAL = 1.959964
 """The same of the normal distribution."""
 
 
-def over_seeds(values: Sequence[float]) -> Estimate | None:
+def over_seeds(values: Sequence[float], share: bool = False) -> Estimate | None:
     """The mean over seeds with Student's 95 % interval; a bootstrap of five values would be too narrow.
+
+    Args:
+        values: One a seed.
+        share: Whether they are shares, so that the interval ends at 0 and 1.
 
     Returns:
         None without values; without an interval where one value, or equal ones, cannot tell.
@@ -28,7 +32,8 @@ def over_seeds(values: Sequence[float]) -> Estimate | None:
     if n == 1 or min(values) == max(values):
         return Estimate(mean, None, None, n)
     slack = student(n - 1) * stdev(values) / sqrt(n)
-    return Estimate(mean, mean - slack, mean + slack, n)
+    low, high = mean - slack, mean + slack
+    return Estimate(mean, max(0.0, low), min(1.0, high), n) if share else Estimate(mean, low, high, n)
 
 
 def paired(differences: Sequence[float]) -> Comparison | None:

@@ -22,6 +22,9 @@ FIGURES = (
 )  # fmt: skip
 """Figures of a test that are reported; see `flowsteer.training.measure.measure`."""
 
+SHARES = frozenset({"accuracy", "gate_open", "valid", "finished", "one_step", "padded", "repeated"})
+"""Those between 0 and 1, which reports give in percent."""
+
 CURVES = ("cwrpo", "accuracy", "gate_open", "valid")
 """Figures that are followed along training."""
 
@@ -225,11 +228,15 @@ def _rows(study: Study, found: Sequence[_Done], world: str, swap: str, temperatu
             swap,
             temperature,
             arm,
-            {name: over_seeds([test[name] for test in tests if test[name] is not None]) for name in FIGURES},
-            {kind: over_seeds([test["by_type"][kind] for test in tests if kind in test["by_type"]]) for kind in types},
+            {name: over_seeds(_known(tests, name), name in SHARES) for name in FIGURES},
+            {kind: over_seeds(_known([test["by_type"] for test in tests], kind), True) for kind in types},
             sum(collapsed(test, start) for test, start in zip(tests, starts, strict=True)),
             len(tests),
         )
+
+
+def _known(tests: Sequence[JSON], name: str) -> list[float]:
+    return [test[name] for test in tests if test.get(name) is not None]
 
 
 def collapsed(test: JSON, start: JSON) -> bool:
@@ -280,7 +287,8 @@ def _curves(study: Study, found: Sequence[_Done]) -> Iterator[Curve]:
             runs = [_steps(one.path / METRICS) for one in _of(found, world, arm)]
             for figure in CURVES:
                 smooth = [_smoothed([step.get(f"episodes/{figure}") for step in steps]) for steps in runs]
-                points = [over_seeds([value for value in at if value is not None]) for at in zip(*smooth, strict=False)]
+                known = [[value for value in at if value is not None] for at in zip(*smooth, strict=False)]
+                points = [over_seeds(values, figure in SHARES) for values in known]
                 drawn = tuple(point for point in points if point is not None)
                 if drawn:
                     yield Curve(world, arm, figure, drawn)
