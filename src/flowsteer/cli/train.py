@@ -29,7 +29,15 @@ def train(
         Path | None, typer.Option("--warmup", help="Run folder with episodes to learn from before RL.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --run.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done, fetched and typed, and do nothing.")
+    ] = False,
+    stand_in: Annotated[
+        str,
+        typer.Option(
+            "--stand-in", help="With --dry-run: whose tokenizer to count with if the policy's is not here: smollm2."
+        ),
+    ] = "",
     json: o.Json = False,
 ) -> None:
     """Train a Director by CWRPO on the canvas; its policy, metrics and every episode go to the run folder."""
@@ -38,8 +46,10 @@ def train(
     config = load_training(file, [*(settings or []), *([f"warmup.run={warmup}"] if warmup else [])])
     check_extra()
     if dry_run:
-        _dry_run(config, json)
+        _dry_run(config, file, run, stand_in, json)
         return
+    if stand_in:
+        raise ConfigError("nothing stands in for the policy in a run", "--stand-in goes with --dry-run")
     if resume and run is None:
         raise ConfigError("--resume needs to know which run", "add --run DIR")
     from flowsteer.cli.learned import progress
@@ -70,14 +80,12 @@ def check_extra() -> None:
         raise ConfigError(f"training needs {', '.join(missing)}", "pip install 'flowsteer[train]'")
 
 
-def _dry_run(config: "TrainingConfig", json: bool) -> None:
-    from dataclasses import asdict
-
+def _dry_run(config: "TrainingConfig", file: Path, run: Path | None, stand_in: str, json: bool) -> None:
     from flowsteer.training.dry_run import dry_run
 
-    plan = dry_run(config)
+    plan = dry_run(config, str(file), str(run or Path("runs") / file.stem), stand_in)
     if json:
-        print_json(asdict(plan))
+        print_json(plan.to_json())
     else:
         typer.echo("\n".join(plan.lines()))
 

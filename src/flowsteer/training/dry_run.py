@@ -1,19 +1,64 @@
-"""What a training run would do, found out without loading weights, asking an LLM or playing an episode."""
+"""What a training run would do, found out without loading weights, asking an LLM or playing an episode.
 
-from dataclasses import dataclass
+What is here is loaded as the run will load it: configuration, datasets, tokenizer and chat template, the model on no
+device, TRL's settings. What is not here is listed, and is not fetched.
+"""
 
+import asyncio
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from flowsteer.datasets.base import Sample
+from flowsteer.datasets.registry import find_dataset, generated
+from flowsteer.datasets.simulated import simulated_sample
 from flowsteer.errors import ConfigError
-from flowsteer.training.config import TrainingConfig
-from flowsteer.training.policy import EMBEDDED, TINY
-from flowsteer.training.tasks import load_tasks
+from flowsteer.execution.memo import Memo
+from flowsteer.grading.base import Grade
+from flowsteer.runs.events import ignore
+from flowsteer.session import open_session
+from flowsteer.training import config as c
+from flowsteer.training.assets import CONFIG, KNOWN, Asset, cached, dataset_assets, policy_asset
+from flowsteer.training.launch import Layout, layouts
+from flowsteer.training.memory import GIGABYTE, Memory, Shape, memory, shape_of
+from flowsteer.training.policy import ADAPTERS, EMBEDDED, TINY, located, with_adapters
+from flowsteer.training.ranks import Ranks
+from flowsteer.training.rollout import Arena
+from flowsteer.training.tasks import Tasks, load_tasks
+from flowsteer.training.view import ChatView, CompactView, View
 
-BYTES = {"float32": 4, "bfloat16": 2}
-ADAM_BYTES = 8
-"""Two moments in 32 bits for each trained weight."""
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
-GIGABYTE = 10**9
+JSON = dict[str, Any]
 TINY_PARAMETERS = 617_344
 """With the largest vocabulary that its tokenizer may get."""
+
+GPU = 80
+"""Gigabytes of the GPU that the plan is held against."""
+
+SERVED = 0.9
+"""Share of a GPU that a vLLM server takes unless told otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What the policy reads first.
+
+    Attributes:
+        task: The task: the run's first, or one of the simulated world where none of the run's is here.
+        own: Whether it is the run's.
+        text: The rendered prompt.
+        tokens: Its tokens; None for a tokenizer that is made in the run.
+    """
+
+    task: str
+    own: bool
+    text: str
+    tokens: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +76,14 @@ class Plan:
         validation_tasks: Tasks to choose the best policy by.
         test_tasks: Tasks held out; each is played twice before and twice after.
         most_tokens: Most tokens that the episodes to train on can have, prompts included.
-        gigabytes: Memory of weights, gradients, optimiser and the KL reference; activations and caches come on top.
+        overlap: Datasets whose test tasks are trained on, too.
+        prompt: The first prompt.
+        stand_in: Whose tokenizer and chat template stand in for the policy's; empty if its own are here.
+        shape: What its size is known by: its config.json, or a table of this package.
+        assets: What it fetches from the hub, and what of it is here.
+        memory: Bytes on a GPU, by layout, on one GPU first; empty for a policy that is made here.
+        layouts: Commands, by layout.
+        executor: Who runs the operators; it is not asked here.
     """
 
     policy: str
@@ -44,71 +96,254 @@ class Plan:
     validation_tasks: int
     test_tasks: int
     most_tokens: int
-    gigabytes: float
+    overlap: tuple[str, ...]
+    prompt: Prompt
+    stand_in: str
+    shape: str
+    assets: tuple[Asset, ...]
+    memory: tuple[Memory, ...]
+    layouts: tuple[Layout, ...]
+    executor: str
 
-    def lines(self) -> tuple[str, ...]:
+    def lines(self) -> Iterator[str]:
         """The plan for people."""
-        return (
-            f"policy: {self.policy}, {self.parameters:,} parameters, {self.trained:,} of them trained",
-            f"cold start: {self.scripts:,} scripts" if self.scripts else "no cold start",
-            f"{self.steps:,} steps, {self.rollouts:,} rollouts of at most {self.most_tokens:,} tokens in all",
-            f"tasks: {self.train_tasks:,} to learn, {self.validation_tasks:,} to validate, {self.test_tasks:,} to test",
-            f"memory for weights, gradients, optimiser and reference: {self.gigabytes:.2f} GB, activations apart",
-        )
+        yield f"policy: {self.policy}, {self.parameters:,} parameters, {self.trained:,} of them trained ({self.shape})"
+        yield f"cold start: {self.scripts:,} scripts" if self.scripts else "no cold start"
+        yield f"{self.steps:,} steps, {self.rollouts:,} rollouts of at most {self.most_tokens:,} tokens in all"
+        counts = (self.train_tasks, "learn"), (self.validation_tasks, "validate"), (self.test_tasks, "test")
+        yield f"tasks: {', '.join(f'{count:,} to {what}' for count, what in counts)}"
+        if self.overlap:
+            yield f"TESTED ON WHAT IT LEARNED ON, as the file asks: {', '.join(self.overlap)}"
+        yield f"executor: {self.executor} (not asked here)"
+        whose = f"tokenizer and chat template of {self.stand_in} STAND IN for its own" if self.stand_in else "its own"
+        if self.prompt.tokens is not None:
+            of = "" if self.prompt.own else ", a task of the simulated world in place of the first of the run"
+            yield f"first prompt: {self.prompt.tokens:,} tokens ({whose}), task {self.prompt.task}{of}"
+        yield from (asset.line() for asset in self.assets)
+        for layout, needs in zip(self.layouts, self.memory, strict=True):
+            yield f"{layout.name}: {layout.learners} to learn, {layout.servers} to serve"
+            yield f"  memory of a learner's GPU, estimated: {_learner(needs)}"
+            if layout.servers:
+                yield f"  memory of a server's GPU, estimated: {_server(needs)}"
+            yield from (f"  $ {command}" for command in layout.commands)
+        if not self.layouts:
+            yield f"memory for weights, gradients, optimiser and reference: {self.trained * 20 / GIGABYTE:.2f} GB"
+
+    def to_json(self) -> JSON:
+        """The plan for programs."""
+        found: JSON = json.loads(json.dumps(asdict(self)))
+        return found
 
 
-def dry_run(config: TrainingConfig) -> Plan:
-    """Load what can be loaded without weights, and count.
+def dry_run(config: c.TrainingConfig, file: str, run: str, stand_in: str = "") -> Plan:
+    """Load what is here, build everything but the weights, and count.
+
+    Args:
+        config: The run.
+        file: Its file, for the commands.
+        run: Its folder, for the commands.
+        stand_in: `smollm2` or a folder whose tokenizer is used where the policy's is neither here nor to be had.
 
     Raises:
-        ConfigError: A dataset or the policy's configuration cannot be loaded; what would fail later fails now.
+        ConfigError: What would fail later: a dataset, a split, the policy's configuration, its chat template, a prompt
+            without room for a turn, a step that cannot be shared; or an asset is not here that the plan needs.
     """
-    tasks = load_tasks(config.data, config.seed)
-    update = config.update
-    parameters, adapters = _parameters(config)
-    trained = adapters or parameters
-    size = BYTES[config.policy.dtype]
-    reference = 0 if adapters or not update.kl else parameters * size
-    memory = parameters * size + trained * (size + ADAM_BYTES) + reference
+    assets, tasks = _datasets(config.data, config.seed)
+    asset = policy_asset(config.policy)
+    first = next(iter(tasks.train), None)
+    sample = first or simulated_sample("math", "train", config.seed, 0)
+    if config.policy.name == TINY:
+        view: View = CompactView()
+        tokenizer, instead, known = None, "", "made in the run"
+        parameters = trained = TINY_PARAMETERS
+        spread: tuple[Layout, ...] = ()
+        needs: tuple[Memory, ...] = ()
+    else:
+        tokenizer, instead = _tokenizer(config.policy, asset, stand_in, assets)
+        view = ChatView(tokenizer, config.policy.task_chars)
+        model, known = _model_config(config.policy, asset)
+        shape = _shape(config, model)
+        parameters, trained, spread = shape.parameters, shape.trained, layouts(config, file, run)
+        needs = tuple(_memory(config, shape, layout) for layout in spread)
+        _check_settings(config, spread)
+    prompt = _prompt(config, sample, view, tokenizer, own=first is not None)
     return Plan(
         policy=config.policy.name,
         parameters=parameters,
         trained=trained,
-        steps=update.steps,
-        rollouts=update.steps * update.batch,
+        steps=config.update.steps,
+        rollouts=config.update.steps * config.update.batch,
         scripts=config.warmup.episodes,
-        train_tasks=len(tasks.train),
-        validation_tasks=len(tasks.validation),
-        test_tasks=len(tasks.test),
-        most_tokens=update.steps * update.batch * config.sampler.episode_tokens,
-        gigabytes=memory / GIGABYTE,
+        train_tasks=_count(config.data, "tasks"),
+        validation_tasks=_count(config.data, "validation_tasks"),
+        test_tasks=_count(config.data, "test_tasks"),
+        most_tokens=config.update.steps * config.update.batch * config.sampler.episode_tokens,
+        overlap=tuple(sorted(config.data.overlapping)),
+        prompt=prompt,
+        stand_in=instead,
+        shape=known,
+        assets=(*([asset] if asset else []), *assets),
+        memory=needs,
+        layouts=spread,
+        executor=config.executor.backend,
     )
 
 
-def _parameters(config: TrainingConfig) -> tuple[int, int]:
-    """Parameters of the policy, and of its adapters; a model is built without its weights to count them."""
-    name, rank = config.policy.name, config.policy.lora_rank
-    if name == TINY:
-        return TINY_PARAMETERS, 0
-    import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
+def _datasets(data: c.DataConfig, seed: int) -> tuple[list[Asset], Tasks]:
+    """What is fetched of the datasets, and the tasks of those that are here, loaded and held apart."""
+    assets, here = [], []
+    for name in data.datasets:
+        own = data.of(name)
+        if name.endswith(".jsonl") or generated(name) or data.data is not None:
+            here.append(name)
+            continue
+        dataset = find_dataset(name)
+        splits = (own.train, own.test, *((own.validation,) if own.validation_tasks else ()))
+        if missing := [split for split in splits if split not in dataset.splits]:
+            raise ConfigError(f"{name} has no split {missing[0]!r}", f"splits: {', '.join(dataset.splits)}")
+        assets += dataset_assets(name, own)
+    return assets, load_tasks(data.model_copy(update={"datasets": tuple(here)}), seed)
 
-    from flowsteer.training.policy import located
 
-    where, options = located(name)
+def _count(data: c.DataConfig, what: str) -> int:
+    return sum(getattr(data.of(name), what) for name in data.datasets)
+
+
+def _tokenizer(
+    policy: c.PolicyConfig, asset: Asset | None, stand_in: str, assets: list[Asset]
+) -> tuple["PreTrainedTokenizerBase", str]:
+    """The policy's tokenizer, or the one that stands in for it where its own is not here; and whose it is then."""
+    from transformers import AutoTokenizer
+
+    own = asset is None or asset.named_by == "hub" or cached(policy.name, "tokenizer_config.json", policy.revision)
+    if not own and not stand_in:
+        listed = "\n".join(one.line() for one in (asset, *assets) if one is not None)
+        raise ConfigError(
+            f"the tokenizer of {policy.name} is neither in the local cache nor to be had from the hub.\n{listed}",
+            f"fetch them, or give a tokenizer that stands in for this plan: --stand-in {EMBEDDED}",
+        )
+    where, options = located(policy.name, policy.revision) if own else located(stand_in)
     try:
-        shape = AutoConfig.from_pretrained(where, **options)
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(where, **options)
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"the tokenizer of {policy.name if own else stand_in} cannot be loaded: {str(error).splitlines()[0]}",
+            "needed: tokenizer.json and tokenizer_config.json",
+        ) from error
+    return tokenizer, "" if own else stand_in
+
+
+def _model_config(policy: c.PolicyConfig, asset: Asset | None) -> tuple["PretrainedConfig", str]:
+    """The configuration that the model is built from, and where it is from."""
+    from transformers import AutoConfig
+
+    name = policy.name
+    own = asset is None or asset.named_by == "hub" or cached(name, CONFIG, policy.revision)
+    if not own and name in KNOWN:
+        return AutoConfig.for_model(**KNOWN[name].shape), "by the table of this package"
+    folder = Path(name) / ADAPTERS
+    if folder.is_file():
+        return _model_config(policy.model_copy(update={"name": _base(folder)}), None)
+    where, options = located(name, policy.revision)
+    try:
+        return AutoConfig.from_pretrained(where, **options), f"by its {CONFIG}"
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"the configuration of {name!r} cannot be loaded: {str(error).splitlines()[0]}",
             f"needed: config.json, tokenizer.json, tokenizer_config.json and the weights; or {TINY}, {EMBEDDED}",
         ) from error
-    with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(shape)  # type: ignore[no-untyped-call]
-        whole = model.num_parameters()
-        if not rank:
-            return whole, 0
-        from flowsteer.training.policy import with_adapters
 
-        adapted = with_adapters(model, rank, config.policy.lora_alpha)
-    return whole, sum(weight.numel() for weight in adapted.parameters() if weight.requires_grad)
+
+def _base(file: Path) -> str:
+    return str(json.loads(file.read_text(encoding="utf-8"))["base_model_name_or_path"])
+
+
+def _shape(config: c.TrainingConfig, model_config: "PretrainedConfig") -> Shape:
+    """The shape of the policy with its adapters, built on no device, without weights."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    policy, most = config.policy, config.sampler.episode_tokens
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(model_config)  # type: ignore[no-untyped-call]
+        whole = trained = model.num_parameters()
+        if policy.lora_rank:
+            adapted = with_adapters(model, policy.lora_rank, policy.lora_alpha)
+            trained = sum(weight.numel() for weight in adapted.parameters() if weight.requires_grad)
+    shape = shape_of(model_config, whole, trained)
+    if most > shape.positions:
+        raise ConfigError(
+            f"an episode may have {most:,} tokens, and {policy.name} reads at most {shape.positions:,}",
+            f"--set sampler.episode_tokens={shape.positions}",
+        )
+    return shape
+
+
+def _memory(config: c.TrainingConfig, shape: Shape, layout: Layout) -> Memory:
+    update, sampler = config.update, config.sampler
+    rows = update.micro_batch or max(1, update.batch // layout.learners)
+    colocated = sampler.engine == "vllm_colocate" or (layout.servers == 0 and sampler.engine != "transformers")
+    return memory(
+        shape,
+        config.policy.dtype,
+        update.kl > 0,
+        sampler.episode_tokens,
+        rows,
+        update.batch // layout.learners if sampler.engine == "transformers" else 0,
+        int(sampler.gpu_memory * GPU * GIGABYTE) if colocated else 0,
+    )
+
+
+def _check_settings(config: c.TrainingConfig, spread: tuple[Layout, ...]) -> None:
+    """TRL accepts the settings, and each layout can share a step."""
+    from flowsteer.training.trainer import arguments, share
+
+    for layout in spread:
+        share(config, Ranks(0, layout.learners))
+    plain = config.model_copy(update={"policy": config.policy.model_copy(update={"dtype": "float32"})})
+    with TemporaryDirectory() as folder:
+        arguments(plain, Path(folder), Ranks(), ())  # in 32 bits, since TRL refuses 16 where there is no GPU
+
+
+def _prompt(
+    config: c.TrainingConfig, sample: Sample, view: View, tokenizer: "PreTrainedTokenizerBase | None", own: bool
+) -> Prompt:
+    """The first prompt, rendered on a real canvas, and what stands between two turns."""
+    observation = asyncio.run(_observed(config, sample))
+    text, between = view.opening(observation), view.answer("accepted\nturn 1 of 2")
+    name = f"{sample.task.dataset or sample.task.type}/{sample.task.id}"
+    if tokenizer is None:
+        return Prompt(name, own, text, None)
+    tokens, said = (len(tokenizer.encode(part, add_special_tokens=False)) for part in (text, between))
+    most = config.sampler.episode_tokens
+    if tokens + said + 2 >= most:
+        raise ConfigError(
+            f"the first prompt alone has {tokens:,} tokens; an episode may have {most:,}",
+            f"--set sampler.episode_tokens={4 * tokens}",
+        )
+    return Prompt(name, own, text, tokens)
+
+
+async def _observed(config: c.TrainingConfig, sample: Sample) -> Any:
+    """What the policy sees first; a simulated executor stands behind the canvas and is not asked."""
+    setup = replace(c.setup_of(config), executor="simulated:typed", cache=None)
+    async with open_session(setup) as session:
+        rules, rewards = c.rules_of(config, session.library), c.rewards_of(config)
+        arena = Arena(session, _ungraded, c.canvas_of(config), rules, rewards)
+        return arena.open(sample, ignore, 0, Memo()).observe()
+
+
+async def _ungraded(sample: Sample, answer: str) -> Grade:
+    return Grade(None, {}, "nothing is played")
+
+
+def _learner(needs: Memory) -> str:
+    parts = ("weights", "gradients", "optimiser", "reference", "activations", "cache")
+    sizes = ", ".join(f"{part} {getattr(needs, part) / GIGABYTE:.1f}" for part in parts)
+    fits = "fits" if needs.learner < GPU * GIGABYTE else "DOES NOT FIT"
+    return f"{needs.learner / GIGABYTE:.1f} GB ({sizes}); {fits} into {GPU} GB"
+
+
+def _server(needs: Memory) -> str:
+    tokens = max(0, int((SERVED * GPU * GIGABYTE - needs.server) / needs.server_token))
+    return f"weights {needs.server / GIGABYTE:.1f} GB; the rest of {GPU} GB holds keys and values of {tokens:,} tokens"

@@ -1,0 +1,179 @@
+"""The paper's run, before it starts: its file says what the paper says, and a dry run says what it takes."""
+
+import json
+import shlex
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the extra: pip install 'flowsteer[train]'")
+pytest.importorskip("trl", reason="needs the extra: pip install 'flowsteer[train]'")
+
+from accelerate.commands.config.config_args import load_config_from_file  # noqa: E402
+from accelerate.commands.launch import launch_command_parser  # noqa: E402
+
+from flowsteer.errors import ConfigError  # noqa: E402
+from flowsteer.training.assets import KNOWN  # noqa: E402
+from flowsteer.training.config import load_training, setup_of  # noqa: E402
+from flowsteer.training.dry_run import dry_run  # noqa: E402
+from flowsteer.training.memory import Shape, memory  # noqa: E402
+from training.small import tiny  # noqa: E402
+from training.test_train_command import run  # noqa: E402
+
+ROOT = Path(__file__).parents[2]
+FILE = ROOT / "examples" / "paper_qwen3_8b.toml"
+TEMPLATE = (
+    "{% for m in messages %}<start>{{ m['role'] }}\n{{ m['content'] }}{{ eos_token }}\n{% endfor %}"
+    "{% if add_generation_prompt %}<start>assistant\n{% endif %}"
+)
+
+
+@pytest.fixture(scope="module")
+def stand_in(tmp_path_factory):
+    """A tokenizer that can chat, in a folder without a model."""
+    folder = tmp_path_factory.mktemp("tokenizer")
+    tokenizer = tiny().tokenizer
+    tokenizer.save_pretrained(folder)
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings | {"chat_template": TEMPLATE}))
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def plan(stand_in):
+    return dry_run(load_training(FILE), str(FILE), "runs/paper", stand_in)
+
+
+def test_the_file_says_what_the_paper_says():
+    config = load_training(FILE)
+    policy, update, sampler, canvas = config.policy, config.update, config.sampler, config.canvas
+    assert (policy.name, policy.lora_rank, policy.lora_alpha, policy.dtype) == ("Qwen/Qwen3-8B", 64, 64, "bfloat16")
+    assert (update.steps, update.batch, update.learning_rate, update.weight_decay) == (300, 36, 1e-5, 0.01)
+    assert (update.max_grad_norm, update.warmup_steps, update.clip, update.kl) == (1.0, 10, 0.2, 0.005)
+    assert (sampler.temperature, sampler.turn_tokens, canvas.max_turns) == (0.6, 2048, 20)
+    counts = [config.data.of(name).tasks for name in config.data.datasets]
+    assert dict(zip(config.data.datasets, counts, strict=True)) == {
+        "gsm8k": 2560, "math": 2560, "hotpotqa": 2560, "squad_v2": 2560, "mbpp": 374, "humaneval": 164,
+    }  # fmt: skip
+    assert config.data.overlapping == {"humaneval"}
+    setup = setup_of(config)
+    assert (setup.executor_sampling.temperature, setup.node_seconds) == (0.0, 600)
+    assert "Departures from the paper" in FILE.read_text()
+
+
+def test_no_other_file_keeps_the_overlap():
+    for file in (ROOT / "examples").glob("*.toml"):
+        assert ("overlap" in file.read_text()) == (file == FILE)
+
+
+def test_a_dry_run_counts_and_lists_what_it_would_fetch(plan):
+    assert plan.parameters == 8_190_735_360
+    assert plan.trained == 36 * 64 * (2 * (4096 + 4096) + 2 * (4096 + 1024))
+    assert (plan.steps, plan.rollouts, plan.train_tasks, plan.test_tasks) == (300, 10_800, 10_778, 6 * 128)
+    policy, *datasets = plan.assets
+    assert (policy.repository, policy.revision, policy.here) == ("Qwen/Qwen3-8B", "main", False)
+    assert policy.files == KNOWN["Qwen/Qwen3-8B"].files
+    found = {(asset.repository, file) for asset in datasets for file in asset.files}
+    assert {("openai/gsm8k", "main/train"), ("openai/openai_humaneval", "default/test")} <= found
+    assert ("google-research-datasets/mbpp", "full/train") in found
+    assert len({asset.repository for asset in datasets}) == 7  # MATH is tested on another repository
+    assert all(asset.revision == "main" and not asset.here for asset in datasets)
+
+
+def test_the_plan_says_that_a_tokenizer_stands_in(plan, stand_in):
+    assert plan.stand_in == stand_in
+    assert plan.prompt.tokens == len(tiny().encode(plan.prompt.text))
+    text = "\n".join(plan.lines())
+    assert "STAND IN for its own" in text
+    assert "TESTED ON WHAT IT LEARNED ON" in text
+    assert "by the table of this package" in text
+
+
+def test_layouts_share_a_step_evenly_and_their_commands_are_understood(plan):
+    one, node, several = plan.layouts
+    assert (one.learners, node.learners, node.servers, several.learners, several.servers) == (1, 6, 2, 12, 8)
+    assert "--max-lora-rank 64" in node.commands[0]
+    assert "VLLM_ALLOW_RUNTIME_LORA_UPDATING=True" in node.commands[0]
+    assert "--logprobs-mode processed_logprobs" in node.commands[0]
+    for command in (node.commands[1], several.commands[1]):
+        words = shlex.split(command.removeprefix("[NODE1] "))
+        own = words[words.index("launch") + 1 :]
+        launcher, train = own[: own.index("--")], own[own.index("--") + 1 :]
+        arguments = launch_command_parser().parse_args([*launcher, "flowsteer"])
+        assert arguments.no_python
+        assert load_config_from_file(str(ROOT / arguments.config_file)).mixed_precision == "bf16"
+        changes = [word for flag, word in pairwise(train) if flag == "--set"]
+        assert len(load_training(FILE, changes).sampler.urls) == (2 if command is node.commands[1] else 8)
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "examples" / "accelerate").glob("*.yaml")), ids=lambda file: file.name)
+def test_accelerate_reads_each_of_the_files(file):
+    found = load_config_from_file(str(file))
+    assert found.num_processes in (6, 12)
+    assert str(found.distributed_type) in {f"DistributedType.{kind}" for kind in ("MULTI_GPU", "DEEPSPEED", "FSDP")}
+
+
+def test_memory_is_that_of_shapes():
+    shape = Shape(8_000_000_000, 60_000_000, 36, 4096, 12288, 2048, 151936, 40960)
+    lora = memory(shape, "bfloat16", True, 16384, 1, 0)
+    assert lora.weights == 16_000_000_000 + 240_000_000
+    assert (lora.gradients, lora.optimiser, lora.reference) == (240_000_000, 480_000_000, 240_000_000)
+    assert lora.server_token == 36 * 2048 * 2
+    assert 20e9 < lora.activations < 40e9
+    whole = memory(Shape(10**9, 10**9, 36, 4096, 12288, 2048, 151936, 40960), "bfloat16", True, 16384, 1, 6)
+    assert (whole.weights, whole.gradients, whole.optimiser, whole.reference) == (2e9, 2e9, 4e9, 2e9)
+    assert whole.cache == 6 * 16384 * whole.server_token
+    assert whole.learner == sum((2e9, 2e9, 4e9, 2e9, whole.activations, whole.cache))
+
+
+def test_without_a_stand_in_what_is_missing_is_listed():
+    done = run(FILE, "--dry-run")
+    assert done.exit_code == 2
+    for words in ("model-00001-of-00005.safetensors", "rajpurkar/squad_v2 @ main", "--stand-in smollm2"):
+        assert words in done.stderr
+
+
+def test_the_command_prints_one_object(stand_in):
+    done = run(FILE, "--dry-run", "--stand-in", stand_in, "--json")
+    assert done.exit_code == 0, done.stderr
+    plan = json.loads(done.stdout)
+    assert plan["layouts"][1]["learners"] == 6
+    assert plan["memory"][1]["weights"] > 16e9
+    assert plan["assets"][0]["files"][0] == "config.json"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("sampler.episode_tokens=50000", "reads at most 40,960"),
+        ("sampler.episode_tokens=100", "first prompt alone"),
+        ("update.micro_batch=5", "micro_batch must divide 36"),
+        ("data.train=training", "gsm8k has no split 'training'"),
+        ("policy.lora_rank=0", "no adapters to serve"),
+        ('sampler={engine="vllm_server", weights="transfer", urls=["http://a", "http://b"]}', "to one server"),
+        ("sampler.grammar=true", r"sampler.grammar: unknown key"),
+        ("sampler.top_p=0.95", r"sampler.top_p: unknown key"),
+    ],
+)
+def test_what_would_fail_later_fails_now(stand_in, change, said):
+    with pytest.raises(ConfigError, match=said):
+        dry_run(load_training(FILE, [change]), "paper.toml", "runs/paper", stand_in)
+
+
+def test_datasets_in_a_folder_are_loaded_and_held_apart(stand_in, tmp_path):
+    rows = [{"id": str(n), "question": f"{n} + 1?", "type": "math", "answers": [str(n + 1)]} for n in range(6)]
+    (tmp_path / "gsm8k.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    changes = ['data.datasets=["gsm8k"]', "data.own={}", f"data.data={tmp_path}", "data.tasks=3", "data.test_tasks=3"]
+    with pytest.raises(ConfigError, match="share"):
+        dry_run(load_training(FILE, changes), "p.toml", "r", stand_in)
+    allowed = [*changes, "data.own.gsm8k.overlap=true"]
+    found = dry_run(load_training(FILE, allowed), "p.toml", "r", stand_in)
+    assert found.prompt.own
+    assert [asset.kind for asset in found.assets] == ["policy"]
+
+
+def test_a_stand_in_is_for_dry_runs_only(stand_in, tmp_path):
+    done = run(FILE, "--stand-in", stand_in, "--run", tmp_path / "run")
+    assert done.exit_code == 2
+    assert "--stand-in goes with --dry-run" in done.stderr
