@@ -11,7 +11,7 @@ from flowsteer.runs.events import EditApplied, EpisodeEnded, EpisodeStarted, Gra
 from flowsteer.training.buffer import Buffer, Limits  # noqa: E402
 from flowsteer.training.measure import accuracy_by_type, measure, usual_workflows  # noqa: E402
 from flowsteer.training.rollout import Group, play  # noqa: E402
-from training.small import Counting, arena, samples, tiny  # noqa: E402
+from training.small import Counting, arena, by_truth, samples, tiny  # noqa: E402
 
 WORDS = (
     "<action>add</action><operator>Plan</operator>",
@@ -62,6 +62,19 @@ async def test_a_group_makes_each_call_once():
     assert len(played) == 6
     assert sorted(group.calls) == sorted(alone.calls)
     assert len({rollout.reward.value for rollout in played}) == 1
+
+
+async def test_a_group_grades_each_answer_once():
+    graded = []
+
+    async def grade(sample, answer):
+        graded.append((sample.task.id, answer))
+        return await by_truth(sample, answer)
+
+    async with arena(grade=grade) as place:
+        groups = [Group(f"g{number}", sample, 4) for number, sample in enumerate(samples(2))]
+        played = await play(tiny(), groups, place, LIMITS, "p", draw=spoken)
+    assert len(graded) == len({*graded}) < len(played)
 
 
 async def test_no_event_and_no_prompt_holds_the_gold_answer():

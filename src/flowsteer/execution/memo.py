@@ -1,15 +1,16 @@
-"""Same call, same result: a memo of operator calls, where a call in flight twice is made once."""
+"""Same call, same result: a memo of calls, where a call in flight twice is made once."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
-from typing import ParamSpec
+from typing import Generic, ParamSpec, TypeVar
 
 from flowsteer.draft import Draft
 from flowsteer.runs.events import Failure
 from flowsteer.usage import Usage
 
 P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Result:
     seconds: float
 
 
-class Memo:
+class Once(Generic[R]):
     """Results by the content of the call.
 
     A key is a tuple of everything the result can depend on, compared by value, so there is no digest that could
@@ -40,11 +41,11 @@ class Memo:
     """
 
     def __init__(self) -> None:
-        self._known: dict[Hashable, Result | _InFlight] = {}
+        self._known: dict[Hashable, R | _InFlight] = {}
 
     async def get(
-        self, key: Hashable, make: Callable[P, Awaitable[Result]], *args: P.args, **kwargs: P.kwargs
-    ) -> tuple[Result, bool]:
+        self, key: Hashable, make: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.kwargs
+    ) -> tuple[R, bool]:
         """The result under `key`, made now if it is not known.
 
         Whoever asks first makes it; others wait. If the maker is cancelled or raises, nothing is stored and the next
@@ -61,7 +62,7 @@ class Memo:
         """
         mine = _InFlight()
         while (known := self._known.setdefault(key, mine)) is not mine:
-            if isinstance(known, Result):
+            if not isinstance(known, _InFlight):
                 return known, True
             await known.over()
         try:
@@ -74,6 +75,10 @@ class Memo:
         finally:
             mine.end()
         return result, False
+
+
+class Memo(Once[Result]):
+    """Results of operator calls."""
 
 
 class _InFlight:

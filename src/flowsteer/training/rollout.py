@@ -9,7 +9,7 @@ from flowsteer.canvas.director import Turn
 from flowsteer.canvas.episode import settings_to_json, task_to_json
 from flowsteer.datasets.base import Sample
 from flowsteer.errors import BackendUnavailable, SandboxError
-from flowsteer.execution.memo import Memo
+from flowsteer.execution.memo import Memo, Once
 from flowsteer.grading.base import Grade
 from flowsteer.runs.events import EpisodeEnded, EpisodeStarted, Event, Graded, TurnTaken
 from flowsteer.session import Session, seed_of
@@ -93,7 +93,7 @@ class Rollout:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Episodes on one task whose rewards are compared: they share a memo, so no call is made twice.
+    """Episodes on one task whose rewards are compared: no call is made twice, and no answer graded twice.
 
     Attributes:
         name: What its episodes' ids start with.
@@ -137,9 +137,11 @@ async def play(
     """
     seats: list[_Seat] = []
     for group in groups:
-        memo = Memo()
+        memo, grades = Memo(), Once[Grade]()
         ids = (f"{group.name}/{group.first + number}" for number in range(group.size))
-        seats += [_Seat(name, group.sample, arena, policy.view, spec, seed_of(seed, name), memo) for name in ids]
+        seats += [
+            _Seat(name, group.sample, arena, policy.view, spec, seed_of(seed, name), memo, grades) for name in ids
+        ]
     buffers = await draw(policy, seats, limits)
     rollouts = [seat.rollout(buffer) for seat, buffer in zip(seats, buffers, strict=True)]
     if rollouts and all(rollout.lost for rollout in rollouts):
@@ -163,9 +165,19 @@ class _Tally:
 class _Seat:
     """One episode: the sampler on one side, a canvas on the other."""
 
-    def __init__(self, name: str, sample: Sample, arena: Arena, view: View, spec: str, seed: int, memo: Memo) -> None:
+    def __init__(
+        self,
+        name: str,
+        sample: Sample,
+        arena: Arena,
+        view: View,
+        spec: str,
+        seed: int,
+        memo: Memo,
+        grades: Once[Grade],
+    ) -> None:
         self.seed = seed
-        self._name, self._sample, self._arena, self._view = name, sample, arena, view
+        self._name, self._sample, self._arena, self._view, self._grades = name, sample, arena, view, grades
         self._tally = _Tally()
         self._emit = self._tally.events.append
         self._canvas = arena.open(sample, self._emit, seed, memo)
@@ -228,7 +240,8 @@ class _Seat:
         )
 
     async def _mark(self) -> None:
-        self._grade = await self._arena.grade(self._sample, self._canvas.draft.answer)
+        answer = self._canvas.draft.answer
+        self._grade, _ = await self._grades.get(answer, self._arena.grade, self._sample, answer)
 
     def _ended(self) -> EpisodeEnded:
         canvas = self._canvas
