@@ -32,12 +32,14 @@ def load_tasks(data: DataConfig, seed: int) -> Tasks:
         ConfigError: A dataset is unknown or too small, or two parts share a task that are to be disjoint.
     """
     parts: dict[str, list[Sample]] = {"training": [], "validation": [], "test": []}
+    apart: dict[str, list[Sample]] = {part: [] for part in parts}
     for name in data.datasets:
         own = data.of(name)
         asked = (own.train, own.tasks), (own.validation, own.validation_tasks), (own.test, own.test_tasks)
         for part, (split, count) in zip(parts, asked, strict=True):
-            parts[part] += load_samples(name, split, count, seed, data.data) if count else ()
-    apart = {part: [s for s in found if s.task.dataset not in data.overlapping] for part, found in parts.items()}
+            found = load_samples(name, split, count, seed, data.data) if count else []
+            parts[part] += found
+            apart[part] += [] if name in data.overlapping else found
     check_disjoint(apart)
     return Tasks(*map(tuple, parts.values()))
 
