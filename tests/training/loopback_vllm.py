@@ -42,6 +42,9 @@ class Loopback(ThreadingHTTPServer):
     def url(self):
         return f"http://127.0.0.1:{self.server_port}"
 
+    def handle_error(self, request, client_address):
+        """A client that is gone, as after a cancelled episode, is no error."""
+
     def load(self, name, folder):
         if name in self.names:
             return 400, f"The lora adapter '{name}' has already been loaded."
