@@ -1,6 +1,7 @@
 """A training run: what is trained is what was sampled, the same seed gives the same curve, a killed run goes on."""
 
 import json
+from contextlib import suppress
 
 import pytest
 
@@ -9,7 +10,7 @@ pytest.importorskip("trl", reason="needs the extra: pip install 'flowsteer[train
 
 from safetensors.torch import load_file  # noqa: E402
 
-from flowsteer.errors import RunError  # noqa: E402
+from flowsteer.errors import BudgetExceeded, RunError  # noqa: E402
 from flowsteer.runs.events import EpisodeStarted, Graded  # noqa: E402
 from flowsteer.runs.folder import RunFolder  # noqa: E402
 from flowsteer.training import train as training  # noqa: E402
@@ -152,3 +153,13 @@ def test_micro_batches_do_not_change_the_update(tmp_path):
     for name, weight in weights(whole).items():
         assert not torch.equal(start[name], weight), name
         assert torch.allclose(weights(parts)[name], weight, atol=1e-4), name
+
+
+@pytest.mark.parametrize(("backend", "reached"), [("simulated:typed", True), ("", False)])
+def test_scripts_may_be_played_on_an_executor_of_their_own(tmp_path, backend, reached):
+    """What they cost is then not the run's, which its own executor has a single call for."""
+    run = config(steps=0).model_dump()
+    run["executor"]["caps"]["calls"], run["warmup"]["backend"] = 1, backend
+    with suppress(BudgetExceeded):
+        train(TrainingConfig.model_validate(run), tmp_path / "run")
+    assert (tmp_path / "run" / "start").exists() is reached

@@ -74,6 +74,9 @@ class DataConfig(Strict):
         tasks: Training tasks of each dataset.
         validation_tasks: Validation tasks of each dataset; needed only with `update.validate_every`.
         test_tasks: Test tasks of each dataset.
+        cut: Whether each dataset is one list of rows, as a file without splits is, that is cut into the three parts by
+            the seed; it is read as the split `train`.
+        context_words: Contexts are cut to so many words (see `flowsteer.datasets.excerpt`); None leaves them whole.
         own: What differs for single datasets, by name.
     """
 
@@ -85,6 +88,8 @@ class DataConfig(Strict):
     tasks: int = Field(default=1000, ge=1)
     validation_tasks: int = Field(default=0, ge=0)
     test_tasks: int = Field(default=100, ge=1)
+    cut: bool = False
+    context_words: int | None = Field(default=None, ge=1)
     own: dict[str, OwnData] = Field(default_factory=dict)
 
     def of(self, name: str) -> "DataConfig":
@@ -153,6 +158,8 @@ class WarmupConfig(Strict):
     Attributes:
         run: A run folder with episodes of any Director to learn from.
         episodes: Scripts to play.
+        backend: Who runs the operators of scripts; empty for the run's own executor. Scripts teach the action language
+            and no choice, so a simulated one does where calls are slow or cost money.
         epochs: Times each episode is learned from.
         batch: Episodes an update.
         learning_rate: Its peak.
@@ -162,6 +169,7 @@ class WarmupConfig(Strict):
 
     run: Path | None = None
     episodes: int = Field(default=0, ge=0)
+    backend: str = ""
     epochs: int = Field(default=1, ge=1)
     batch: int = Field(default=16, ge=1)
     learning_rate: float = Field(default=3e-3, gt=0)

@@ -1,11 +1,13 @@
 """The tasks of a training run: what is learned on, in which order, and what is held out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from flowsteer.datasets.base import Sample
+from flowsteer.datasets.excerpt import excerpt
 from flowsteer.datasets.registry import load_samples
-from flowsteer.datasets.splits import check_disjoint, shuffled
+from flowsteer.datasets.splits import check_disjoint, shuffled, split
+from flowsteer.errors import ConfigError
 from flowsteer.session import seed_of
 from flowsteer.training.config import DataConfig
 
@@ -35,13 +37,33 @@ def load_tasks(data: DataConfig, seed: int) -> Tasks:
     apart: dict[str, list[Sample]] = {part: [] for part in parts}
     for name in data.datasets:
         own = data.of(name)
-        asked = (own.train, own.tasks), (own.validation, own.validation_tasks), (own.test, own.test_tasks)
-        for part, (split, count) in zip(parts, asked, strict=True):
-            found = load_samples(name, split, count, seed, data.data) if count else []
-            parts[part] += found
-            apart[part] += [] if name in data.overlapping else found
+        for part, found in zip(parts, (_cut if own.cut else _splits)(name, own, seed), strict=True):
+            words = own.context_words
+            rows = list(found) if words is None else [excerpt(row, words) for row in found]
+            parts[part] += rows
+            apart[part] += [] if name in data.overlapping else rows
     check_disjoint(apart)
     return Tasks(*map(tuple, parts.values()))
+
+
+def _splits(name: str, data: DataConfig, seed: int) -> list[Sequence[Sample]]:
+    """Training, validation and test tasks of a dataset, each from a split of its own."""
+    asked = (data.train, data.tasks), (data.validation, data.validation_tasks), (data.test, data.test_tasks)
+    return [load_samples(name, part, count, seed, data.data) if count else [] for part, count in asked]
+
+
+def _cut(name: str, data: DataConfig, seed: int) -> list[Sequence[Sample]]:
+    """Training, validation and test tasks of a dataset, cut from one list."""
+    rows = load_samples(name, data.train, None, seed, data.data)
+    left = len(rows) - data.validation_tasks - data.test_tasks
+    if left < data.tasks:
+        raise ConfigError(
+            f"{name} has {len(rows)} tasks; {data.tasks} to train, {data.validation_tasks} to validate and "
+            f"{data.test_tasks} to test were asked for",
+            f"--set data.tasks={left}" if left > 0 else "--set data.test_tasks=N",
+        )
+    parts = split(rows, data.validation_tasks, data.test_tasks, seed)
+    return [parts.train[: data.tasks], parts.validation, parts.test]
 
 
 class Schedule:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from transformers.utils import logging as transformers_logging
 
+from flowsteer.backends.budget import Caps
 from flowsteer.datasets.base import Sample
 from flowsteer.errors import FlowSteerError, RunError
 from flowsteer.evaluation.evaluate import open_grader
@@ -22,7 +23,7 @@ from flowsteer.runs.folder import RunFolder
 from flowsteer.session import open_session
 from flowsteer.training import config as c
 from flowsteer.training.buffer import Limits
-from flowsteer.training.coldstart import learn, play_scripts, read_recorded, to_buffer
+from flowsteer.training.coldstart import Dialogue, learn, play_scripts, read_recorded, to_buffer
 from flowsteer.training.measure import accuracy_by_type, measure, summary, usual_workflows
 from flowsteer.training.policy import TINY, Policy, load_policy, make_tiny, with_adapters
 from flowsteer.training.ranks import Ranks, join, launched
@@ -30,7 +31,7 @@ from flowsteer.training.rollout import Arena, Group, Rollout, play
 from flowsteer.training.sampler import sample
 from flowsteer.training.tasks import Schedule, Tasks, load_tasks
 from flowsteer.training.trainer import Learner
-from flowsteer.training.view import CompactView
+from flowsteer.training.view import CompactView, View
 
 JSON = dict[str, Any]
 START, TRAINED, BEST = "start", "policy", "best"
@@ -259,8 +260,7 @@ class Run:
         config, asked, warmup = self.config, self.config.policy, self.config.warmup
         policy = None if asked.name == TINY else load_policy(asked.name, asked.task_chars, asked.dtype, asked.revision)
         view = CompactView() if policy is None else policy.view
-        scripts = play_scripts(self._arena, view, self._schedule, warmup.episodes, config.seed, warmup.heed)
-        dialogues = self._runner.run(scripts)
+        dialogues = self._runner.run(self._scripts(view))
         if warmup.run is not None:
             dialogues += read_recorded(warmup.run, self._arena, view, self.tasks.train)
         if policy is None:
@@ -268,6 +268,15 @@ class Run:
         if dialogues:
             learn(policy, [to_buffer(dialogue, policy) for dialogue in dialogues], c.warmup_of(config), config.seed)
         return policy
+
+    async def _scripts(self, view: View) -> list[Dialogue]:
+        """The scripts of the cold start, played on the run's executor or on the one named for them."""
+        config, warmup, arena = self.config, self.config.warmup, self._arena
+        async with AsyncExitStack() as stack:
+            if warmup.episodes and warmup.backend:
+                setup = replace(c.setup_of(config), executor=warmup.backend, caps=Caps(), cache=None)
+                arena = replace(arena, session=await stack.enter_async_context(open_session(setup)))
+            return await play_scripts(arena, view, self._schedule, warmup.episodes, config.seed, warmup.heed)
 
     def _adapted(self, policy: Policy) -> Policy:
         """The policy with LoRA adapters on it, if they are asked for."""
