@@ -34,6 +34,16 @@ def test_the_demo_reads_and_says_its_departures():
     assert "any workflow may be finished" in text
 
 
+def test_the_real_executor_is_greedy_and_its_scripts_cost_nothing():
+    config = load_training(EXAMPLES / "smollm2_executor.toml")
+    library = load_library(setup_of(config).library)
+    assert set(library.categories.values()) == {"solving", "verification", "formatting"}
+    assert setup_of(config).executor_sampling.temperature == 0
+    assert config.executor.cache
+    assert config.warmup.backend.startswith("simulated:")
+    assert config.data.cut
+
+
 def test_defaults_are_the_papers():
     config = check(TrainingConfig, dict(LARGE), "here")
     assert (config.update.steps, config.update.groups, config.update.group) == (300, 6, 6)
