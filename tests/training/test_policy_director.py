@@ -1,5 +1,8 @@
 """A trained policy directs episodes just as it played them in training."""
 
+import json
+from dataclasses import replace
+
 import pytest
 
 torch = pytest.importorskip("torch", reason="needs the extra: pip install 'flowsteer[train]'")
@@ -9,17 +12,27 @@ from flowsteer.errors import ActionError, ConfigError  # noqa: E402
 from flowsteer.execution.memo import Memo  # noqa: E402
 from flowsteer.runs.events import ignore  # noqa: E402
 from flowsteer.training.buffer import Limits  # noqa: E402
+from flowsteer.training.config import TrainingConfig, settings_of  # noqa: E402
 from flowsteer.training.director import PolicyDirector, understood  # noqa: E402
 from flowsteer.training.rollout import Group, play  # noqa: E402
 from flowsteer.workflow.edits import Finish  # noqa: E402
 from training.small import arena, samples  # noqa: E402
 
 
+def recorded(folder, policy, feedback="full"):
+    """A run folder as `train` leaves it, as far as a Director reads it."""
+    run = {"warmup": {"episodes": 1}, "canvas": {"feedback": feedback}}
+    run["sampler"] = {"turn_tokens": 32, "episode_tokens": 512}
+    settings = settings_of(TrainingConfig.model_validate(run))
+    (folder / "config.json").write_text(json.dumps({"config": settings}))
+    policy.save(folder / "policy")
+
+
 async def test_it_says_greedily_what_it_says_in_a_rollout(tmp_path, warm):
     limits = Limits(0.0, 32, 512)
-    warm.save(tmp_path / "policy")
+    recorded(tmp_path, warm)
     async with arena(max_turns=4) as place:
-        director = PolicyDirector.load(tmp_path, limits)
+        director = PolicyDirector.load(tmp_path)
         said = set()
         for sample in samples(3):
             (rollout,) = await play(warm, [Group("g", sample, 1)], place, limits, "p")
@@ -29,8 +42,20 @@ async def test_it_says_greedily_what_it_says_in_a_rollout(tmp_path, warm):
             assert episode.ended.turns == rollout.ended.turns
             assert episode.ended.director_usage.completion_tokens == rollout.buffer.own
             said.add(episode.ended.turns)
-        assert director.spec == str(tmp_path)
+            assert episode.ended.director_usage.prompt_tokens > len(rollout.buffer.prompt)
+        assert (director.spec, director.limits) == (str(tmp_path), limits)
         assert max(said) > 1
+
+
+async def test_what_was_told_nothing_in_training_is_told_nothing(tmp_path, warm):
+    recorded(tmp_path, warm, feedback="none")
+    director = PolicyDirector.load(tmp_path)
+    async with arena(max_turns=4) as place:
+        place = replace(place, silent=True)
+        (rollout,) = await play(warm, [Group("g", samples(1)[0], 1)], place, director.limits, "p")
+        episode = await run_episode(place.open(samples(1)[0], ignore, 0, Memo()), director)
+    assert episode.ended.dsl == rollout.ended.dsl
+    assert episode.ended.turns == rollout.ended.turns > 1
 
 
 def test_a_folder_without_a_policy_is_refused(tmp_path):

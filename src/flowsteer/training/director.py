@@ -1,5 +1,6 @@
 """A trained policy as a Director: for `solve`, for evaluations, and wherever else somebody edits a canvas."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -19,7 +20,7 @@ POLICY = "policy"
 
 @dataclass(frozen=True, slots=True)
 class PolicyDirector:
-    """Directs with a local model, reading just what it read in training.
+    """Directs with a local model, reading just what it read in training, and no longer than there.
 
     It computes in the event loop's own thread: episodes at once wait for each other's turns.
 
@@ -27,42 +28,56 @@ class PolicyDirector:
         policy: The model.
         spec: The string that names it.
         limits: How it draws; greedily at temperature 0.
+        silent: Whether it was told nothing between its edits, and so is not told here.
     """
 
     policy: Policy
     spec: str
-    limits: Limits = Limits(0.0, 256, 2048)  # noqa: RUF009 - frozen
+    limits: Limits = Limits(0.0, 2048, 16384)
+    silent: bool = False
 
     @classmethod
-    def load(cls, folder: Path, limits: Limits | None = None) -> "PolicyDirector":
+    def load(cls, folder: Path) -> "PolicyDirector":
         """The Director that a training run made.
 
         Args:
-            folder: The run folder, or the folder of a policy.
-            limits: How it draws.
+            folder: The run folder, whose settings say how the policy read and drew, or the folder of a policy.
 
         Raises:
             ConfigError: There is no trained policy.
         """
-        inner = folder / POLICY if (folder / POLICY).is_dir() else folder
+        import torch
+
+        run = (folder / POLICY).is_dir()
+        inner = folder / POLICY if run else folder
         if not any((inner / name).is_file() for name in ("config.json", ADAPTERS)):
             raise ConfigError(f"{folder} holds no trained policy", "flowsteer train FILE.toml --run DIR makes one")
-        policy = load_policy(str(inner))
-        return cls(policy, str(folder)) if limits is None else cls(policy, str(folder), limits)
+        if not run:
+            made = cls(load_policy(str(inner)), str(folder))
+        else:
+            config = json.loads((folder / "config.json").read_text(encoding="utf-8"))["config"]
+            asked, sampler = config["policy"], config["sampler"]
+            policy = load_policy(str(inner), asked["task_chars"], asked["dtype"])
+            limits = Limits(0.0, sampler["turn_tokens"], sampler["episode_tokens"])
+            made = cls(policy, str(folder), limits, config["canvas"]["feedback"] == "none")
+        torch.nn.Module.to(made.policy.model, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+        return made
 
     async def act(self, observation: Observation) -> Turn:
         """Sample the next turn."""
         seat = _OneTurn(self._read(observation), observation.seed + observation.turn)
         started = perf_counter()
-        await sample(self.policy, [seat], self.limits)
-        usage = Usage(calls=1, completion_tokens=seat.tokens, seconds=perf_counter() - started)
+        (buffer,) = await sample(self.policy, [seat], self.limits)
+        seconds = perf_counter() - started
+        usage = Usage(calls=1, prompt_tokens=len(buffer.prompt), completion_tokens=seat.tokens, seconds=seconds)
         action = understood(seat.text, seat.cut, asked=observation.asks_prompt is not None)
         return Turn(seat.text, action, usage=usage, seconds=usage.seconds)
 
     def _read(self, observation: Observation) -> str:
         """The episode so far, as the policy read it in training."""
         view, end = self.policy.view, str(self.policy.tokenizer.eos_token)
-        turns = (f"{turn.text}{end}{view.answer(turn.feedback)}" for turn in observation.history)
+        told = (("" if self.silent else turn.feedback) for turn in observation.history)
+        turns = (f"{turn.text}{end}{view.answer(heard)}" for turn, heard in zip(observation.history, told, strict=True))
         return view.opening(observation) + "".join(turns)
 
 
