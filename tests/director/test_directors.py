@@ -290,6 +290,14 @@ async def test_a_wrong_spec_says_what_to_type(spec: str) -> None:
     assert caught.value.hint
 
 
+@pytest.mark.parametrize("spec", ["runs/missing", "./missing", ".missing"])
+async def test_a_folder_that_is_not_there_is_named(spec: str) -> None:
+    async with Backends() as backends:
+        with pytest.raises(ConfigError, match="there is no folder") as caught:
+            await connect_director(spec, backends.get)
+    assert "flowsteer train" in caught.value.hint
+
+
 async def test_a_wrong_workflow_says_where(tmp_path: Path) -> None:
     empty = tmp_path / "empty.txt"
     empty.write_text("# nothing\n", encoding="utf-8")

@@ -76,6 +76,16 @@ def test_arms_share_a_cold_start_unless_they_change_what_makes_it(write):
         ("[arms.short]", '[arms."a/b"]', "arms.a/b"),
         ('base = "base.toml"', 'base = "none.toml"', "none.toml cannot be read"),
         ("[arms.short]", "[arms.short", "is not TOML"),
+        (
+            '"update.steps" = 0',
+            '"policy.name" = "smollm2"\n"policy.lora_rank" = 4\n"warmup.episodes" = 0',
+            r"arm short in world flat: policy\.lora_rank without a cold start",
+        ),
+        (
+            '"update.steps" = 0',
+            '"sampler.engine" = "vllm_server"\n"sampler.weights" = "transfer"',
+            "arm short in world flat: .* not with vllm_server",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused_with_its_name(write, old, new, said):

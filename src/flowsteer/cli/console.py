@@ -3,7 +3,9 @@
 import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import typer
@@ -42,6 +44,21 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
         return result
 
     return run
+
+
+@contextmanager
+def resumable(folder: Path, flag: str = "") -> Iterator[None]:
+    """Say how to go on when a run is broken off.
+
+    Args:
+        folder: The run folder.
+        flag: What the command needs, besides the folder, to go on.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        note(f"what is done is kept: run the same command with --run {folder}{f' {flag}' if flag else ''} to go on")
+        raise
 
 
 def fail(error: FlowSteerError) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flowsteer.cli import options as o
-from flowsteer.cli.console import guarded, note, print_json
+from flowsteer.cli.console import guarded, note, print_json, resumable
 from flowsteer.cli.folders import new_run_folder
 from flowsteer.cli.train import check_extra
 from flowsteer.errors import ConfigError
@@ -37,10 +37,12 @@ def study(
     if report and run is None:
         raise ConfigError("--report needs to know which study", "add --run DIR")
     folder = run or new_run_folder("study")
+    if report and not any((folder / part).is_dir() for part in ("cells", "starts")):
+        raise ConfigError(f"{folder} holds no study", f"flowsteer study {file} --run {folder} makes one")
     if not report:
         from flowsteer.training.study_jobs import run_study
 
-        with _resumable(folder), _bar(asked, folder, json) as on_change:
+        with resumable(folder), _bar(asked, folder, json) as on_change:
             run_study(file, folder, jobs, on_change)
     from flowsteer.training.study_report import write_study_report
 
@@ -59,16 +61,6 @@ def _conclude(folder: Path, reported: "Reported", json: bool) -> None:
             shown = "".join(f"  {'–':>9}" if value is None else f"  {value.mean:9.3f}" for value in means)
             typer.echo(f"{row.world:>12}  {row.arm:>12}  {f'T={row.temperature:g}':>6}{shown}")
     note(f"{found.done} of {found.cells} cells; the report is {reported.html}")
-
-
-@contextmanager
-def _resumable(folder: Path) -> Iterator[None]:
-    """Say how to go on when the study is broken off."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        note(f"what is done is kept: run the same command with --run {folder} to go on")
-        raise
 
 
 @contextmanager

@@ -1,15 +1,14 @@
 """`flowsteer train`: a Director learns, from a settings file to a policy that can be used by name."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flowsteer.cli import options as o
-from flowsteer.cli.console import guarded, note, print_json
+from flowsteer.cli.console import guarded, note, print_json, resumable
 from flowsteer.cli.folders import new_run_folder
 from flowsteer.errors import ConfigError
 
@@ -24,7 +23,10 @@ def train(
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting, such as update.steps=20; repeat.")
     ] = None,
-    run: o.RunDir = None,
+    run: Annotated[
+        Path | None,
+        typer.Option("--run", help="Run folder. A new one under runs/ without it.", show_default=False),
+    ] = None,
     warmup: Annotated[
         Path | None, typer.Option("--warmup", help="Run folder with episodes to learn from before RL.")
     ] = None,
@@ -61,7 +63,8 @@ def train(
         raise ConfigError(f"{ranks.count} processes need to know their common run folder", "add --run DIR")
     folder = run or new_run_folder("train")
     bar = progress(config.update.steps, json or not ranks.first)
-    with _resumable(folder), redirect_stdout(sys.stderr), bar as (on_stage, on_step):  # trackers print what they do
+    # Trackers print what they do; standard output is for the result.
+    with resumable(folder, "--resume"), redirect_stdout(sys.stderr), bar as (on_stage, on_step):
         result = run_training(config, folder, resume, on_stage, on_step)
     if ranks.first:
         _conclude(folder, result, json)
@@ -106,13 +109,3 @@ def _conclude(folder: Path, result: "Result", json: bool) -> None:
     console.print(workflows("most frequent workflow after training, greedy", result.after["workflows"]))
     note(f"{result.steps} steps; seconds: {', '.join(f'{name} {took:.0f}' for name, took in result.seconds.items())}")
     note(f"the trained policy is in {folder / 'policy'}; flowsteer solve … --director {folder}")
-
-
-@contextmanager
-def _resumable(folder: Path) -> Iterator[None]:
-    """Say how to go on when the run is broken off."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        note(f"what is done is kept: run the same command with --run {folder} --resume to go on")
-        raise

@@ -56,11 +56,21 @@ async def connect_director(
         return RandomDirector(_seed(spec, rest))
     if _is_folder(spec):
         return _trained(Path(spec))
+    if _is_path(spec):
+        raise ConfigError(
+            f"there is no folder {spec} to load a trained Director from",
+            "flowsteer train FILE.toml --run DIR makes one",
+        )
     return ChatDirector(await connect(spec), sampling, layout, constrained, task_chars)
 
 
 def _is_folder(spec: str) -> bool:
     return Path(spec).is_dir()
+
+
+def _is_path(spec: str) -> bool:
+    """Whether a spec looks like a path: backends with a slash have a colon, too."""
+    return ":" not in spec and ("/" in spec or spec.startswith("."))
 
 
 def _trained(folder: Path) -> Director:

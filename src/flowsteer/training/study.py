@@ -250,7 +250,8 @@ def _tested(unit: Unit, swap: str, temperatures: Sequence[float]) -> Iterator[tu
     policy = load_policy(str(unit.path / (TRAINED if unit.start else START)), asked.task_chars, asked.dtype)
     config = unit.swaps[swap] if swap else unit.config
     path = unit.path / "swaps" / swap if swap else unit.path
-    settings = unit.settings | {"swap": cell_settings(config)} if swap else unit.settings
+    of_swap = cell_settings if unit.start else start_settings
+    settings = unit.settings | {"swap": of_swap(config)} if swap else unit.settings
     with open_run(config, path, settings) as run:
         for temperature in temperatures:
             before = run.seconds["test"]

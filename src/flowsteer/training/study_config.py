@@ -127,7 +127,7 @@ def load_study(path: Path) -> Study:
     """Read a study file and every training run that it stands for.
 
     Raises:
-        ConfigError: A file is absent or no TOML, a key is unknown, or a value does not fit.
+        ConfigError: A file is absent or no TOML, a key is unknown, a value does not fit, or a study cannot do it.
     """
     config = check(StudyConfig, read_toml(path, EXAMPLE), path.name)
     base = read_toml(path.parent / config.base, c.EXAMPLE)
@@ -173,11 +173,30 @@ def _cells(study: StudyConfig, base: JSON, file: str) -> Iterator[Cell]:
                 plain = _changed(common, of_world, of_arm, {"seed": seed})
                 where = f"{file}, arm {arm} in world {world}"
                 config = check(c.TrainingConfig, plain, where)
+                _check_doable(config, where)
                 swaps = {
                     name: check(c.TrainingConfig, _changed(plain, changes), f"{where}, swap {name}")
                     for name, changes in study.swaps.items()
                 }
                 yield Cell(world, arm, seed, config, swaps)
+
+
+def _check_doable(config: c.TrainingConfig, where: str) -> None:
+    """A study tests each cold start, and draws with the learner's own model.
+
+    Raises:
+        ConfigError: The run has no cold start to be tested, or draws with an engine apart.
+    """
+    if config.policy.lora_rank and not config.warmup.wanted:
+        raise ConfigError(
+            f"{where}: policy.lora_rank without a cold start leaves a study none to test",
+            "set warmup.episodes, such as 1500, or policy.lora_rank = 0",
+        )
+    if config.sampler.engine != "transformers":
+        raise ConfigError(
+            f"{where}: a study draws with the learner's own model, not with {config.sampler.engine}",
+            'set sampler.engine = "transformers"',
+        )
 
 
 def _changed(plain: JSON, *changes: JSON) -> JSON:
