@@ -147,7 +147,7 @@ def test_the_command_prints_one_object(stand_in):
     ("change", "said"),
     [
         ("sampler.episode_tokens=50000", "reads at most 40,960"),
-        ("sampler.episode_tokens=100", "first prompt alone"),
+        ("sampler={turn_tokens=50, episode_tokens=100}", "first prompt alone"),
         ("update.micro_batch=5", "micro_batch must divide 36"),
         ("data.train=training", "gsm8k has no split 'training'"),
         ("policy.lora_rank=0", "no adapters to serve"),

@@ -27,11 +27,12 @@ def test_the_demo_reads_and_says_its_departures():
     config = load_training(EXAMPLES / "demo.toml")
     assert config.policy.name == "tiny"
     assert config.update.batch == 36
-    assert rules_of(config, load_library()).needs == ()
-    assert limits_of(config).temperature == 1.0
+    rules = rules_of(config, load_library())
+    assert (rules.needs, rules.min_steps, rules.needs_structure) == (("verification", "formatting"), 6, True)
+    assert limits_of(config).temperature == 0.6
     text = (EXAMPLES / "demo.toml").read_text()
     assert "finishing oneself is paid" in text
-    assert "any workflow may be finished" in text
+    assert "a finish is allowed once the workflow has all that R_div asks for" in text.replace("\n# ", " ")
 
 
 def test_the_real_executor_is_greedy_and_its_scripts_cost_nothing():
@@ -74,6 +75,10 @@ def test_overrides_are_toml_values_and_win():
         ("update.micro_batch=5", "micro_batch must divide 36"),
         ("warmup.episodes=0", "needs a cold start"),
         ("update.validate_every=5", "set data.validation_tasks"),
+        ("update.mask=false sampler.engine=vllm_colocate", 'set sampler.engine="transformers"'),
+        ("update.grouping=dataset data.tasks=5", "set data.tasks to more"),
+        ("sampler.turn_tokens=512 sampler.episode_tokens=512", "set turn_tokens to less, such as 64"),
+        ("report_to=['nothing']", r"report_to\.0.*'trackio'"),
         ("canvas.needs=['luck']", r"canvas\.needs"),
         ("sampler.temperature=0", r"sampler\.temperature"),
         ("seed.more=1", "holds no settings of its own"),
@@ -82,7 +87,7 @@ def test_overrides_are_toml_values_and_win():
 )
 def test_what_does_not_fit_is_refused_with_its_name(override, said):
     with pytest.raises(ConfigError, match=said):
-        load_training(EXAMPLES / "demo.toml", [override])
+        load_training(EXAMPLES / "demo.toml", override.split(" "))
 
 
 def test_a_file_that_is_not_there_and_one_that_is_no_toml(tmp_path):

@@ -38,6 +38,14 @@ def test_peers_are_different_tasks_of_one_kind():
     assert not {p.task.id for p in schedule.peers(0, 6)} & {p.task.id for p in schedule.peers(3, 6)}
 
 
+def test_a_group_of_peers_never_spans_two_passes():
+    schedule = Schedule(samples(24), 0)  # eight of a kind: one group of five a pass
+    for row in range(30):
+        assert len({peer.task.id for peer in schedule.peers(row, 5)}) == 5
+    with pytest.raises(ConfigError, match="cannot be made of the 8 code tasks"):
+        schedule.peers(0, 9)
+
+
 def test_parts_are_disjoint():
     data = DataConfig(datasets=("simulated:qa",), tasks=20, validation_tasks=5, test_tasks=7)
     tasks = load_tasks(data, 0)

@@ -111,11 +111,11 @@ def read_recorded(run: Path, arena: Arena, view: View, samples: Iterable[Sample]
         RunError: It is no run folder.
         ConfigError: It holds no such episode.
     """
-    record, by_id, found = RunFolder.read(run), {sample.task.id: sample for sample in samples}, []
+    record, by_id, found = RunFolder.read(run), {(s.task.dataset, s.task.id): s for s in samples}, []
     for episode in record.entries:
         events = record.events(episode)
         started = next(event for event in events if isinstance(event, EpisodeStarted))
-        sample = by_id.get(started.task.get("id", ""))
+        sample = by_id.get((started.task.get("dataset", ""), started.task.get("id", "")))
         ended = next(event for event in events if isinstance(event, EpisodeEnded))
         if sample is None or not ended.finished or any(isinstance(event, EditRejected) for event in events):
             continue

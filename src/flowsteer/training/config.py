@@ -21,6 +21,12 @@ from flowsteer.workflow.rules import Rules
 
 EXAMPLE = "examples/demo.toml"
 
+Tracker = Literal[
+    "trackio", "wandb", "mlflow", "tensorboard", "azure_ml", "clearml", "codecarbon", "comet_ml", "dagshub", "dvclive",
+    "flyte", "neptune", "swanlab",
+]  # fmt: skip
+"""Where transformers can report metrics to."""
+
 
 class PolicyConfig(Strict):
     """Who learns.
@@ -186,7 +192,7 @@ class SamplerConfig(Strict):
 
     Attributes:
         temperature: At which it draws.
-        turn_tokens: Most tokens of one turn.
+        turn_tokens: Most tokens of one turn; fewer than an episode's.
         episode_tokens: Most tokens of an episode, prompt and feedback included.
         engine: `transformers`, the learner's own model in lock-step; `vllm_server`, servers apart; `vllm_colocate`,
             vLLM in each learner's process.
@@ -205,6 +211,16 @@ class SamplerConfig(Strict):
     weights: Literal["adapters", "transfer"] = "adapters"
     tolerance: float = Field(default=0.1, gt=0)
     gpu_memory: float = Field(default=0.35, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        turn, episode = self.turn_tokens, self.episode_tokens
+        if turn >= episode:
+            raise ValueError(
+                f"a turn of {turn} tokens does not fit into an episode of {episode}: "
+                f"set turn_tokens to less, such as {max(1, episode // 8)}"
+            )
+        return self
 
 
 class UpdateConfig(Strict):
@@ -266,7 +282,7 @@ class TrainingConfig(Strict):
     Attributes:
         seed: Seed of weights, tasks and every draw.
         report_to: Where metrics go besides the run folder: `trackio` (files on this machine), `wandb`, `mlflow`,
-            `tensorboard`; empty for nowhere.
+            `tensorboard` and others (`Tracker`); empty for nowhere.
         policy: Who learns.
         data: What on.
         executor: Who runs the operators.
@@ -278,7 +294,7 @@ class TrainingConfig(Strict):
     """
 
     seed: int = Field(default=0, ge=0)
-    report_to: tuple[str, ...] = ("trackio",)
+    report_to: tuple[Tracker, ...] = ("trackio",)
     policy: PolicyConfig = PolicyConfig()
     data: DataConfig = DataConfig()
     executor: ExecutorConfig = ExecutorConfig()
@@ -299,6 +315,15 @@ class TrainingConfig(Strict):
             raise ValueError('without policy.lora_rank there are no adapters to serve: set sampler.weights="transfer"')
         if served and self.sampler.weights == "transfer" and len(self.sampler.urls) > 1:
             raise ValueError("weights are transferred to one server: give one address in sampler.urls")
+        if not self.update.mask and self.sampler.engine != "transformers":
+            # TRL weighs each token by learner over engine, and no engine gave the canvas's tokens a probability.
+            raise ValueError('update.mask=false needs the learner\'s own draws: set sampler.engine="transformers"')
+        fewest = min(self.data.of(name).tasks for name in self.data.datasets)
+        if self.update.grouping == "dataset" and self.update.group > fewest:
+            raise ValueError(
+                f"a group of {self.update.group} different tasks cannot be made of {fewest}: "
+                "set data.tasks to more, or update.group to less"
+            )
         return self
 
 

@@ -94,13 +94,30 @@ class Schedule:
         return self._at(kind, number)
 
     def peers(self, row: int, count: int) -> list[Sample]:
-        """Different tasks of one kind for a group, by the group's number: the public code's way of grouping."""
+        """Different tasks of one kind for a group, by the group's number: the public code's way of grouping.
+
+        Each pass is dealt in whole groups; what is left of it is met in another pass.
+
+        Raises:
+            ConfigError: The kind has fewer tasks.
+        """
         number, kind = divmod(row, len(self._kinds))
-        return [self._at(kind, number * count + member) for member in range(count)]
+        task, have = self._kinds[kind][0].task, len(self._kinds[kind])
+        if have < count:
+            raise ConfigError(
+                f"a group of {count} different tasks cannot be made of the {have} {task.type} tasks of {task.dataset}",
+                f"--set data.tasks=N with more tasks, or --set update.group={max(2, have)}",
+            )
+        turn, place = divmod(number, have // count)
+        return self._pass(kind, turn)[place * count : (place + 1) * count]
 
     def _at(self, kind: int, number: int) -> Sample:
         """A kind's task number so and so, counted over all passes."""
         turn, place = divmod(number, len(self._kinds[kind]))
+        return self._pass(kind, turn)[place]
+
+    def _pass(self, kind: int, turn: int) -> list[Sample]:
+        """A kind's tasks in the order of a pass."""
         if (kind, turn) not in self._passes:
             self._passes[kind, turn] = shuffled(self._kinds[kind], seed_of(self._seed, f"pass/{turn}"))
-        return self._passes[kind, turn][place]
+        return self._passes[kind, turn]

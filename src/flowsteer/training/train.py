@@ -84,6 +84,8 @@ def train(
         SandboxError: The sandbox asked for is not there.
         BudgetExceeded: The budget is spent.
     """
+    if path.exists() and not path.is_dir():
+        raise RunError(f"{path} is a file", "name a folder with --run DIR")
     if launched().first and path.exists() and any(path.iterdir()) and not resume:
         raise RunError(f"{path} holds a run already", "add --resume to go on with it, or name another with --run DIR")
     with open_run(config, path, c.settings_of(config), on_stage) as run:
@@ -286,7 +288,7 @@ class Run:
         return replace(policy, model=with_adapters(policy.model, asked.lora_rank, asked.lora_alpha, self.config.seed))
 
     def _validated(self, policy: Policy, step: int) -> None:
-        """Play the validation tasks; the policy is kept if it earned more than any before, the start included."""
+        """Play the validation tasks; the policy is kept if it earned more than any after an earlier update."""
         file = self._path / "validation.json"
         known: dict[str, float | None] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
         earlier = [value for at, value in known.items() if int(at) < step and value is not None]
