@@ -20,6 +20,7 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from transformers import PrinterCallback
 from trl.trainer.grpo_trainer import GRPOTrainer
 
 from datasets import Dataset
@@ -77,6 +78,7 @@ def plain(config: TrainingConfig, start: Path, folder: Path, prompt: int, length
         train_dataset=Dataset.from_dict({"prompt": [text] * (update.steps * update.groups)}),
         processing_class=policy.tokenizer,
     )
+    trainer.remove_callback(PrinterCallback)
     started = perf_counter()
     trainer.train()
     whole = (perf_counter() - started) / update.steps
