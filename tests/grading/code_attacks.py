@@ -172,7 +172,10 @@ PROGRAMS = {
     "right, then crashes": "print(sum(map(int, input().split())))\nraise SystemExit(3)",
     "right, then endless": "print(sum(map(int, input().split())), flush=True)\nwhile True: pass",
     "endless output": "while True: print(6)",
-    "forks and prints twice": "import os\nos.fork()\nprint(sum(map(int, input().split())), flush=True)",
+    "forks and prints twice": (
+        "import os\nfound = sum(map(int, input().split()))\nchild = os.fork()\n"
+        "print(found, flush=True)\nchild and os.wait()"
+    ),
 }
 
 COMPLETIONS = {
