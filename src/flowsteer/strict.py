@@ -54,7 +54,7 @@ def check(kind: type[Settings], plain: dict[str, Any], where: str, overrides: Se
     try:
         return kind.model_validate(plain)
     except ValidationError as error:
-        faults = [f"{'.'.join(map(str, fault['loc']))}: {_told(fault)}" for fault in error.errors()]
+        faults = [": ".join(part for part in (".".join(map(str, f["loc"])), _told(f)) if part) for f in error.errors()]
         raise ConfigError(f"{where}: {'; '.join(faults)}", f"keys: {', '.join(kind.model_fields)}") from error
 
 
@@ -74,4 +74,10 @@ def _override(plain: dict[str, Any], override: str) -> None:
 
 
 def _told(fault: Any) -> str:
-    return "unknown key" if fault["type"] == "extra_forbidden" else f"{fault['msg'].lower()}, found {fault['input']!r}"
+    match fault["type"]:
+        case "extra_forbidden":
+            return "unknown key"
+        case "value_error":  # a rule of this project over several settings: its own words say what was found
+            return str(fault["ctx"]["error"])
+        case _:
+            return f"{fault['msg'].lower()}, found {fault['input']!r}"

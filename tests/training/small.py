@@ -18,6 +18,31 @@ CORPUS = (
     "<action>add</action><structure>loop</structure><operators>Review -> Revise</operators><count>3</count><end>",
 )
 
+SHORT = """
+[data]
+datasets = ["simulated:math", "simulated:qa"]
+tasks = 10
+test_tasks = 2
+[canvas]
+max_turns = 2
+min_steps = 1
+needs = []
+needs_structure = false
+[warmup]
+episodes = 8
+batch = 4
+[sampler]
+turn_tokens = 8
+episode_tokens = 128
+[update]
+steps = 1
+groups = 1
+group = 2
+save_every = 0
+threads = 1
+"""
+"""A training run of seconds, as a file."""
+
 
 @cache
 def tiny():

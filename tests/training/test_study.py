@@ -27,30 +27,8 @@ from flowsteer.training.study_summary import collapsed
 from flowsteer.training.tasks import Schedule
 from flowsteer.training.train import train
 from flowsteer.training.view import CompactView
-from training.small import arena, samples
+from training.small import SHORT, arena, samples
 
-BASE = """
-[data]
-datasets = ["simulated:math", "simulated:qa"]
-tasks = 10
-test_tasks = 2
-[canvas]
-max_turns = 2
-min_steps = 1
-needs = []
-needs_structure = false
-[warmup]
-episodes = 8
-batch = 4
-[sampler]
-turn_tokens = 8
-episode_tokens = 128
-[update]
-steps = 1
-groups = 1
-group = 2
-save_every = 0
-"""
 STUDY = """
 base = "base.toml"
 seeds = [0, 1]
@@ -77,7 +55,7 @@ def run(*arguments):
 
 
 def write(folder, text=STUDY):
-    (folder / "base.toml").write_text(BASE)
+    (folder / "base.toml").write_text(SHORT)
     (folder / "study.toml").write_text(text)
     return folder / "study.toml"
 

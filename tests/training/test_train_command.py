@@ -10,29 +10,7 @@ pytest.importorskip("torch", reason="needs the extra: pip install 'flowsteer[tra
 pytest.importorskip("trl", reason="needs the extra: pip install 'flowsteer[train]'")
 
 from flowsteer.cli.train import train
-
-SHORT = """
-[data]
-datasets = ["simulated:math"]
-tasks = 10
-test_tasks = 2
-[canvas]
-max_turns = 2
-min_steps = 1
-needs = []
-needs_structure = false
-[warmup]
-episodes = 8
-batch = 8
-[sampler]
-turn_tokens = 8
-episode_tokens = 128
-[update]
-steps = 1
-groups = 1
-group = 2
-threads = 1
-"""
+from training.small import SHORT
 
 app = typer.Typer(pretty_exceptions_enable=False)
 app.command()(train)
@@ -71,7 +49,7 @@ def test_json_ends_with_one_object(file, tmp_path):
 def test_a_dry_run_does_nothing_but_count(file, tmp_path):
     done = run(file, "--dry-run", "--json", "--run", tmp_path / "run", "--set", "update.steps=7")
     plan = json.loads(done.stdout)
-    assert (plan["steps"], plan["rollouts"], plan["train_tasks"], plan["test_tasks"]) == (7, 14, 10, 2)
+    assert (plan["steps"], plan["rollouts"], plan["train_tasks"], plan["test_tasks"]) == (7, 14, 20, 4)
     assert not (tmp_path / "run").exists()
     assert "7 steps, 14 rollouts" in run(file, "--dry-run", "--set", "update.steps=7").stdout
 
@@ -109,3 +87,21 @@ def test_a_folder_is_not_made_for_a_run_that_cannot_start(file, tmp_path):
     assert done.exit_code == 2
     assert "cannot be loaded" in done.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_a_rule_over_several_settings_says_what_it_is_in_its_own_words(file):
+    refused = run(file, "--set", "sampler.turn_tokens=999", "--dry-run")
+    assert refused.exit_code == 2
+    assert "turn_tokens" in refused.stderr
+    assert "value error" not in refused.stderr.lower()
+    assert "found {" not in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [("policy.name=/nowhere/policy", "there is no policy in /nowhere/policy"), ("warmup.run=nowhere", "nowhere")],
+)
+def test_a_dry_run_fails_on_what_is_not_there(file, change, words):
+    refused = run(file, "--set", change, "--dry-run")
+    assert refused.exit_code != 0
+    assert words in refused.stderr

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from flowsteer.datasets import hotpot_short
 from flowsteer.datasets.hub import SOURCES
-from flowsteer.errors import BackendUnavailable
+from flowsteer.errors import BackendUnavailable, ConfigError
 from flowsteer.training.config import DataConfig, PolicyConfig
 from flowsteer.training.policy import EMBEDDED, TINY
 
@@ -92,10 +92,28 @@ def policy_asset(policy: PolicyConfig) -> Asset | None:
     name, revision = policy.name, policy.revision
     if name in (TINY, EMBEDDED) or Path(name).is_dir():
         return None
+    _check_name(name)
     told = _told(name, revision)
     files = told or (KNOWN[name].files if name in KNOWN else (CONFIG, *TOKENIZER, "model.safetensors"))
     here = all(cached(name, file, revision) for file in files)
     return Asset("policy", name, revision, files, here, "hub" if told else "table" if name in KNOWN else "custom")
+
+
+def _check_name(name: str) -> None:
+    """A name that the hub could not have is that of a folder.
+
+    Raises:
+        ConfigError: It is not there.
+    """
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils._validators import validate_repo_id
+
+    try:
+        validate_repo_id(name)
+    except HFValidationError as error:
+        raise ConfigError(
+            f"there is no policy in {name}", f"{TINY}, {EMBEDDED}, a folder, or a name on the hub"
+        ) from error
 
 
 def dataset_assets(name: str, data: DataConfig) -> list[Asset]:

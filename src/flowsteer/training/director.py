@@ -9,7 +9,7 @@ from flowsteer.canvas.director import Observation, PromptText, Turn
 from flowsteer.director.parse import parse_action, parse_prompt_reply
 from flowsteer.errors import ActionError, ConfigError
 from flowsteer.training.buffer import Limits
-from flowsteer.training.policy import ADAPTERS, Policy, load_policy
+from flowsteer.training.policy import ADAPTERS, Policy, load_policy, quiet
 from flowsteer.training.sampler import sample
 from flowsteer.usage import Usage
 from flowsteer.workflow.edits import Action
@@ -48,6 +48,7 @@ class PolicyDirector:
         """
         import torch
 
+        quiet()
         run = (folder / POLICY).is_dir()
         inner = folder / POLICY if run else folder
         if not any((inner / name).is_file() for name in ("config.json", ADAPTERS)):

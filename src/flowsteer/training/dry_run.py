@@ -19,12 +19,13 @@ from flowsteer.errors import ConfigError
 from flowsteer.execution.memo import Memo
 from flowsteer.grading.base import Grade
 from flowsteer.runs.events import ignore
+from flowsteer.runs.folder import RunFolder
 from flowsteer.session import open_session
 from flowsteer.training import config as c
 from flowsteer.training.assets import CONFIG, KNOWN, Asset, cached, dataset_assets, policy_asset
 from flowsteer.training.launch import Layout, layouts
 from flowsteer.training.memory import GIGABYTE, Memory, Shape, memory, shape_of
-from flowsteer.training.policy import ADAPTERS, EMBEDDED, TINY, located, with_adapters
+from flowsteer.training.policy import ADAPTERS, EMBEDDED, TINY, located, quiet, with_adapters
 from flowsteer.training.ranks import Ranks
 from flowsteer.training.rollout import Arena
 from flowsteer.training.tasks import Tasks, load_tasks
@@ -145,9 +146,13 @@ def dry_run(config: c.TrainingConfig, file: str, run: str, stand_in: str = "") -
         stand_in: `smollm2` or a folder whose tokenizer is used where the policy's is neither here nor to be had.
 
     Raises:
+        RunError: What the cold start is to learn from is no run folder.
         ConfigError: What would fail later: a dataset, a split, the policy's configuration, its chat template, a prompt
             without room for a turn, a step that cannot be shared; or an asset is not here that the plan needs.
     """
+    quiet()
+    if config.warmup.run is not None:
+        RunFolder.read(config.warmup.run)
     assets, tasks = _datasets(config.data, config.seed)
     asset = policy_asset(config.policy)
     first = next(iter(tasks.train), None)

@@ -66,6 +66,16 @@ class Policy:
         self.tokenizer.save_pretrained(folder)
 
 
+def quiet() -> None:
+    """Keep transformers from drawing bars, and from warning of names that TRL uses and nobody here could mend."""
+    import warnings
+
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"transformers\.")
+
+
 def make_tiny(corpus: Iterable[str], seed: int = 0) -> Policy:
     """The tiny policy before any training: a Llama of 0.62 million parameters with a vocabulary of its own.
 

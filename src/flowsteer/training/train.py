@@ -3,7 +3,6 @@
 import asyncio
 import json
 import math
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
@@ -12,7 +11,6 @@ from time import perf_counter
 from typing import Any
 
 import torch
-from transformers.utils import logging as transformers_logging
 
 from flowsteer.backends.budget import Caps
 from flowsteer.datasets.base import Sample
@@ -25,7 +23,7 @@ from flowsteer.training import config as c
 from flowsteer.training.buffer import Limits
 from flowsteer.training.coldstart import Dialogue, learn, play_scripts, read_recorded, to_buffer
 from flowsteer.training.measure import accuracy_by_type, measure, summary, usual_workflows
-from flowsteer.training.policy import TINY, Policy, load_policy, make_tiny, with_adapters
+from flowsteer.training.policy import TINY, Policy, load_policy, make_tiny, quiet, with_adapters
 from flowsteer.training.ranks import Ranks, join, launched
 from flowsteer.training.rollout import Arena, Group, Rollout, play
 from flowsteer.training.sampler import sample
@@ -123,9 +121,7 @@ def open_run(
         BackendUnavailable: A backend cannot be reached.
         SandboxError: The sandbox asked for is not there.
     """
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    # TRL calls transformers by names that transformers has renamed: nothing that a user could mend.
-    warnings.filterwarnings("ignore", category=FutureWarning, module=r"transformers\.")
+    quiet()
     if config.update.threads:
         torch.set_num_threads(config.update.threads)
     tasks, ranks = load_tasks(config.data, config.seed), join()
