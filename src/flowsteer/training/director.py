@@ -22,6 +22,9 @@ POLICY = "policy"
 class PolicyDirector:
     """Directs with a local model, reading just what it read in training, and no longer than there.
 
+    What a canvas runs is the canvas's affair: a policy of a study's arm with `canvas.feedback = "status"` is told of
+    results here, which it was not in training.
+
     It computes in the event loop's own thread: episodes at once wait for each other's turns.
 
     Attributes:
