@@ -9,7 +9,6 @@ written by hand for each type of task by somebody who knows the simulator's tabl
 
 import argparse
 import asyncio
-import os
 import sys
 from pathlib import Path
 
@@ -71,7 +70,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="A tiny Director learns on this machine.")
     parser.add_argument("--run", type=Path, help="the run folder; one that was broken off is gone on with")
     folder = parser.parse_args().run or new_run_folder("demo")
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     console, config = Console(width=max(Console().width, WIDTH)), load_training(FILE)
     profile = PROFILES[config.executor.backend.partition(":")[2]]
     console.rule("[bold]a Director learns")

@@ -121,6 +121,11 @@ class Canvas:
             rules = replace(rules, needs=(*rules.needs, "formatting"))
         return unmet(self.workflow, rules)
 
+    @property
+    def asks_prompt(self) -> NodeId | None:
+        """In two-step mode, the step whose instruction is asked for now."""
+        return self._asked[0] if self._asked else None
+
     def observe(self) -> Observation:
         """What the Director may look at before its next action."""
         return Observation(
@@ -131,7 +136,7 @@ class Canvas:
             turn=self.turn + 1,
             max_turns=self.settings.max_turns,
             unmet=self.unmet,
-            asks_prompt=self._asked[0] if self._asked else None,
+            asks_prompt=self.asks_prompt,
             history=tuple(self._history),
             seed=self._seed,
         )
@@ -232,7 +237,7 @@ class Canvas:
         return self.execution.fresh
 
     def _feedback(self, outcome: Applied | Rejected, fresh: tuple[NodeRan, ...]) -> Feedback:
-        asks = find(self.workflow, self._asked[0]) if self._asked else None
+        asks = find(self.workflow, self.asks_prompt) if self.asks_prompt else None
         return Feedback(
             accepted=isinstance(outcome, Applied),
             status=outcome.echo if isinstance(outcome, Applied) else outcome.reason,

@@ -3,6 +3,7 @@
 import ast
 import re
 import textwrap
+from functools import lru_cache
 
 from flowsteer.operators.answer import without_thinking
 from flowsteer.task import Task
@@ -10,6 +11,7 @@ from flowsteer.task import Task
 _FENCE = re.compile(r"^[ \t]*```[ \t]*(\w*)[^\n]*\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
 
 
+@lru_cache(maxsize=256)
 def syntax_error(code: str) -> str:
     """What is wrong with the code's syntax; empty if it parses.
 

@@ -79,11 +79,11 @@ class Rollout:
 
     id: str
     sample: Sample
-    buffer: Buffer
+    buffer: Buffer = field(repr=False)
     reward: Reward
     shortcuts: Shortcuts
     ended: EpisodeEnded
-    events: tuple[Event, ...]
+    events: tuple[Event, ...] = field(repr=False)
     operators: int
     operator_types: int
     parsed: int
@@ -194,7 +194,7 @@ class _Seat:
         usage = Usage(calls=1, completion_tokens=tokens)
         self._emit(TurnTaken(canvas.turn + 1, text, "", usage, 0.0))
         try:
-            action = understood(text, cut, asked=canvas.observe().asks_prompt is not None)
+            action = understood(text, cut, asked=canvas.asks_prompt is not None)
             step = await canvas.step(Turn(text, action, usage=usage))
             tally.parsed += step.parsed
             tally.accepted += step.accepted

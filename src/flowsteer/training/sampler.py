@@ -20,6 +20,10 @@ from flowsteer.training.talk import Seat, Talk
 Draw = Callable[[Policy, Sequence[Seat], Limits], Awaitable[list[Buffer]]]
 """Plays all episodes to their end: `sample` here, or an engine apart from the learner."""
 
+YIELDS = 20
+"""Turns of the event loop between two forwards: a canvas that waits for nobody answers within them. With one, rows stood
+idle while the model read for others, and a step took a third more forwards."""
+
 
 async def sample(policy: Policy, seats: Sequence[Seat], limits: Limits, clock: Clock | None = None) -> list[Buffer]:
     """Play all episodes to their end.
@@ -65,8 +69,15 @@ async def _lock_step(policy: Policy, rows: list["_Row"], limits: Limits, clock: 
             continue
         with clock:
             _forward(policy, cache, rows, ready, limits.temperature)
-        if waiting:
-            await asyncio.sleep(0)
+        await _attend([row.waits for row in rows if row.waits is not None])
+
+
+async def _attend(waiting: Sequence[asyncio.Task[list[int] | None]]) -> None:
+    """Let canvases go on until they have answered, or wait for somebody else."""
+    for _ in range(YIELDS):
+        if all(answer.done() for answer in waiting):
+            return
+        await asyncio.sleep(0)
 
 
 def _forward(policy: Policy, cache: RowsCache, rows: list["_Row"], ready: list["_Row"], temperature: float) -> None:
