@@ -21,8 +21,8 @@ Draw = Callable[[Policy, Sequence[Seat], Limits], Awaitable[list[Buffer]]]
 """Plays all episodes to their end: `sample` here, or an engine apart from the learner."""
 
 YIELDS = 20
-"""Turns of the event loop between two forwards: a canvas that waits for nobody answers within them. With one, rows stood
-idle while the model read for others, and a step took a third more forwards."""
+"""Turns of the event loop between two forwards: a canvas that waits for nobody answers within them. With a single one,
+rows stand idle while the model reads for others, and a step takes a third more forwards."""
 
 
 async def sample(policy: Policy, seats: Sequence[Seat], limits: Limits, clock: Clock | None = None) -> list[Buffer]:
