@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import Counter
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +18,7 @@ from trl.trainer import grpo_trainer  # noqa: E402
 
 from flowsteer.errors import BackendUnavailable, PolicySyncError  # noqa: E402
 from flowsteer.runs.folder import RunFolder  # noqa: E402
-from flowsteer.training.config import TrainingConfig  # noqa: E402
+from flowsteer.training.config import TrainingConfig, WarmupConfig  # noqa: E402
 from flowsteer.training.director import PolicyDirector  # noqa: E402
 from flowsteer.training.policy import load_policy, with_adapters  # noqa: E402
 from flowsteer.training.train import train  # noqa: E402
@@ -99,6 +100,20 @@ def test_what_was_trained_directs(start, tmp_path):
     assert torch.allclose(learned, 16 * one @ other, atol=1e-6)
     assert learned.abs().sum() > 0
     assert base.encode("x") == director.policy.encode("x")
+
+
+def test_a_run_that_made_its_base_itself_can_be_moved(start, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    warmup = WarmupConfig(episodes=4, epochs=1)
+    train(config(start, steps=1).model_copy(update={"warmup": warmup}), Path("run"))
+    Path("run").rename(tmp_path / "moved")
+    monkeypatch.chdir("/")
+    director = PolicyDirector.load(tmp_path / "moved")
+    base = load_policy(str(tmp_path / "moved" / "start"))
+    assert any(
+        not torch.equal(learned, base.model.get_parameter(name))
+        for name, learned in director.policy.model.named_parameters()
+    )
 
 
 def test_a_server_that_keeps_old_weights_stops_the_run(start, tmp_path):

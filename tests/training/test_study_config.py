@@ -13,6 +13,7 @@ BASE = """
 episodes = 8
 [update]
 steps = 7
+threads = 2
 """
 STUDY = """
 base = "base.toml"

@@ -100,7 +100,7 @@ def test_a_file_that_is_not_there_and_one_that_is_no_toml(tmp_path):
 
 def test_what_no_result_depends_on_may_change_between_starts():
     config = load_training(EXAMPLES / "demo.toml")
-    free = load_training(EXAMPLES / "demo.toml", ["update.threads=2", "update.save_every=5", "executor.caps.calls=9"])
+    free = load_training(EXAMPLES / "demo.toml", ["update.threads=1", "update.save_every=5", "executor.caps.calls=9"])
     bound = load_training(EXAMPLES / "demo.toml", ["update.kl=0.1"])
     assert settings_of(config) == settings_of(free) != settings_of(bound)
 

@@ -131,6 +131,23 @@ class Backends:
         return self._endpoints[preset.base_url]
 
 
+def check_spec(spec: str) -> None:
+    """Refuse a spec that names no kind of backend; nothing is connected, and no key is asked for.
+
+    Raises:
+        ConfigError: It names none.
+    """
+    scheme, _, rest = spec.partition(":")
+    if scheme == "simulated":
+        from flowsteer.backends.simulated import SimulatedBackend
+
+        SimulatedBackend.from_spec(spec)
+    elif scheme in ("http", "https"):
+        _split_url(spec)
+    elif not rest or scheme not in ("recorded", *PRESETS):
+        raise _unknown(spec)
+
+
 def _split_url(spec: str) -> tuple[str, str]:
     url = urlsplit(spec)
     if url.username or url.password or url.query:

@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from flowsteer.backends.connect import check_spec
 from flowsteer.datasets.base import Sample
 from flowsteer.datasets.registry import find_dataset, generated
 from flowsteer.datasets.simulated import simulated_sample
@@ -147,10 +148,13 @@ def dry_run(config: c.TrainingConfig, file: str, run: str, stand_in: str = "") -
 
     Raises:
         RunError: What the cold start is to learn from is no run folder.
-        ConfigError: What would fail later: a dataset, a split, the policy's configuration, its chat template, a prompt
-            without room for a turn, a step that cannot be shared; or an asset is not here that the plan needs.
+        ConfigError: What would fail later: the name of a backend, a dataset, a split, the policy's configuration, its
+            chat template, a prompt without room for a turn, a step that cannot be shared; or an asset is not here that
+            the plan needs.
     """
     quiet()
+    for backend in (config.executor.backend, *([config.warmup.backend] if config.warmup.backend else [])):
+        check_spec(backend)
     if config.warmup.run is not None:
         RunFolder.read(config.warmup.run)
     assets, tasks = _datasets(config.data, config.seed)

@@ -145,10 +145,16 @@ def load_policy(name: str, task_chars: int = TASK_CHARS, dtype: str = "float32",
 
 
 def _with_trained(folder: Path, task_chars: int, dtype: str) -> Policy:
-    """A policy that learned by adapters: its base with them, merged into its weights."""
+    """A policy that learned by adapters: its base with them, merged into its weights.
+
+    A base that the run made itself is looked for beside the adapters first: run folders are moved.
+    """
     from peft import PeftModel
 
     base = str(json.loads((folder / ADAPTERS).read_text(encoding="utf-8"))["base_model_name_or_path"])
+    beside = folder.parent / Path(base).name
+    if (beside / "config.json").is_file():
+        base = str(beside)
     from flowsteer.backends.models import MODELS
 
     policy = load_policy(EMBEDDED if base == str(MODELS[EMBEDDED].path.parent) else base, task_chars, dtype)

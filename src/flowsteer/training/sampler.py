@@ -24,6 +24,10 @@ YIELDS = 20
 """Turns of the event loop between two forwards: a canvas that waits for nobody answers within them. With a single one,
 rows stand idle while the model reads for others, and a step takes a third more forwards."""
 
+SMALL = 10_000_000
+"""A model with fewer parameters draws with one thread: its operations are shorter than the wait for a second one, and
+on cores that others use, too, such waits make a step ten times as long."""
+
 
 async def sample(policy: Policy, seats: Sequence[Seat], limits: Limits, clock: Clock | None = None) -> list[Buffer]:
     """Play all episodes to their end.
@@ -41,13 +45,16 @@ async def sample(policy: Policy, seats: Sequence[Seat], limits: Limits, clock: C
         Exception: Whatever a seat raises ends all; the other canvases are cancelled.
     """
     rows = [_Row(policy, seat, limits) for seat in seats]
-    training = policy.model.training
+    training, threads = policy.model.training, torch.get_num_threads()
     policy.model.train(False)
+    if policy.model.num_parameters() < SMALL:
+        torch.set_num_threads(1)
     try:
         with torch.inference_mode():
             await _lock_step(policy, rows, limits, clock or Clock())
     finally:
         policy.model.train(training)
+        torch.set_num_threads(threads)
         for row in rows:
             if row.waits is not None:
                 row.waits.cancel()

@@ -166,7 +166,7 @@ def _differing(plain: JSON, other: JSON) -> JSON:
 
 
 def _cells(study: StudyConfig, base: JSON, file: str) -> Iterator[Cell]:
-    common = _changed({"update": {"threads": 1}}, base, study.set)
+    common = _changed(base, {"update.threads": 1}, study.set)  # runs that share the cores each keep to one
     for world, of_world in study.worlds.items():
         for seed in study.seeds:
             for arm, of_arm in study.arms.items():
