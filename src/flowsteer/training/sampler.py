@@ -20,7 +20,7 @@ from flowsteer.training.talk import Seat, Talk
 Draw = Callable[[Policy, Sequence[Seat], Limits], Awaitable[list[Buffer]]]
 """Plays all episodes to their end: `sample` here, or an engine apart from the learner."""
 
-YIELDS = 20
+YIELDS = 10
 """Turns of the event loop between two forwards: a canvas that waits for nobody answers within them. With a single one,
 rows stand idle while the model reads for others, and a step takes a third more forwards."""
 
