@@ -5,12 +5,11 @@ canvas, execution, grading, reward and bookkeeping take, and what is left to TRL
 own generation and update, without any environment: the same model, as many rollouts, each as long as the mean rollout
 of the first, all of it sampled. Run it on an idle machine: two busy cores make figures of a third process worthless.
 
-    python benchmarks/training.py [--steps N]
+    python benchmarks/training.py [--steps N] [--threads N]
 """
 
 import argparse
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean
@@ -18,8 +17,7 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
+import torch
 from transformers import PrinterCallback
 from trl.trainer.grpo_trainer import GRPOTrainer
 
@@ -90,9 +88,11 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="Where the seconds of a training step go.")
     parser.add_argument("--steps", type=int, default=10, help="updates of each")
-    steps = parser.parse_args().steps
-    changes = [f"update.steps={steps + LEFT_OUT}", f"warmup.episodes={COLD_START}", "update.save_every=0"]
-    config = load_training(FILE, [*changes, "data.test_tasks=1", "report_to=[]"])
+    parser.add_argument("--threads", type=int, default=load_training(FILE).update.threads, help="of the update")
+    asked = parser.parse_args()
+    torch.set_num_threads(asked.threads)
+    changes = [f"update.steps={asked.steps + LEFT_OUT}", f"warmup.episodes={COLD_START}", "update.save_every=0"]
+    config = load_training(FILE, [*changes, "data.test_tasks=1", f"update.threads={asked.threads}"])
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
         metrics = steered(config, folder / "run")
