@@ -59,6 +59,41 @@ async def test_tokens_do_not_depend_on_how_quick_canvases_are():
     assert len({tuple(b.ids) for b in quick}) == 5
 
 
+class Thoughtful(Seat):
+    """An episode whose canvas waits for nobody, yet takes a few turns of the event loop."""
+
+    async def answer(self, text, cut, tokens):
+        for _ in range(5):
+            await asyncio.sleep(0)
+        return await super().answer(text, cut, tokens)
+
+
+async def forwards(seats):
+    """How often the model reads, and with how many threads."""
+    seen = []
+    hook = tiny().model.register_forward_pre_hook(lambda *_: seen.append(torch.get_num_threads()))
+    try:
+        await sample(tiny(), seats, Limits(1.0, 10, 256))
+    finally:
+        hook.remove()
+    return seen
+
+
+async def test_the_model_reads_on_only_once_canvases_that_wait_for_nobody_have_answered():
+    quick = await forwards([Seat(n) for n in range(6)])
+    thoughtful = await forwards([Thoughtful(n) for n in range(6)])
+    assert len(thoughtful) == len(quick)
+
+
+async def test_a_small_model_draws_with_one_thread():
+    torch.set_num_threads(2)
+    try:
+        assert set(await forwards([Seat(1)])) == {1}
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
+
+
 async def test_text_and_tokens_of_a_turn_agree():
     seats = [Seat(number) for number in range(3)]
     buffers = await sample(tiny(), seats, Limits(1.0, 10, 256))
