@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import sys
 from pathlib import Path
+from statistics import mean
 
 from rich.console import Console
 from rich.table import Table
@@ -43,16 +44,16 @@ async def fixed_scores(config: TrainingConfig) -> tuple[dict[str, dict[str, floa
     kinds = sorted({sample.task.type for sample in tasks})
     async with open_session(setup_of(config)) as session, open_grader() as grade:
 
-        async def mean(dsl: str, kind: str) -> float:
-            async def score(sample: Sample) -> float:
+        async def accuracy(dsl: str, kind: str) -> float:
+            async def score(sample: Sample) -> float | None:
                 done = await session.execute(parse_dsl(dsl), sample.task)
-                return (await grade(sample, done.draft.answer)).score or 0.0
+                return (await grade(sample, done.draft.answer)).score
 
             scores = await asyncio.gather(*(score(sample) for sample in tasks if sample.task.type == kind))
-            return sum(scores) / len(scores)
+            return mean(value for value in scores if value is not None)
 
-        single = {name: {kind: await mean(name, kind) for kind in kinds} for name in session.library.categories}
-        return single, {kind: await mean(BY_HAND[kind], kind) for kind in kinds}
+        single = {name: {kind: await accuracy(name, kind) for kind in kinds} for name in session.library.categories}
+        return single, {kind: await accuracy(BY_HAND[kind], kind) for kind in kinds}
 
 
 def compared(result: Result, single: dict[str, dict[str, float]], by_hand: dict[str, float]) -> Table:
@@ -79,7 +80,7 @@ def main() -> None:
     )
     try:
         with progress(config.update.steps, quiet=False) as (on_stage, on_step):
-            result = train(config, folder, resume=folder.exists(), on_stage=on_stage, on_step=on_step)
+            result = train(config, folder, resume=(folder / "config.json").exists(), on_stage=on_stage, on_step=on_step)
     except KeyboardInterrupt:
         sys.exit(f"what is done is kept: python examples/learn.py --run {folder}")
     for table in (curves(folder / "metrics.jsonl"), *tables(result)[:2]):

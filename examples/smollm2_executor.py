@@ -176,7 +176,7 @@ def trained(config: TrainingConfig, folder: Path, meter: Meter) -> JSON:
     def on_stage(stage: str) -> None:
         meter.mark(names.get(stage) or ("test after" if (folder / "before.json").exists() else "test before"))
 
-    train(config, folder, folder.exists(), on_stage, lambda metrics: meter.mark("training"))
+    train(config, folder, (folder / "config.json").exists(), on_stage, lambda metrics: meter.mark("training"))
     return trained(config, folder, meter)
 
 

@@ -58,6 +58,28 @@ async def test_what_was_told_nothing_in_training_is_told_nothing(tmp_path, warm)
     assert episode.ended.turns == rollout.ended.turns > 1
 
 
+async def test_an_episode_longer_than_any_in_training_is_scored_as_it_stands(tmp_path, warm):
+    recorded(tmp_path, warm)
+    director = PolicyDirector.load(tmp_path)
+    async with arena(max_turns=4) as place:
+        whole = await run_episode(place.open(samples(1)[0], ignore, 0, Memo()), director)
+        short = replace(director, limits=Limits(0.0, 32, 40))
+        episode = await run_episode(place.open(samples(1)[0], ignore, 0, Memo()), short)
+    assert 0 < episode.ended.turns < whole.ended.turns
+    assert "reached the 40 tokens" in episode.ended.reason
+    assert not episode.ended.finished
+
+
+@pytest.mark.parametrize("named", ["", "policy"])
+def test_a_cell_of_a_study_directs_as_it_was_trained(tmp_path, warm, named):
+    """A cell writes down only what differs from the defaults."""
+    warm.save(tmp_path / "policy")
+    config = {"command": "train", "canvas": {"feedback": "none"}, "sampler": {"episode_tokens": 333}}
+    (tmp_path / "config.json").write_text(json.dumps({"config": config}))
+    director = PolicyDirector.load(tmp_path / named)
+    assert (director.silent, director.limits.episode_tokens) == (True, 333)
+
+
 def test_a_folder_without_a_policy_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="holds no trained policy"):
         PolicyDirector.load(tmp_path)

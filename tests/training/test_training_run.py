@@ -1,6 +1,7 @@
 """A training run: what is trained is what was sampled, the same seed gives the same curve, a killed run goes on."""
 
 import json
+import shutil
 from contextlib import suppress
 
 import pytest
@@ -10,13 +11,13 @@ pytest.importorskip("trl", reason="needs the extra: pip install 'flowsteer[train
 
 from safetensors.torch import load_file  # noqa: E402
 
-from flowsteer.errors import BudgetExceeded, RunError  # noqa: E402
+from flowsteer.errors import BackendUnavailable, BudgetExceeded, RunError  # noqa: E402
 from flowsteer.runs.events import EpisodeStarted, Graded  # noqa: E402
 from flowsteer.runs.folder import RunFolder  # noqa: E402
 from flowsteer.training import train as training  # noqa: E402
 from flowsteer.training import trainer as trl_side  # noqa: E402
 from flowsteer.training.config import TrainingConfig  # noqa: E402
-from flowsteer.training.train import train  # noqa: E402
+from flowsteer.training.train import open_run, train  # noqa: E402
 
 KINDS = ("simulated:math", "simulated:qa")
 
@@ -141,8 +142,39 @@ def test_the_same_seed_gives_the_same_curve_and_a_killed_run_goes_on(undisturbed
     assert curve(tmp_path / "again") == curve(path)
     for name, weight in weights(path).items():
         assert torch.equal(weights(tmp_path / "again")[name], weight), name
-    ids = [json.loads(line)["episode"] for line in (tmp_path / "again" / "episodes.jsonl").read_text().splitlines()]
-    assert sorted(ids) == sorted(RunFolder.read(path).entries)
+    assert set(RunFolder.read(tmp_path / "again").entries) == set(RunFolder.read(path).entries)
+
+
+def test_of_a_step_that_is_taken_again_the_later_record_counts(undisturbed, tmp_path):
+    path, _, _ = undisturbed
+    shutil.copytree(path, tmp_path / "again")
+    shutil.rmtree(tmp_path / "again" / "checkpoints" / "checkpoint-4")
+    size = (path / "episodes.jsonl").stat().st_size
+    train(config(), tmp_path / "again", resume=True)
+    entries = RunFolder.read(tmp_path / "again").entries
+    taken = {name.split("/")[1] for name, entry in entries.items() if name[:6] == "train/" and entry.offset >= size}
+    assert taken == {"3", "4"}
+    assert set(entries) == set(RunFolder.read(path).entries)
+
+
+def test_there_must_be_a_run_to_go_on_with(tmp_path):
+    with pytest.raises(RunError, match="holds no run to go on with"):
+        train(config(), tmp_path / "typo", resume=True)
+    assert not (tmp_path / "typo").exists()
+
+
+def test_what_was_learned_before_the_executor_was_lost_is_kept(undisturbed, tmp_path):
+    """Where the cold start lies elsewhere and episodes are not written down, as in a study."""
+    path, _, _ = undisturbed
+
+    def lose(metrics):
+        if metrics["step"] == 3:
+            raise BackendUnavailable("gone", "")
+
+    with pytest.raises(BackendUnavailable), open_run(config(), tmp_path / "cell", {}, record=False) as run:
+        run.learned(run.start(path / "start"), False, lose)
+    assert len(curve(tmp_path / "cell")) == 3
+    assert trl_side.last_checkpoint(tmp_path / "cell" / "checkpoints").name == "checkpoint-2"
 
 
 def test_micro_batches_do_not_change_the_update(tmp_path):

@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import typer
 
-from flowsteer.errors import FlowSteerError
+from flowsteer.errors import BackendUnavailable, BudgetExceeded, FlowSteerError, SandboxError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -54,10 +54,15 @@ def resumable(folder: Path, flag: str = "") -> Iterator[None]:
         folder: The run folder.
         flag: What the command needs, besides the folder, to go on.
     """
+    kept = f"what is done is kept: run the same command with --run {folder}{f' {flag}' if flag else ''} to go on"
     try:
         yield
     except KeyboardInterrupt:
-        note(f"what is done is kept: run the same command with --run {folder}{f' {flag}' if flag else ''} to go on")
+        note(kept)
+        raise
+    except (BackendUnavailable, SandboxError, BudgetExceeded) as error:
+        if folder.exists():
+            error.add_note(kept)
         raise
 
 

@@ -9,7 +9,7 @@ import typer
 
 from flowsteer.cli import options as o
 from flowsteer.cli.collector import calm
-from flowsteer.cli.console import guarded, note, print_json
+from flowsteer.cli.console import guarded, note, print_json, resumable
 from flowsteer.cli.folders import new_run_folder
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _evaluate(config: "EvaluationConfig", folder: Path, json: bool, no_cache: bo
     if config.cache is None and not no_cache:
         config = config.model_copy(update={"cache": folder / "replies.sqlite"})
     calm()
-    with _resumable(folder), _bar(json) as show:
+    with resumable(folder), _bar(json) as show:
         progress = asyncio.run(run_evaluation(config, folder, show))
     _conclude(folder, progress, json)
 
@@ -201,7 +201,7 @@ def swap(
     from flowsteer.evaluation.swap import swap as run_swap
 
     folder = to or new_run_folder("swap")
-    with _resumable(folder), _bar(json) as show:
+    with resumable(folder), _bar(json) as show:
         progress, pairs = asyncio.run(run_swap(run, folder, executor, show, changes={"concurrency": concurrency}))
     rows = [
         {
@@ -222,16 +222,6 @@ def swap(
             f"{row['system']}: {row['before']:.3f} → {row['after']:.3f} "
             f"(difference {row['difference']:+.3f}, p = {row['p']:.3f}, {row['pairs']} pairs)"
         )
-
-
-@contextmanager
-def _resumable(folder: Path) -> Iterator[None]:
-    """Say how to go on when the run is broken off."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        note(f"what is done is kept: run the same command with --run {folder} to go on")
-        raise
 
 
 @contextmanager

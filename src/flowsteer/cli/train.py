@@ -104,7 +104,9 @@ def _conclude(folder: Path, result: "Result", json: bool) -> None:
         print_json({"run": str(folder), **asdict(result)})
         return
     console = Console()
-    for table in (curves(folder / "metrics.jsonl"), *tables(result)):
+    if result.steps:
+        console.print(curves(folder / "metrics.jsonl"))
+    for table in tables(result):
         console.print(table)
     console.print(workflows("most frequent workflow after training, greedy", result.after["workflows"]))
     note(f"{result.steps} steps; seconds: {', '.join(f'{name} {took:.0f}' for name, took in result.seconds.items())}")

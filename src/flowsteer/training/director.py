@@ -4,11 +4,13 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 from flowsteer.canvas.director import Observation, PromptText, Turn
 from flowsteer.director.parse import parse_action, parse_prompt_reply
-from flowsteer.errors import ActionError, ConfigError
+from flowsteer.errors import ActionError, BackendRejected, ConfigError
 from flowsteer.training.buffer import Limits
+from flowsteer.training.config import CanvasConfig, PolicyConfig, SamplerConfig
 from flowsteer.training.policy import ADAPTERS, Policy, load_policy, quiet
 from flowsteer.training.sampler import sample
 from flowsteer.usage import Usage
@@ -21,6 +23,8 @@ POLICY = "policy"
 @dataclass(frozen=True, slots=True)
 class PolicyDirector:
     """Directs with a local model, reading just what it read in training, and no longer than there.
+
+    An episode that gets as long as one may be there ends, and its workflow is scored as it stands, as in training.
 
     What a canvas runs is the canvas's affair: a policy of a study's arm with `canvas.feedback = "status"` is told of
     results here, which it was not in training.
@@ -44,7 +48,8 @@ class PolicyDirector:
         """The Director that a training run made.
 
         Args:
-            folder: The run folder, whose settings say how the policy read and drew, or the folder of a policy.
+            folder: A run folder, that of a study's cell, or the folder of a policy. If that lies in a run folder, the
+                run's settings say how it reads and draws.
 
         Raises:
             ConfigError: There is no trained policy.
@@ -52,24 +57,34 @@ class PolicyDirector:
         import torch
 
         quiet()
-        run = (folder / POLICY).is_dir()
-        inner = folder / POLICY if run else folder
+        inner = folder / POLICY if (folder / POLICY).is_dir() else folder
         if not any((inner / name).is_file() for name in ("config.json", ADAPTERS)):
             raise ConfigError(f"{folder} holds no trained policy", "flowsteer train FILE.toml --run DIR makes one")
-        if not run:
+        config = _settings(inner.parent)
+        if config is None:
             made = cls(load_policy(str(inner)), str(folder))
         else:
-            config = json.loads((folder / "config.json").read_text(encoding="utf-8"))["config"]
-            asked, sampler = config["policy"], config["sampler"]
-            policy = load_policy(str(inner), asked["task_chars"], asked["dtype"])
-            limits = Limits(0.0, sampler["turn_tokens"], sampler["episode_tokens"])
-            made = cls(policy, str(folder), limits, config["canvas"]["feedback"] == "none")
+            asked = PolicyConfig.model_construct(**config.get("policy", {}))
+            sampler = SamplerConfig.model_construct(**config.get("sampler", {}))
+            canvas = CanvasConfig.model_construct(**config.get("canvas", {}))
+            policy = load_policy(str(inner), asked.task_chars, asked.dtype)
+            limits = Limits(0.0, sampler.turn_tokens, sampler.episode_tokens)
+            made = cls(policy, str(folder), limits, canvas.feedback == "none")
         torch.nn.Module.to(made.policy.model, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
         return made
 
     async def act(self, observation: Observation) -> Turn:
-        """Sample the next turn."""
+        """Sample the next turn.
+
+        Raises:
+            BackendRejected: The episode is as long as an episode may be.
+        """
         seat = _OneTurn(self._read(observation), observation.seed + observation.turn)
+        if len(self.policy.encode(seat.prompt)) >= self.limits.episode_tokens:
+            raise BackendRejected(
+                f"the episode reached the {self.limits.episode_tokens} tokens of the longest that {self.spec} knows",
+                "let it take fewer turns, or train with a larger sampler.episode_tokens",
+            )
         started = perf_counter()
         (buffer,) = await sample(self.policy, [seat], self.limits)
         seconds = perf_counter() - started
@@ -83,6 +98,14 @@ class PolicyDirector:
         told = (("" if self.silent else turn.feedback) for turn in observation.history)
         turns = (f"{turn.text}{end}{view.answer(heard)}" for turn, heard in zip(observation.history, told, strict=True))
         return view.opening(observation) + "".join(turns)
+
+
+def _settings(run: Path) -> dict[str, Any] | None:
+    """What a training run or a study's cell was asked to do, as far as it was written down; None if this is neither."""
+    file = run / "config.json"
+    plain = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    found: dict[str, Any] = plain.get("config", {})
+    return found if found.get("command") in ("train", "start") else None
 
 
 def understood(text: str, cut: bool, asked: bool) -> Action | PromptText | ActionError:

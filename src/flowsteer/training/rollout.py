@@ -146,7 +146,7 @@ async def play(
     rollouts = [seat.rollout(buffer) for seat, buffer in zip(seats, buffers, strict=True)]
     if rollouts and all(rollout.lost for rollout in rollouts):
         raise BackendUnavailable(
-            f"all {len(rollouts)} episodes were lost: {rollouts[0].lost}", "run it again to resume"
+            f"all {len(rollouts)} episodes were lost: {rollouts[0].lost}", "see to it, then go on with the run"
         )
     return rollouts
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
@@ -26,9 +27,9 @@ from flowsteer.training.measure import accuracy_by_type, measure, summary, usual
 from flowsteer.training.policy import TINY, Policy, load_policy, make_tiny, quiet, with_adapters
 from flowsteer.training.ranks import Ranks, join, launched
 from flowsteer.training.rollout import Arena, Group, Rollout, play
-from flowsteer.training.sampler import sample
+from flowsteer.training.sampler import SMALL, sample
 from flowsteer.training.tasks import Schedule, Tasks, load_tasks
-from flowsteer.training.trainer import Learner
+from flowsteer.training.trainer import METRICS, Learner
 from flowsteer.training.view import CompactView, View
 
 JSON = dict[str, Any]
@@ -77,13 +78,15 @@ def train(
 
     Raises:
         ConfigError: A setting, a name or a dataset does not fit.
-        RunError: The folder holds a run already and `resume` was not asked for, or another run.
+        RunError: The folder holds a run already and `resume` was not asked for, or another run, or none to resume.
         BackendUnavailable: A backend cannot be reached, or is lost.
         SandboxError: The sandbox asked for is not there.
         BudgetExceeded: The budget is spent.
     """
     if path.exists() and not path.is_dir():
         raise RunError(f"{path} is a file", "name a folder with --run DIR")
+    if resume and not (path / "config.json").is_file():
+        raise RunError(f"{path} holds no run to go on with", "leave --resume out to begin one, or name its folder")
     if launched().first and path.exists() and any(path.iterdir()) and not resume:
         raise RunError(f"{path} holds a run already", "add --resume to go on with it, or name another with --run DIR")
     with open_run(config, path, c.settings_of(config), on_stage) as run:
@@ -133,7 +136,7 @@ def open_run(
             with closing(Run(config, path, folder, runner, arena, tasks, on_stage, record, ranks)) as run:
                 yield run
         except FlowSteerError:
-            if folder is not None and not (path / START).exists():
+            if folder is not None and not any((path / name).exists() for name in (START, METRICS)):
                 folder.discard_if_new()
             raise
         finally:
@@ -190,7 +193,7 @@ class Run:
         """
         asked = self.config.policy
         if asked.lora_rank and not self.config.warmup.wanted:
-            return load_policy(asked.name, asked.task_chars, asked.dtype, asked.revision)
+            return _placed(load_policy(asked.name, asked.task_chars, asked.dtype, asked.revision), self.config)
         if self._ranks.first and not saved.exists():
             with self._stage("coldstart"):
                 policy = self._made()
@@ -198,7 +201,7 @@ class Run:
                 policy.save(unfinished)
                 unfinished.rename(saved)
         self._ranks.wait()
-        return load_policy(str(saved), asked.task_chars, asked.dtype)
+        return _placed(load_policy(str(saved), asked.task_chars, asked.dtype), self.config)
 
     def served(self, policy: Policy) -> Policy:
         """The policy, with the adapters that it is to learn, as an engine apart draws with it from now on.
@@ -234,7 +237,9 @@ class Run:
     def write(self, name: str, content: JSON) -> None:
         """Write a file of JSON into the run folder; the first process does."""
         if self._ranks.first:
-            (self._path / name).write_text(json.dumps(content, indent=2), encoding="utf-8")
+            fresh = (self._path / name).with_suffix(".tmp")
+            fresh.write_text(json.dumps(content, indent=2), encoding="utf-8")
+            fresh.replace(self._path / name)
 
     def close(self) -> None:
         """Close the connections of an engine apart."""
@@ -264,7 +269,8 @@ class Run:
         if policy is None:
             policy = make_tiny((dialogue.text for dialogue in dialogues), config.seed)
         if dialogues:
-            learn(policy, [to_buffer(dialogue, policy) for dialogue in dialogues], c.warmup_of(config), config.seed)
+            buffers = [to_buffer(dialogue, policy) for dialogue in dialogues]
+            learn(_placed(policy, config), buffers, c.warmup_of(config), config.seed)
         return policy
 
     async def _scripts(self, view: View) -> list[Dialogue]:
@@ -327,8 +333,10 @@ class Run:
         limits = Limits(temperature, sampler.turn_tokens, sampler.episode_tokens)
         draw = sample if self._learner is None else self._learner.draw
         rollouts: list[Rollout] = []
-        for first in range(0, len(tasks), AT_ONCE):
-            some = tasks[first : first + AT_ONCE]
+        small = policy.model.num_parameters() < SMALL or sampler.engine != "transformers"
+        at_once = AT_ONCE if small else self.config.update.batch  # what the cache of keys and values has room for
+        for first in range(0, len(tasks), at_once):
+            some = tasks[first : first + at_once]
             groups = [Group(f"{name}/T{temperature:g}/{sample.task.id}", sample, 1) for sample in some]
             mine = groups[self._ranks.number :: self._ranks.count]
             playing = play(policy, mine, self._arena, limits, name, self.config.seed, draw)
@@ -338,13 +346,12 @@ class Run:
         return rollouts
 
     def _keep(self, rollouts: Sequence[Rollout]) -> None:
-        """Write episodes down; those of steps that are taken again are there already."""
+        """Write episodes down; of one that is played again after a stop, the later record counts."""
         if self._folder is None:
             return
         for rollout in rollouts:
-            if rollout.id not in self._folder.entries:
-                lines = [json.dumps(event_to_json(event), ensure_ascii=False) for event in rollout.events]
-                self._folder.append(rollout.id, summary(rollout), lines)
+            lines = [json.dumps(event_to_json(event), ensure_ascii=False) for event in rollout.events]
+            self._folder.append(rollout.id, summary(rollout), lines)
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:
@@ -352,6 +359,13 @@ class Run:
         started = perf_counter()
         yield
         self.seconds[name] += perf_counter() - started
+
+
+def _placed(policy: Policy, config: c.TrainingConfig) -> Policy:
+    """The policy where it will draw: on this process's GPU, if there is one and no engine apart draws."""
+    if config.sampler.engine == "transformers" and torch.cuda.is_available():
+        torch.nn.Module.to(policy.model, torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))))
+    return policy
 
 
 def figures(rollouts: Sequence[Rollout]) -> JSON:
