@@ -46,6 +46,14 @@ def test_json_ends_with_one_object(file, tmp_path):
     assert str(tmp_path / "run" / "policy") in resumed.stderr
 
 
+def test_a_cold_start_alone(file, tmp_path):
+    done = run(file, "--run", tmp_path / "run", "--set", "update.steps=0")
+    assert done.exit_code == 0, done.stderr
+    assert "held-out tasks, greedy" in done.stdout
+    assert "while training" not in done.stdout
+    assert (tmp_path / "run" / "policy" / "config.json").exists()
+
+
 def test_a_dry_run_does_nothing_but_count(file, tmp_path):
     done = run(file, "--dry-run", "--json", "--run", tmp_path / "run", "--set", "update.steps=7")
     plan = json.loads(done.stdout)
