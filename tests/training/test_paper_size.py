@@ -4,6 +4,7 @@ import json
 import shlex
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,13 +13,20 @@ pytest.importorskip("trl", reason="needs the extra: pip install 'flowsteer[train
 
 from accelerate.commands.config.config_args import load_config_from_file  # noqa: E402
 from accelerate.commands.launch import launch_command_parser  # noqa: E402
+from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError  # noqa: E402
+from transformers import AutoConfig, AutoTokenizer  # noqa: E402
 
+from flowsteer.datasets import registry  # noqa: E402
+from flowsteer.datasets.registry import Dataset  # noqa: E402
 from flowsteer.errors import ConfigError  # noqa: E402
+from flowsteer.runs.folder import RunFolder  # noqa: E402
+from flowsteer.training import installed  # noqa: E402
 from flowsteer.training.assets import KNOWN  # noqa: E402
 from flowsteer.training.config import load_training, setup_of  # noqa: E402
 from flowsteer.training.dry_run import dry_run  # noqa: E402
+from flowsteer.training.launch import layouts  # noqa: E402
 from flowsteer.training.memory import Shape, memory  # noqa: E402
-from training.small import tiny  # noqa: E402
+from training.small import samples, tiny  # noqa: E402
 from training.test_train_command import run  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
@@ -153,7 +161,6 @@ def test_the_command_prints_one_object(stand_in):
         ("policy.lora_rank=0", "no adapters to serve"),
         ("executor.backend=nope:m", "'nope:m' names no backend"),
         ("executor.backend=http://127.0.0.1:9000/v1", "names no server and model"),
-        ("warmup={episodes=1, backend='simulated:nope'}", "nope"),
         ('sampler={engine="vllm_server", weights="transfer", urls=["http://a", "http://b"]}', "to one server"),
         ("sampler.grammar=true", r"sampler.grammar: unknown key"),
         ("sampler.top_p=0.95", r"sampler.top_p: unknown key"),
@@ -162,6 +169,181 @@ def test_the_command_prints_one_object(stand_in):
 def test_what_would_fail_later_fails_now(stand_in, change, said):
     with pytest.raises(ConfigError, match=said):
         dry_run(load_training(FILE, [change]), "paper.toml", "runs/paper", stand_in)
+
+
+def test_a_cold_start_without_its_executor_fails_now(stand_in):
+    changes = ["warmup={episodes=1, learning_rate=1e-5, backend='simulated:nope'}", "sampler.weights=transfer"]
+    with pytest.raises(ConfigError, match="nope"):
+        dry_run(load_training(FILE, changes), "paper.toml", "runs/paper", stand_in)
+
+
+def answering(monkeypatch, *failures, gated=False):
+    """Put a hub in place that tells the names of files, or fails when it is asked."""
+    error = failures[0]("no", response=SimpleNamespace(headers={}, request=None)) if failures else None
+
+    def model_info(self, repository, **_):
+        if error and not gated:
+            raise error
+        files = ("config.json", "tokenizer_config.json", "tokenizer.json", "model.safetensors", "original/x.json")
+        return SimpleNamespace(gated=gated, siblings=[SimpleNamespace(rfilename=file) for file in files])
+
+    def auth_check(self, repository):
+        if error:
+            raise error
+
+    monkeypatch.setattr("huggingface_hub.HfApi", type("Hub", (), {"model_info": model_info, "auth_check": auth_check}))
+
+
+def test_nothing_is_fetched_although_the_hub_answers(stand_in, monkeypatch):
+    answering(monkeypatch)
+    loaded = []
+    for kind in (AutoTokenizer, AutoConfig):
+        load = kind.from_pretrained
+        monkeypatch.setattr(
+            kind, "from_pretrained", lambda *at, load=load, **asked: loaded.append((at, asked)) or load(*at, **asked)
+        )
+    found = dry_run(load_training(FILE), "p.toml", "r", stand_in)
+    assert found.stand_in == stand_in
+    assert found.shape == "by the table of this package"
+    assert found.assets[0].files == ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+    assert {at for at, _ in loaded} == {(stand_in,)}
+    assert all(asked["local_files_only"] for _, asked in loaded)
+
+
+def test_a_stand_in_is_left_alone_where_the_policys_own_tokenizer_is_here(stand_in, tmp_path):
+    tiny().save(tmp_path / "policy")
+    (tmp_path / "policy" / "tokenizer_config.json").write_bytes((Path(stand_in) / "tokenizer_config.json").read_bytes())
+    changes = [f"policy.name={tmp_path / 'policy'}", "sampler={turn_tokens=50, episode_tokens=2000}", "update.kl=0"]
+    found = dry_run(load_training(FILE, changes), "p.toml", "r", "/no/such/tokenizer")
+    assert (found.stand_in, found.shape) == ("", "by its config.json")
+    assert [asset.kind for asset in found.assets] == ["dataset"] * len(found.assets)
+
+
+def test_the_base_of_adapters_is_what_is_fetched(stand_in, tmp_path):
+    for file in Path(stand_in).iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "Qwen/Qwen3-8B"}))
+    found = dry_run(load_training(FILE, [f"policy.name={tmp_path}"]), "p.toml", "r")
+    assert (found.assets[0].repository, found.shape, found.stand_in) == (
+        "Qwen/Qwen3-8B",
+        "by the table of this package",
+        "",
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "gated", "said"),
+    [
+        (RepositoryNotFoundError, False, "the hub has no repository some/model, or none that you may see"),
+        (RevisionNotFoundError, False, "some/model has no revision 'main' on the hub"),
+        (GatedRepoError, False, "it is gated: accept its terms at https://huggingface.co/some/model"),
+        (GatedRepoError, True, "it is gated: accept its terms at https://huggingface.co/some/model"),
+    ],
+)
+def test_it_says_why_the_hub_gives_nothing(monkeypatch, error, gated, said):
+    answering(monkeypatch, error, gated=gated)
+    with pytest.raises(ConfigError) as refused:
+        dry_run(load_training(FILE, ["policy.name=some/model"]), "p.toml", "r")
+    assert said in refused.value.message
+    assert "did not answer" not in refused.value.message
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_what_a_plan_needs_is_fetched_by_a_command_that_it_names(monkeypatch, stand_in, given):
+    answering(monkeypatch)
+    missing = "configuration" if given else "tokenizer"
+    with pytest.raises(ConfigError, match=f"the {missing} of some/model is not here") as refused:
+        dry_run(load_training(FILE, ["policy.name=some/model"]), "p.toml", "r", stand_in if given else "")
+    command = "hf download some/model config.json tokenizer.json tokenizer_config.json --revision main"
+    assert command in refused.value.hint
+
+
+def test_a_tracker_that_is_not_installed_fails_now_and_vllm_does_not(stand_in, monkeypatch):
+    monkeypatch.setattr(installed, "find_spec", lambda module: None)
+    with pytest.raises(ConfigError, match="report_to names wandb"):
+        dry_run(load_training(FILE, ['report_to=["wandb"]']), "p.toml", "r", stand_in)
+    changes = ["report_to=[]", "sampler.engine=vllm_colocate"]
+    assert dry_run(load_training(FILE, changes), "p.toml", "r", stand_in).layouts
+
+
+def test_a_dataset_of_another_package_is_loaded(stand_in, monkeypatch):
+    def load(split, seed):
+        return samples(6, split)
+
+    mine = Dataset("mine", ("train", "test"), load)
+    entry = SimpleNamespace(name="mine", load=lambda: mine)
+    monkeypatch.setattr(registry, "entry_points", lambda group: [entry])
+    changes = ['data.datasets=["mine"]', "data.own={}", "data.tasks=3", "data.test_tasks=3"]
+    found = dry_run(load_training(FILE, changes), "p.toml", "r", stand_in)
+    assert found.prompt.own
+    assert [asset.kind for asset in found.assets] == ["policy"]
+    with pytest.raises(ConfigError, match="mine has no split 'dev'"):
+        dry_run(load_training(FILE, [*changes, "data.test=dev"]), "p.toml", "r", stand_in)
+
+
+def test_a_plan_says_where_a_cold_start_learns_from(stand_in, tmp_path):
+    with RunFolder.create(tmp_path / "recorded", {}):
+        pass
+    changes = [f"warmup.run={tmp_path / 'recorded'}", "warmup.learning_rate=1e-5", "sampler.weights=transfer"]
+    found = dry_run(load_training(FILE, changes), "p.toml", "r", stand_in)
+    assert f"cold start: from {tmp_path / 'recorded'}" in found.lines()
+    both = dry_run(load_training(FILE, [*changes, "warmup.episodes=1500"]), "p.toml", "r", stand_in)
+    assert f"cold start: 1,500 scripts, from {tmp_path / 'recorded'}" in both.lines()
+    assert "no cold start" in dry_run(load_training(FILE), "p.toml", "r", stand_in).lines()
+
+
+def test_no_command_has_vllm_load_what_it_cannot(tmp_path):
+    (tmp_path / "adapter_config.json").write_text("{}")
+    for name in ("smollm2", str(tmp_path)):
+        (only,) = layouts(load_training(FILE, [f"policy.name={name}"]), "p.toml", "r")
+        assert (only.learners, only.servers, only.engine) == (1, 0, "transformers")
+        assert only.commands == ("flowsteer train p.toml --run r --set sampler.engine=transformers",)
+
+
+@pytest.mark.parametrize(
+    ("changes", "engines"),
+    [
+        (["policy.lora_rank=0"], ["vllm_colocate"]),
+        (["policy.lora_rank=0", "sampler.weights=transfer"], ["vllm_colocate", "vllm_server", "vllm_server"]),
+        (["update.mask=false"], ["transformers"]),
+        (["warmup={episodes=8, learning_rate=1e-5}"], ["vllm_colocate"]),
+        ([], ["vllm_colocate", "vllm_server", "vllm_server"]),
+    ],
+)
+def test_every_command_is_taken_by_the_configuration(changes, engines):
+    changes = [*changes, "sampler.engine=transformers"]
+    found = layouts(load_training(FILE, changes), "p.toml", "r")
+    assert [layout.engine for layout in found] == engines
+    for layout in found:
+        words = shlex.split(layout.commands[-1])
+        config = load_training(FILE, [*changes, *(word for flag, word in pairwise(words) if flag == "--set")])
+        assert config.sampler.engine == layout.engine
+        if layout.servers:
+            assert len(config.sampler.urls) == layout.servers
+
+
+def test_whole_weights_go_to_one_server():
+    _, node, several = layouts(load_training(FILE, ["sampler.weights=transfer"]), "p.toml", "r")
+    for layout in (node, several):
+        assert layout.servers == 1
+        assert layout.commands[-1].count("http://") == 1
+    assert "for gpu in 6; do" in node.commands[0]
+    assert "for gpu in 0; do" in several.commands[0]
+
+
+@pytest.mark.parametrize(("groups", "group"), [(6, 6), (9, 3), (3, 3), (11, 2), (13, 13), (8, 2), (5, 3), (15, 3)])
+def test_learners_fit_on_nodes_of_eight(groups, group):
+    changes = [f"update.groups={groups}", f"update.group={group}"]
+    _, _, several = layouts(load_training(FILE, changes), "p.toml", "r")
+    serving, *learning = several.commands
+    assert several.name == f"{len(learning) + 1} nodes of 8 GPUs"
+    assert serving.startswith(f"[NODE{len(learning) + 1}]")
+    for number, command in enumerate(learning):
+        gpus = command.split("CUDA_VISIBLE_DEVICES=")[1].split()[0].split(",")
+        assert len(gpus) <= 8
+        assert len(gpus) * len(learning) == several.learners
+        assert f"--num_machines {len(learning)} --num_processes {several.learners}" in command
+        assert f"--machine_rank {number} " in command
 
 
 def test_datasets_in_a_folder_are_loaded_and_held_apart(stand_in, tmp_path):

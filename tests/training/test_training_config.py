@@ -7,6 +7,7 @@ import pytest
 from flowsteer.errors import ConfigError
 from flowsteer.operators.registry import load_library
 from flowsteer.strict import check
+from flowsteer.training import installed
 from flowsteer.training.config import (
     TrainingConfig,
     canvas_of,
@@ -18,6 +19,7 @@ from flowsteer.training.config import (
     setup_of,
     warmup_of,
 )
+from flowsteer.training.installed import check_engine, check_trackers
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 LARGE = {"policy": {"name": "some/model"}}
@@ -88,6 +90,66 @@ def test_overrides_are_toml_values_and_win():
 def test_what_does_not_fit_is_refused_with_its_name(override, said):
     with pytest.raises(ConfigError, match=said):
         load_training(EXAMPLES / "demo.toml", override.split(" "))
+
+
+def test_adapters_are_not_served_on_a_base_that_the_run_makes():
+    policy = {"name": "some/model", "lora_rank": 4}
+    plain = {"policy": policy, "warmup": {"episodes": 8, "learning_rate": 1e-5}, "sampler": {"engine": "vllm_server"}}
+    with pytest.raises(ConfigError, match=r'policy\.name="RUN/start"; or set sampler\.weights'):
+        check(TrainingConfig, plain, "here")
+    for change in ("sampler.weights=transfer", "sampler.engine=vllm_colocate", "warmup.episodes=0"):
+        check(TrainingConfig, plain, "here", [change])
+
+
+@pytest.mark.parametrize(
+    ("tracker", "missing", "said"),
+    [
+        ("wandb", "wandb", "pip install wandb,"),
+        ("mlflow", "mlflow", "pip install mlflow,"),
+        ("trackio", "trackio", "pip install trackio,"),
+        ("comet_ml", "comet_ml", "pip install comet-ml,"),
+        ("dagshub", "mlflow", "pip install mlflow,"),
+        ("flyte", "flytekit", "pip install flytekit,"),
+    ],
+)
+def test_a_tracker_that_is_not_installed_is_named(monkeypatch, tracker, missing, said):
+    config = check(TrainingConfig, LARGE | {"report_to": [tracker]}, "here")
+    monkeypatch.setattr(installed, "find_spec", lambda module: object())
+    check_trackers(config)
+    monkeypatch.setattr(installed, "find_spec", lambda module: None if module == missing else object())
+    with pytest.raises(ConfigError, match=f"{tracker}, and {missing} is not installed") as refused:
+        check_trackers(config)
+    assert refused.value.hint.startswith(said)
+    check_trackers(check(TrainingConfig, LARGE | {"report_to": []}, "here"))
+
+
+def test_either_of_two_packages_does_for_tensorboard(monkeypatch):
+    config = check(TrainingConfig, LARGE | {"report_to": ["tensorboard"]}, "here")
+    monkeypatch.setattr(installed, "find_spec", lambda module: object() if module == "tensorboardX" else None)
+    check_trackers(config)
+    monkeypatch.setattr(installed, "find_spec", lambda module: None)
+    with pytest.raises(ConfigError, match="tensorboard is not installed"):
+        check_trackers(config)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "needed"),
+    [
+        ({"engine": "vllm_colocate"}, True),
+        ({"engine": "vllm_server", "weights": "transfer"}, True),
+        ({"engine": "vllm_server", "weights": "adapters"}, False),
+        ({"engine": "transformers", "weights": "transfer"}, False),
+    ],
+)
+def test_a_learner_that_needs_vllm_is_told_so(monkeypatch, sampler, needed):
+    monkeypatch.setattr(installed, "find_spec", lambda module: None)
+    config = check(TrainingConfig, {"policy": {"name": "some/model", "lora_rank": 4}, "sampler": sampler}, "here")
+    if not needed:
+        check_engine(config)
+        return
+    with pytest.raises(ConfigError, match="vllm is not installed") as refused:
+        check_engine(config)
+    assert refused.value.hint == "pip install vllm"
 
 
 def test_a_file_that_is_not_there_and_one_that_is_no_toml(tmp_path):

@@ -32,12 +32,13 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --run.")] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be done, fetched and typed, and do nothing.")
+        bool, typer.Option("--dry-run", help="Say what would be done, fetched and typed; do and fetch nothing.")
     ] = False,
     stand_in: Annotated[
         str,
         typer.Option(
-            "--stand-in", help="With --dry-run: whose tokenizer to count with if the policy's is not here: smollm2."
+            "--stand-in",
+            help="With --dry-run: whose tokenizer to count with if the policy's own is not on this machine: smollm2.",
         ),
     ] = "",
     json: o.Json = False,

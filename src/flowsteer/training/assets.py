@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from flowsteer.datasets import hotpot_short
 from flowsteer.datasets.hub import SOURCES
-from flowsteer.errors import BackendUnavailable, ConfigError
+from flowsteer.errors import BackendRejected, BackendUnavailable, ConfigError
 from flowsteer.training.config import DataConfig, PolicyConfig
 from flowsteer.training.policy import EMBEDDED, TINY
 
@@ -29,6 +29,7 @@ class Asset:
         files: Names of the files; of a dataset, its configuration and split, whose files the hub names.
         here: Whether all of them are in the local cache.
         named_by: Who names the files: the hub, the table below, or custom.
+        doubt: What the hub did not say or will not give; empty for nothing.
     """
 
     kind: Literal["policy", "dataset"]
@@ -37,12 +38,19 @@ class Asset:
     files: tuple[str, ...]
     here: bool
     named_by: Literal["hub", "table", "custom"] = "table"
+    doubt: str = ""
 
     def line(self) -> str:
         """The asset for people."""
         state = "here" if self.here else "to fetch"
-        doubt = " (names as usual: the hub did not answer)" if self.named_by == "custom" else ""
+        usual = "names as usual: " if self.named_by == "custom" else ""
+        doubt = f" ({usual}{self.doubt})" if self.doubt else ""
         return f"{state}: {self.kind} {self.repository} @ {self.revision}: {', '.join(self.files)}{doubt}"
+
+    def command(self) -> str:
+        """What fetches a policy's files but its weights."""
+        small = " ".join(file for file in self.files if not file.endswith(".safetensors"))
+        return f"hf download {self.repository} {small} --revision {self.revision}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +96,20 @@ KNOWN: Mapping[str, Known] = {
 
 
 def policy_asset(policy: PolicyConfig) -> Asset | None:
-    """What is fetched for the policy; None if it is made here or is a folder."""
+    """What is fetched for the policy; None if it is made here or is a folder.
+
+    Raises:
+        ConfigError: There is no such policy, here or on the hub.
+    """
     name, revision = policy.name, policy.revision
     if name in (TINY, EMBEDDED) or Path(name).is_dir():
         return None
     _check_name(name)
-    told = _told(name, revision)
+    told, doubt = _told(name, revision)
     files = told or (KNOWN[name].files if name in KNOWN else (CONFIG, *TOKENIZER, "model.safetensors"))
     here = all(cached(name, file, revision) for file in files)
-    return Asset("policy", name, revision, files, here, "hub" if told else "table" if name in KNOWN else "custom")
+    named_by: Literal["hub", "table", "custom"] = "hub" if told else "table" if name in KNOWN else "custom"
+    return Asset("policy", name, revision, files, here, named_by, doubt)
 
 
 def _check_name(name: str) -> None:
@@ -140,21 +153,44 @@ def cached(repository: str, file: str, revision: str) -> bool:
     return isinstance(try_to_load_from_cache(repository, file, revision=revision), str)
 
 
-def _told(repository: str, revision: str) -> tuple[str, ...]:
-    """The files that transformers would fetch, as the hub names them; none if it cannot be asked."""
+def _told(repository: str, revision: str) -> tuple[tuple[str, ...], str]:
+    """The files that transformers would fetch, as the hub names them; or none, and why it does not say."""
     try:
         files = _listed(repository, revision)
-    except BackendUnavailable:
-        return ()
+    except (BackendRejected, BackendUnavailable) as error:
+        return (), error.message
     wanted = (".json", ".safetensors", "merges.txt", ".jinja", ".model")
-    return tuple(sorted(file for file in files if "/" not in file and file.endswith(wanted)))
+    return tuple(sorted(file for file in files if "/" not in file and file.endswith(wanted))), ""
 
 
 def _listed(repository: str, revision: str) -> list[str]:
-    from huggingface_hub import HfApi
+    """All files of a repository.
 
+    Raises:
+        ConfigError: The hub has no such repository or revision.
+        BackendRejected: It gives the files only to those who accepted the terms.
+        BackendUnavailable: It does not answer.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
+
+    hub = HfApi()
     try:
-        found = HfApi().model_info(repository, revision=revision, timeout=LOOK)
+        found = hub.model_info(repository, revision=revision, timeout=LOOK)
+        if found.gated:
+            hub.auth_check(repository)
+    except GatedRepoError as error:
+        terms = f"accept its terms at https://huggingface.co/{repository}, then type: hf auth login"
+        raise BackendRejected(f"it is gated: {terms}") from error
+    except RepositoryNotFoundError as error:
+        raise ConfigError(
+            f"the hub has no repository {repository}, or none that you may see",
+            f"policy.name is {TINY}, {EMBEDDED}, a folder, or a name on the hub; for a private one type: hf auth login",
+        ) from error
+    except RevisionNotFoundError as error:
+        raise ConfigError(
+            f"{repository} has no revision {revision!r} on the hub", "a branch, a tag or a commit: policy.revision=main"
+        ) from error
     except Exception as error:  # Which errors there are is up to the HTTP client that the hub's library chose.
-        raise BackendUnavailable(f"the hub did not answer for {repository}: {error}") from error
+        raise BackendUnavailable("the hub did not answer") from error
     return [file.rfilename for file in found.siblings or ()]

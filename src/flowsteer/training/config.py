@@ -27,6 +27,9 @@ Tracker = Literal[
 ]  # fmt: skip
 """Where transformers can report metrics to."""
 
+EngineName = Literal["transformers", "vllm_server", "vllm_colocate"]
+"""Who draws in training."""
+
 
 class PolicyConfig(Strict):
     """Who learns.
@@ -206,7 +209,7 @@ class SamplerConfig(Strict):
     temperature: float = Field(default=1.0, gt=0)
     turn_tokens: int = Field(default=2048, ge=1)
     episode_tokens: int = Field(default=16384, ge=2)
-    engine: Literal["transformers", "vllm_server", "vllm_colocate"] = "transformers"
+    engine: EngineName = "transformers"
     urls: tuple[str, ...] = Field(default=("http://127.0.0.1:8000",), min_length=1)
     weights: Literal["adapters", "transfer"] = "adapters"
     tolerance: float = Field(default=0.1, gt=0)
@@ -313,6 +316,12 @@ class TrainingConfig(Strict):
         served = self.sampler.engine == "vllm_server"
         if served and self.sampler.weights == "adapters" and not self.policy.lora_rank:
             raise ValueError('without policy.lora_rank there are no adapters to serve: set sampler.weights="transfer"')
+        if served and self.sampler.weights == "adapters" and self.warmup.wanted:
+            raise ValueError(
+                "a cold start changes the weights that adapters stand on, and a server has those of policy.name: make "
+                'it in a run of its own, with update.steps=0 and sampler.engine="transformers", then set and serve '
+                'policy.name="RUN/start"; or set sampler.weights="transfer"'
+            )
         if served and self.sampler.weights == "transfer" and len(self.sampler.urls) > 1:
             raise ValueError("weights are transferred to one server: give one address in sampler.urls")
         if not self.update.mask and self.sampler.engine != "transformers":

@@ -1,7 +1,7 @@
 """What a training run would do, found out without loading weights, asking an LLM or playing an episode.
 
 What is here is loaded as the run will load it: configuration, datasets, tokenizer and chat template, the model on no
-device, TRL's settings. What is not here is listed, and is not fetched.
+device, TRL's settings. What is not here is listed, and is not fetched; the hub is only asked for the names of files.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowsteer.backends.connect import check_spec
 from flowsteer.datasets.base import Sample
-from flowsteer.datasets.registry import find_dataset, generated
+from flowsteer.datasets.registry import BUILT_IN, find_dataset, generated
 from flowsteer.datasets.simulated import simulated_sample
 from flowsteer.errors import ConfigError
 from flowsteer.execution.memo import Memo
@@ -23,7 +23,8 @@ from flowsteer.runs.events import ignore
 from flowsteer.runs.folder import RunFolder
 from flowsteer.session import open_session
 from flowsteer.training import config as c
-from flowsteer.training.assets import CONFIG, KNOWN, Asset, cached, dataset_assets, policy_asset
+from flowsteer.training.assets import CONFIG, KNOWN, TOKENIZER, Asset, cached, dataset_assets, policy_asset
+from flowsteer.training.installed import check_trackers
 from flowsteer.training.launch import Layout, layouts
 from flowsteer.training.memory import GIGABYTE, Memory, Shape, memory, shape_of
 from flowsteer.training.policy import ADAPTERS, EMBEDDED, TINY, located, quiet, with_adapters
@@ -73,7 +74,8 @@ class Plan:
         trained: Those that learn: all, or the adapters'.
         steps: Updates.
         rollouts: Episodes to train on.
-        scripts: Episodes of the cold start.
+        scripts: Scripts that the cold start plays.
+        recorded: The run folder whose episodes the cold start learns from; empty for none.
         train_tasks: Tasks to learn on.
         validation_tasks: Tasks to choose the best policy by.
         test_tasks: Tasks held out; each is played twice before and twice after.
@@ -94,6 +96,7 @@ class Plan:
     steps: int
     rollouts: int
     scripts: int
+    recorded: str
     train_tasks: int
     validation_tasks: int
     test_tasks: int
@@ -110,7 +113,9 @@ class Plan:
     def lines(self) -> Iterator[str]:
         """The plan for people."""
         yield f"policy: {self.policy}, {self.parameters:,} parameters, {self.trained:,} of them trained ({self.shape})"
-        yield f"cold start: {self.scripts:,} scripts" if self.scripts else "no cold start"
+        learned = [f"{self.scripts:,} scripts"] if self.scripts else []
+        learned += [f"from {self.recorded}"] if self.recorded else []
+        yield f"cold start: {', '.join(learned)}" if learned else "no cold start"
         yield f"{self.steps:,} steps, {self.rollouts:,} rollouts of at most {self.most_tokens:,} tokens in all"
         counts = (self.train_tasks, "learn"), (self.validation_tasks, "validate"), (self.test_tasks, "test")
         yield f"tasks: {', '.join(f'{count:,} to {what}' for count, what in counts)}"
@@ -144,21 +149,23 @@ def dry_run(config: c.TrainingConfig, file: str, run: str, stand_in: str = "") -
         config: The run.
         file: Its file, for the commands.
         run: Its folder, for the commands.
-        stand_in: `smollm2` or a folder whose tokenizer is used where the policy's is neither here nor to be had.
+        stand_in: `smollm2` or a folder whose tokenizer is used where the policy's is not here.
 
     Raises:
         RunError: What the cold start is to learn from is no run folder.
-        ConfigError: What would fail later: the name of a backend, a dataset, a split, the policy's configuration, its
-            chat template, a prompt without room for a turn, a step that cannot be shared; or an asset is not here that
-            the plan needs.
+        ConfigError: What would fail later: a tracker that is not installed, the name of a backend, a dataset, a split,
+            the policy's configuration, its chat template, a prompt without room for a turn, a step that cannot be
+            shared; or an asset is not here that the plan needs.
     """
     quiet()
+    check_trackers(config)
     for backend in (config.executor.backend, *([config.warmup.backend] if config.warmup.backend else [])):
         check_spec(backend)
     if config.warmup.run is not None:
         RunFolder.read(config.warmup.run)
     assets, tasks = _datasets(config.data, config.seed)
-    asset = policy_asset(config.policy)
+    weights = _whole(config.policy)
+    asset = policy_asset(weights)
     first = next(iter(tasks.train), None)
     sample = first or simulated_sample("math", "train", config.seed, 0)
     if config.policy.name == TINY:
@@ -170,7 +177,7 @@ def dry_run(config: c.TrainingConfig, file: str, run: str, stand_in: str = "") -
     else:
         tokenizer, instead = _tokenizer(config.policy, asset, stand_in, assets)
         view = ChatView(tokenizer, config.policy.task_chars)
-        model, known = _model_config(config.policy, asset)
+        model, known = _model_config(weights, asset)
         shape = _shape(config, model)
         parameters, trained, spread = shape.parameters, shape.trained, layouts(config, file, run)
         needs = tuple(_memory(config, shape, layout) for layout in spread)
@@ -183,6 +190,7 @@ def dry_run(config: c.TrainingConfig, file: str, run: str, stand_in: str = "") -
         steps=config.update.steps,
         rollouts=config.update.steps * config.update.batch,
         scripts=config.warmup.episodes,
+        recorded=str(config.warmup.run or ""),
         train_tasks=_count(config.data, "tasks"),
         validation_tasks=_count(config.data, "validation_tasks"),
         test_tasks=_count(config.data, "test_tasks"),
@@ -207,6 +215,9 @@ def _datasets(data: c.DataConfig, seed: int) -> tuple[list[Asset], Tasks]:
             here.append(name)
             continue
         dataset = find_dataset(name)
+        if dataset is not BUILT_IN.get(name):  # another package's own, which knows where its tasks are
+            here.append(name)
+            continue
         splits = (own.train, own.test, *((own.validation,) if own.validation_tasks else ()))
         if missing := [split for split in splits if split not in dataset.splits]:
             raise ConfigError(f"{name} has no split {missing[0]!r}", f"splits: {', '.join(dataset.splits)}")
@@ -224,16 +235,17 @@ def _tokenizer(
     """The policy's tokenizer, or the one that stands in for it where its own is not here; and whose it is then."""
     from transformers import AutoTokenizer
 
-    own = asset is None or asset.named_by == "hub" or cached(policy.name, "tokenizer_config.json", policy.revision)
+    own = asset is None or Path(policy.name).is_dir() or cached(policy.name, TOKENIZER[0], policy.revision)
     if not own and not stand_in:
-        listed = "\n".join(one.line() for one in (asset, *assets) if one is not None)
+        listed = [one for one in (asset, *assets) if one is not None]
+        lines = "\n".join(one.line() for one in listed)
         raise ConfigError(
-            f"the tokenizer of {policy.name} is neither in the local cache nor to be had from the hub.\n{listed}",
-            f"fetch them, or give a tokenizer that stands in for this plan: --stand-in {EMBEDDED}",
+            f"the tokenizer of {policy.name} is not here, and a plan fetches nothing.\n{lines}",
+            f"type: {listed[0].command()}; or give a tokenizer that stands in for this plan: --stand-in {EMBEDDED}",
         )
     where, options = located(policy.name, policy.revision) if own else located(stand_in)
     try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(where, **options)
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(where, local_files_only=True, **options)
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"the tokenizer of {policy.name if own else stand_in} cannot be loaded: {str(error).splitlines()[0]}",
@@ -247,15 +259,16 @@ def _model_config(policy: c.PolicyConfig, asset: Asset | None) -> tuple["Pretrai
     from transformers import AutoConfig
 
     name = policy.name
-    own = asset is None or asset.named_by == "hub" or cached(name, CONFIG, policy.revision)
-    if not own and name in KNOWN:
-        return AutoConfig.for_model(**KNOWN[name].shape), "by the table of this package"
-    folder = Path(name) / ADAPTERS
-    if folder.is_file():
-        return _model_config(policy.model_copy(update={"name": _base(folder)}), None)
+    if asset is not None and not cached(name, CONFIG, policy.revision):
+        if name in KNOWN:
+            return AutoConfig.for_model(**KNOWN[name].shape), "by the table of this package"
+        raise ConfigError(
+            f"the configuration of {name} is not here, and a plan fetches nothing.\n{asset.line()}",
+            f"type: {asset.command()}",
+        )
     where, options = located(name, policy.revision)
     try:
-        return AutoConfig.from_pretrained(where, **options), f"by its {CONFIG}"
+        return AutoConfig.from_pretrained(where, local_files_only=True, **options), f"by its {CONFIG}"
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"the configuration of {name!r} cannot be loaded: {str(error).splitlines()[0]}",
@@ -263,8 +276,13 @@ def _model_config(policy: c.PolicyConfig, asset: Asset | None) -> tuple["Pretrai
         ) from error
 
 
-def _base(file: Path) -> str:
-    return str(json.loads(file.read_text(encoding="utf-8"))["base_model_name_or_path"])
+def _whole(policy: c.PolicyConfig) -> c.PolicyConfig:
+    """The policy whose weights are loaded; of a folder of adapters it is their base."""
+    file = Path(policy.name) / ADAPTERS
+    if not file.is_file():
+        return policy
+    base = str(json.loads(file.read_text(encoding="utf-8"))["base_model_name_or_path"])
+    return _whole(policy.model_copy(update={"name": base, "revision": "main"}))
 
 
 def _shape(config: c.TrainingConfig, model_config: "PretrainedConfig") -> Shape:
@@ -290,16 +308,15 @@ def _shape(config: c.TrainingConfig, model_config: "PretrainedConfig") -> Shape:
 
 def _memory(config: c.TrainingConfig, shape: Shape, layout: Layout) -> Memory:
     update, sampler = config.update, config.sampler
-    rows = update.micro_batch or max(1, update.batch // layout.learners)
-    colocated = sampler.engine == "vllm_colocate" or (layout.servers == 0 and sampler.engine != "transformers")
+    each = update.batch // layout.learners
     return memory(
         shape,
         config.policy.dtype,
         update.kl > 0,
         sampler.episode_tokens,
-        rows,
-        update.batch // layout.learners if sampler.engine == "transformers" else 0,
-        int(sampler.gpu_memory * GPU * GIGABYTE) if colocated else 0,
+        update.micro_batch or max(1, each),
+        each if layout.engine == "transformers" else 0,
+        int(sampler.gpu_memory * GPU * GIGABYTE) if layout.engine == "vllm_colocate" else 0,
     )
 
 

@@ -1,10 +1,14 @@
 """How a training run is started on one GPU, on a node of eight, and on several nodes: the commands, as typed."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from flowsteer.training.config import TrainingConfig
+from pydantic import ValidationError
+
+from flowsteer.training.config import EngineName, TrainingConfig
+from flowsteer.training.policy import ADAPTERS, EMBEDDED
 
 NODE = 8
 """GPUs of a node."""
@@ -22,31 +26,31 @@ class Layout:
         name: What it is called.
         learners: Processes that learn, one GPU each; together they take a step's rollouts in equal parts.
         servers: vLLM servers, one GPU each.
+        engine: Who draws; the commands set it.
         commands: What to type, in this order.
     """
 
     name: str
     learners: int
     servers: int
+    engine: EngineName
     commands: tuple[str, ...]
 
 
 def layouts(config: TrainingConfig, file: str, run: str) -> tuple[Layout, ...]:
-    """One GPU, one node of eight, and three nodes of eight.
+    """One GPU, one node of eight, and several nodes of eight, as far as the configuration goes with them.
 
     Args:
         config: The run.
         file: Its file.
         run: The run folder; with several nodes all of them must see it.
     """
-    few, many = _learners(config, NODE - 2), _learners(config, 2 * NODE)
-    per_node = many // 2 if many % 2 == 0 else many
     train = f"flowsteer train {shlex.quote(file)} --run {shlex.quote(run)}"
-    return (
-        Layout("one GPU", 1, 0, (f"{train} --set sampler.engine=vllm_colocate",)),
-        Layout("one node of 8 GPUs", few, NODE - few, _one_node(config, train, few)),
-        Layout("3 nodes of 8 GPUs", many, NODE, _several(config, train, many, per_node)),
-    )
+    engine: EngineName = "vllm_colocate" if _takes(config, "vllm_colocate") else "transformers"
+    one = Layout("one GPU", 1, 0, engine, (f"{train} --set sampler.engine={engine}",))
+    if not _takes(config, "vllm_server"):
+        return (one,)
+    return (one, _one_node(config, train), _several(config, train))
 
 
 def serve(config: TrainingConfig, gpus: Sequence[int], host: str = "127.0.0.1") -> str:
@@ -58,7 +62,8 @@ def serve(config: TrainingConfig, gpus: Sequence[int], host: str = "127.0.0.1") 
         host: The address that they listen on.
     """
     policy, sampler = config.policy, config.sampler
-    model = policy.name if policy.revision == "main" else f"{policy.name} --revision {policy.revision}"
+    name = shlex.quote(policy.name)
+    model = name if policy.revision == "main" else f"{name} --revision {policy.revision}"
     shape = f"--dtype {policy.dtype} --max-model-len {sampler.episode_tokens} --enable-prefix-caching"
     command = f"vllm serve {model} --host {host} --port $(({PORT} + gpu)) {shape} --logprobs-mode processed_logprobs"
     if sampler.weights == "transfer":
@@ -70,12 +75,30 @@ def serve(config: TrainingConfig, gpus: Sequence[int], host: str = "127.0.0.1") 
     return f"for gpu in {' '.join(map(str, gpus))}; do CUDA_VISIBLE_DEVICES=$gpu {command} & done"
 
 
-def _learners(config: TrainingConfig, most: int) -> int:
+def _takes(config: TrainingConfig, engine: EngineName) -> bool:
+    """Whether vLLM can load the policy, and the configuration holds with this engine."""
+    name = config.policy.name
+    if name == EMBEDDED or (Path(name) / ADAPTERS).is_file():
+        return False
+    sampler = config.sampler.model_dump() | {"engine": engine, "urls": config.sampler.urls[:1]}
+    try:
+        TrainingConfig.model_validate(config.model_dump() | {"sampler": sampler})
+    except ValidationError:
+        return False
+    return True
+
+
+def _learners(config: TrainingConfig, counts: Iterable[int]) -> int:
     """The largest number of processes that can share a step, a whole number of groups each if that is possible."""
     update = config.update
     micro = update.micro_batch or 1
-    possible = [count for count in range(1, most + 1) if update.batch % (count * micro) == 0]
+    possible = [count for count in counts if update.batch % (count * micro) == 0]
     return max(possible, key=lambda count: (update.groups % count == 0 or count % update.groups == 0, count), default=1)
+
+
+def _servers(config: TrainingConfig, free: int) -> int:
+    """How many of the free GPUs serve: whole weights go to one server alone."""
+    return 1 if config.sampler.weights == "transfer" else free
 
 
 def _urls(servers: int, first: int, host: str) -> str:
@@ -83,28 +106,34 @@ def _urls(servers: int, first: int, host: str) -> str:
     return f"--set sampler.engine=vllm_server --set 'sampler.urls=[{urls}]'"
 
 
-def _one_node(config: TrainingConfig, train: str, learners: int) -> tuple[str, ...]:
-    servers = 1 if config.sampler.weights == "transfer" else NODE - learners
+def _one_node(config: TrainingConfig, train: str) -> Layout:
+    learners = _learners(config, range(1, NODE - 1))
+    servers = _servers(config, NODE - learners)
     gpus = ",".join(map(str, range(learners)))
     launch = f"accelerate launch --config_file examples/accelerate/one_node.yaml --num_processes {learners} --no_python"
-    return (
+    commands = (
         serve(config, range(learners, learners + servers)),
         f"CUDA_VISIBLE_DEVICES={gpus} {launch} -- {train} {_urls(servers, learners, '127.0.0.1')}",
     )
+    return Layout(f"one node of {NODE} GPUs", learners, servers, "vllm_server", commands)
 
 
-def _several(config: TrainingConfig, train: str, learners: int, per_node: int) -> tuple[str, ...]:
-    servers, nodes = 1 if config.sampler.weights == "transfer" else NODE, learners // per_node
+def _several(config: TrainingConfig, train: str) -> Layout:
+    """One or two nodes that learn, and one that serves; two nodes take equal parts."""
+    learners = _learners(config, [*range(1, NODE + 1), *range(NODE + 2, 2 * NODE + 1, 2)])
+    nodes, servers = (1 if learners <= NODE else 2), _servers(config, NODE)
+    gpus = ",".join(map(str, range(learners // nodes)))
     launch = (
         "accelerate launch --config_file examples/accelerate/several_nodes.yaml "
-        f"--num_machines {nodes} --num_processes {learners} --main_process_ip NODE1 --no_python"
+        f"--num_machines {nodes} --num_processes {learners} --main_process_ip NODE1"
     )
-    gpus = ",".join(map(str, range(per_node)))
-    return (
-        f"[NODE3] {serve(config, range(servers), '0.0.0.0')}",  # noqa: S104
+    last = f"NODE{nodes + 1}"
+    commands = (
+        f"[{last}] {serve(config, range(servers), '0.0.0.0')}",  # noqa: S104
         *(
-            f"[NODE{rank + 1}] CUDA_VISIBLE_DEVICES={gpus} {launch.replace(' --no_python', '')} --machine_rank {rank} "
-            f"--no_python -- {train} {_urls(servers, 0, 'NODE3')}"
+            f"[NODE{rank + 1}] CUDA_VISIBLE_DEVICES={gpus} {launch} --machine_rank {rank} "
+            f"--no_python -- {train} {_urls(servers, 0, last)}"
             for rank in range(nodes)
         ),
     )
+    return Layout(f"{nodes + 1} nodes of {NODE} GPUs", learners, servers, "vllm_server", commands)
