@@ -92,6 +92,18 @@ def test_what_does_not_fit_is_refused_with_its_name(override, said):
         load_training(EXAMPLES / "demo.toml", override.split(" "))
 
 
+@pytest.mark.parametrize("name", ["smollm2", "some/model", "runs/model"])
+@pytest.mark.parametrize("warmup", [{"episodes": 8}, {"run": "runs/recorded"}])
+def test_only_a_tiny_policy_has_a_usual_learning_rate_of_the_cold_start(name, warmup):
+    plain = {"policy": {"name": name}, "warmup": dict(warmup)}
+    with pytest.raises(ConfigError, match=f"cold start of {name}.* set warmup\\.learning_rate, such as 1e-5"):
+        check(TrainingConfig, plain, "here")
+    config = check(TrainingConfig, plain, "here", ["warmup.learning_rate=2e-5"])
+    assert warmup_of(config).learning_rate == 2e-5
+    assert check(TrainingConfig, {"warmup": {"episodes": 8}}, "here").warmup.learning_rate == 3e-3
+    assert not check(TrainingConfig, {"policy": {"name": name}, "warmup": {"batch": 4}}, "here").warmup.wanted
+
+
 def test_adapters_are_not_served_on_a_base_that_the_run_makes():
     policy = {"name": "some/model", "lora_rank": 4}
     plain = {"policy": policy, "warmup": {"episodes": 8, "learning_rate": 1e-5}, "sampler": {"engine": "vllm_server"}}

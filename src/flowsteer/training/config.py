@@ -171,7 +171,7 @@ class WarmupConfig(Strict):
             and no choice, so a simulated one does where calls are slow or cost money.
         epochs: Times each episode is learned from.
         batch: Episodes an update.
-        learning_rate: Its peak.
+        learning_rate: Its peak. The default is a tiny policy's; any other policy is given one of its own.
         heed: Chance that a turn of a role-ordered script adds what the canvas says a finish still needs, before the
             script's length is reached.
     """
@@ -311,6 +311,11 @@ class TrainingConfig(Strict):
     def _can_start(self) -> Self:
         if self.policy.name == "tiny" and not self.warmup.wanted:
             raise ValueError("a tiny policy needs a cold start: set warmup.episodes, such as 1500")
+        if self.warmup.wanted and self.policy.name != "tiny" and "learning_rate" not in self.warmup.model_fields_set:
+            raise ValueError(
+                f"the cold start of {self.policy.name} needs a learning rate, since the default, "
+                f"{self.warmup.learning_rate}, is that of a tiny policy: set warmup.learning_rate, such as 1e-5"
+            )
         if self.update.validate_every and not self.data.validation_tasks:
             raise ValueError("update.validate_every needs tasks: set data.validation_tasks, such as 20")
         served = self.sampler.engine == "vllm_server"
