@@ -183,6 +183,7 @@ def test_whole_weights_go_through_trl(start, tmp_path, monkeypatch, rank, stale)
             assert self.mode == "server"
             self.vllm_client = Loopback(self.server_base_url, tmp_path)
 
+    monkeypatch.setattr("flowsteer.training.train.check_engine", lambda config: None)
     monkeypatch.setattr(grpo_trainer, "VLLMGeneration", Generation)
     monkeypatch.setattr("trl.generation.vllm_client._HAS_RESET_PREFIX_CACHE_SUCCESS", True)
     monkeypatch.setattr(

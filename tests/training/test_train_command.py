@@ -54,6 +54,21 @@ def test_a_cold_start_alone(file, tmp_path):
     assert (tmp_path / "run" / "policy" / "config.json").exists()
 
 
+def test_a_tracker_that_is_not_installed(file, tmp_path):
+    done = run(file, "--run", tmp_path / "run", "--set", 'report_to=["swanlab"]')
+    assert done.exit_code == 2
+    assert "swanlab is not installed" in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_tiny_policy_in_a_folder_can_be_planned_with(file, tmp_path):
+    assert run(file, "--run", tmp_path / "run", "--set", "update.steps=0", "--json").exit_code == 0
+    policy = tmp_path / "run" / "policy"
+    plan = run(file, "--set", f"policy.name={policy}", "--set", "warmup.episodes=0", "--dry-run", "--json")
+    assert plan.exit_code == 0, plan.stderr
+    assert json.loads(plan.stdout)["prompt"]["tokens"] < 20
+
+
 def test_a_dry_run_does_nothing_but_count(file, tmp_path):
     done = run(file, "--dry-run", "--json", "--run", tmp_path / "run", "--set", "update.steps=7")
     plan = json.loads(done.stdout)
@@ -110,6 +125,6 @@ def test_a_rule_over_several_settings_says_what_it_is_in_its_own_words(file):
     [("policy.name=/nowhere/policy", "there is no policy in /nowhere/policy"), ("warmup.run=nowhere", "nowhere")],
 )
 def test_a_dry_run_fails_on_what_is_not_there(file, change, words):
-    refused = run(file, "--set", change, "--dry-run")
+    refused = run(file, "--set", change, "--set", "warmup.learning_rate=3e-3", "--dry-run")
     assert refused.exit_code != 0
     assert words in refused.stderr

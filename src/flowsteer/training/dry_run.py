@@ -27,7 +27,7 @@ from flowsteer.training.assets import CONFIG, KNOWN, TOKENIZER, Asset, cached, d
 from flowsteer.training.installed import check_trackers
 from flowsteer.training.launch import Layout, layouts
 from flowsteer.training.memory import GIGABYTE, Memory, Shape, memory, shape_of
-from flowsteer.training.policy import ADAPTERS, EMBEDDED, TINY, located, quiet, with_adapters
+from flowsteer.training.policy import ADAPTERS, EMBEDDED, KIND, TINY, located, quiet, with_adapters
 from flowsteer.training.ranks import Ranks
 from flowsteer.training.rollout import Arena
 from flowsteer.training.tasks import Tasks, load_tasks
@@ -176,8 +176,9 @@ def dry_run(config: c.TrainingConfig, file: str, run: str, stand_in: str = "") -
         needs: tuple[Memory, ...] = ()
     else:
         tokenizer, instead = _tokenizer(config.policy, asset, stand_in, assets)
-        view = ChatView(tokenizer, config.policy.task_chars)
         model, known = _model_config(weights, asset)
+        compact = getattr(model, KIND, "") == "compact"
+        view = CompactView() if compact else ChatView(tokenizer, config.policy.task_chars)
         shape = _shape(config, model)
         parameters, trained, spread = shape.parameters, shape.trained, layouts(config, file, run)
         needs = tuple(_memory(config, shape, layout) for layout in spread)

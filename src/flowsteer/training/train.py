@@ -23,6 +23,7 @@ from flowsteer.session import open_session
 from flowsteer.training import config as c
 from flowsteer.training.buffer import Limits
 from flowsteer.training.coldstart import Dialogue, learn, play_scripts, read_recorded, to_buffer
+from flowsteer.training.installed import check_engine, check_trackers
 from flowsteer.training.measure import accuracy_by_type, measure, summary, usual_workflows
 from flowsteer.training.policy import TINY, Policy, load_policy, make_tiny, quiet, with_adapters
 from flowsteer.training.ranks import Ranks, join, launched
@@ -77,7 +78,7 @@ def train(
         on_step: Given each step's metrics.
 
     Raises:
-        ConfigError: A setting, a name or a dataset does not fit.
+        ConfigError: A setting, a name or a dataset does not fit, or a package that is asked for is not installed.
         RunError: The folder holds a run already and `resume` was not asked for, or another run, or none to resume.
         BackendUnavailable: A backend cannot be reached, or is lost.
         SandboxError: The sandbox asked for is not there.
@@ -85,6 +86,8 @@ def train(
     """
     if path.exists() and not path.is_dir():
         raise RunError(f"{path} is a file", "name a folder with --run DIR")
+    check_trackers(config)
+    check_engine(config)
     if resume and not (path / "config.json").is_file():
         raise RunError(f"{path} holds no run to go on with", "leave --resume out to begin one, or name its folder")
     if launched().first and path.exists() and any(path.iterdir()) and not resume:
