@@ -174,7 +174,8 @@ def trained(config: TrainingConfig, folder: Path, meter: Meter) -> JSON:
     names = {"coldstart": "cold start", "training": "training"}
 
     def on_stage(stage: str) -> None:
-        meter.mark(names.get(stage) or ("test after" if (folder / "before.json").exists() else "test before"))
+        name = names.get(stage.partition(" ")[0])
+        meter.mark(name or ("test after" if (folder / "before.json").exists() else "test before"))
 
     train(config, folder, (folder / "config.json").exists(), on_stage, lambda metrics: meter.mark("training"))
     return trained(config, folder, meter)

@@ -157,6 +157,15 @@ def test_of_a_step_that_is_taken_again_the_later_record_counts(undisturbed, tmp_
     assert set(entries) == set(RunFolder.read(path).entries)
 
 
+def test_a_run_says_what_it_is_at_and_how_far_its_cold_start_is(tmp_path):
+    said = []
+    train(config(steps=0), tmp_path / "run", on_stage=said.append)
+    assert [stage for stage in said if "/" not in stage] == ["coldstart", "test", "test", "training", "test", "test"]
+    warming = [stage for stage in said if "/" in stage]
+    assert warming[0].startswith("coldstart 1/")
+    assert warming[-1].partition(" ")[2] == "{0}/{0}".format(len(warming))
+
+
 def test_there_must_be_a_run_to_go_on_with(tmp_path):
     with pytest.raises(RunError, match="holds no run to go on with"):
         train(config(), tmp_path / "typo", resume=True)

@@ -31,7 +31,7 @@ def progress(steps: int, quiet: bool) -> Iterator[tuple[Callable[[str], None], C
         quiet: Whether to show nothing.
 
     Yields:
-        What to call with the name of a stage that begins, and with the metrics of a step.
+        What to call with the stage a run is at, and with the metrics of a step.
     """
     console = Console(stderr=True)
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))

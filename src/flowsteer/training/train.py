@@ -74,7 +74,7 @@ def train(
         config: The run.
         path: The run folder. It holds every episode, `metrics.jsonl`, the policy before (`start`) and after (`policy`).
         resume: Go on with a run that was broken off, from its last checkpoint.
-        on_stage: Told what begins.
+        on_stage: Told what begins: `coldstart`, `test` or `training`; then how far a cold start is: `coldstart 7/375`.
         on_step: Given each step's metrics.
 
     Raises:
@@ -117,7 +117,7 @@ def open_run(
         config: The run.
         path: The run folder.
         settings: What must be the same for the folder to be gone on with.
-        on_stage: Told what begins.
+        on_stage: Told what begins: `coldstart`, `test` or `training`; then how far a cold start is: `coldstart 7/375`.
         record: Whether the episodes that are trained on are written down, and metrics reported elsewhere; episodes of
             tests always are, and metrics always go to the folder.
 
@@ -273,8 +273,11 @@ class Run:
             policy = make_tiny((dialogue.text for dialogue in dialogues), config.seed)
         if dialogues:
             buffers = [to_buffer(dialogue, policy) for dialogue in dialogues]
-            learn(_placed(policy, config), buffers, c.warmup_of(config), config.seed)
+            learn(_placed(policy, config), buffers, c.warmup_of(config), config.seed, self._warming)
         return policy
+
+    def _warming(self, update: int, updates: int, loss: float) -> None:
+        self._on_stage(f"coldstart {update}/{updates}")
 
     async def _scripts(self, view: View) -> list[Dialogue]:
         """The scripts of the cold start, played on the run's executor or on the one named for them."""
