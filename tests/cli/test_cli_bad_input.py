@@ -141,7 +141,7 @@ def test_a_run_folder_of_another_run(tmp_path: Path):
     held = (tmp_path / "r" / "episodes.jsonl").read_bytes()
     assert_told(
         flowsteer("solve", "two " * 1000, *OFFLINE, "--run", "r", cwd=tmp_path),
-        "r holds a run with other settings: task is {'question': 'one'",
+        "r holds a run with other settings: task.question is 'one' there and 'two",
         "another folder: --run DIR",
         code=1,
     )

@@ -159,7 +159,7 @@ def test_results_of_other_settings_are_not_mixed(finished, tmp_path):
     _, place, _, _ = finished
     done = run(write(tmp_path, OTHER), "--run", place)
     assert done.exit_code == 1
-    assert "was made with other settings of update" in done.stderr
+    assert "was made with other settings: update." in done.stderr
 
 
 @pytest.mark.parametrize(

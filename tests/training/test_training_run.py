@@ -170,6 +170,10 @@ def test_there_must_be_a_run_to_go_on_with(tmp_path):
     with pytest.raises(RunError, match="holds no run to go on with"):
         train(config(), tmp_path / "typo", resume=True)
     assert not (tmp_path / "typo").exists()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "x.txt").write_text("mine")
+    with pytest.raises(RunError, match="is not empty and holds no run"):
+        train(config(), tmp_path / "other")
 
 
 def test_what_was_learned_before_the_executor_was_lost_is_kept(undisturbed, tmp_path):

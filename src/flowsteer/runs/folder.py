@@ -196,9 +196,8 @@ class RunFolder:
         if file.exists():
             stored = _stored_config(self.path)
             if stored != wanted:
-                names = sorted(name for name in {*stored, *wanted} if stored.get(name) != wanted.get(name))
                 raise RunError(
-                    f"{self.path} holds a run with other settings: {_differences(stored, wanted, names)}",
+                    f"{self.path} holds a run with other settings: {differences(stored, wanted)}",
                     "use the same settings to resume it, or another folder: --run DIR",
                 )
             return
@@ -298,10 +297,24 @@ def _cut_torn_line(file: Path) -> None:
             stream.truncate(position)
 
 
-def _differences(stored: JSON, wanted: JSON, names: list[str]) -> str:
+def differences(stored: JSON, wanted: JSON) -> str:
+    """What two trees of settings do not agree in, in words.
+
+    >>> differences({"seed": 0, "update": {"kl": 0.1, "steps": 3}}, {"seed": 0, "update": {"kl": 0.2, "steps": 3}})
+    'update.kl is 0.1 there and 0.2 here'
+    """
     return "; ".join(
-        f"{name} is {_brief(stored.get(name))} there and {_brief(wanted.get(name))} here" for name in names
+        f"{name} is {_brief(there)} there and {_brief(here)} here" for name, there, here in _differing(stored, wanted)
     )
+
+
+def _differing(stored: JSON, wanted: JSON) -> Iterator[tuple[str, Any, Any]]:
+    for name in sorted({*stored, *wanted}):
+        there, here = stored.get(name), wanted.get(name)
+        if isinstance(there, dict) and isinstance(here, dict):
+            yield from ((f"{name}.{inner}", *values) for inner, *values in _differing(there, here))
+        elif there != here:
+            yield name, there, here
 
 
 def _brief(value: Any) -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowsteer.errors import RunError
-from flowsteer.runs.folder import RunFolder
+from flowsteer.runs.folder import RunFolder, differences
 from flowsteer.training.config import TrainingConfig
 from flowsteer.training.study_config import Cell, Study, cell_settings, start_settings
 
@@ -71,9 +71,8 @@ class Unit:
         stored: JSON = json.loads((self.path / "config.json").read_text(encoding="utf-8"))["config"]
         wanted = json.loads(json.dumps(self.settings))
         if stored != wanted:
-            names = sorted(name for name in {*stored, *wanted} if stored.get(name) != wanted.get(name))
             raise RunError(
-                f"{self.path} was made with other settings of {', '.join(names)}",
+                f"{self.path} was made with other settings: {differences(stored, wanted)}",
                 "undo the change of the study file, or start a new study: --run DIR",
             )
         found: JSON = json.loads(file.read_text(encoding="utf-8"))

@@ -88,10 +88,13 @@ def train(
         raise RunError(f"{path} is a file", "name a folder with --run DIR")
     check_trackers(config)
     check_engine(config)
-    if resume and not (path / "config.json").is_file():
-        raise RunError(f"{path} holds no run to go on with", "leave --resume out to begin one, or name its folder")
-    if launched().first and path.exists() and any(path.iterdir()) and not resume:
+    used, run_there = path.exists() and any(path.iterdir()), (path / "config.json").is_file()
+    if resume and not run_there:
+        raise RunError(f"{path} holds no run to go on with", "name the folder of one with --run DIR")
+    if launched().first and run_there and not resume:
         raise RunError(f"{path} holds a run already", "add --resume to go on with it, or name another with --run DIR")
+    if launched().first and used and not run_there:
+        raise RunError(f"{path} is not empty and holds no run", "name another folder with --run DIR")
     with open_run(config, path, c.settings_of(config), on_stage) as run:
         policy = run.start(path / START)
         if config.sampler.engine != "transformers":
