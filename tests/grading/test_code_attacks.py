@@ -10,7 +10,7 @@ from code_attacks import COMPLETIONS, FUNCTIONS, MARK, PROGRAMS
 
 from flowsteer.datasets.rows import sample_from_row
 from flowsteer.grading.code import Sandboxes, grade_code
-from flowsteer.sandbox.base import Limits
+from flowsteer.sandbox.base import SandboxLimits
 from flowsteer.sandbox.monty import MontySandbox
 
 pytestmark = [
@@ -18,7 +18,7 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed"),
 ]
 
-TIGHT = Limits(seconds=1.5, memory_mb=256, processes=8, disk_mb=4)
+TIGHT = SandboxLimits(seconds=1.5, memory_mb=256, processes=8, disk_mb=4)
 
 CHECK = """
 import math

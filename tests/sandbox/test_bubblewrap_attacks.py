@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from flowsteer.errors import SandboxError
-from flowsteer.sandbox.base import Call, Limits, Program, Return
+from flowsteer.sandbox.base import Call, Program, Return, SandboxLimits
 from flowsteer.sandbox.bubblewrap import BubblewrapSandbox, this_interpreter
 
 SECRET = "sk-secret-of-this-test"
-SHORT = Limits(seconds=3.0, memory_mb=256, processes=8, disk_mb=8)
+SHORT = SandboxLimits(seconds=3.0, memory_mb=256, processes=8, disk_mb=8)
 
 
 async def value_of(sandbox, code, result="found", limits=SHORT):
@@ -179,7 +179,7 @@ except BlockingIOError:
         pytest.skip("the kernel does not count the superuser's processes, which this user namespace's still are")
     assert 1 <= await value_of(bubblewrap, code) < SHORT.processes
     bomb = "import os\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        pass"
-    outcome = await bubblewrap.run(Program(bomb), Limits(seconds=1.0, processes=8))
+    outcome = await bubblewrap.run(Program(bomb), SandboxLimits(seconds=1.0, processes=8))
     assert (outcome.status, outcome.seconds < 3.0) == ("timeout", True)
     assert await value_of(bubblewrap, "x = 1", "x") == 1
 
@@ -199,7 +199,7 @@ time.sleep(0.2)
     await asyncio.sleep(0.1)
     assert not running(marker)
     endless = code + "while True: time.sleep(1)"
-    assert (await bubblewrap.run(Program(endless), Limits(seconds=0.6))).status == "timeout"
+    assert (await bubblewrap.run(Program(endless), SandboxLimits(seconds=0.6))).status == "timeout"
     await asyncio.sleep(0.1)
     assert not running(marker)
 
@@ -312,7 +312,7 @@ if __name__ == '__main__':
 
 async def test_installed_packages_can_be_imported(bubblewrap):
     pytest.importorskip("numpy")
-    assert await value_of(bubblewrap, "import numpy", "int(numpy.arange(4).sum())", Limits(seconds=20)) == 6
+    assert await value_of(bubblewrap, "import numpy", "int(numpy.arange(4).sum())", SandboxLimits(seconds=20)) == 6
 
 
 def open_descriptors():
@@ -335,7 +335,7 @@ async def test_no_process_or_descriptor_is_left_after_200_runs(monkeypatch):
         Program("while True: pass"),
         Program("while True: print(1)"),
     ]
-    limits = Limits(seconds=0.15)
+    limits = SandboxLimits(seconds=0.15)
     await asyncio.gather(*(sandbox.run(programs[i % 4 if i < 20 else i % 2], limits) for i in range(200)))
     await asyncio.sleep(0.1)
     assert open_descriptors() <= before

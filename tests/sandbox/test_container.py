@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from flowsteer.errors import SandboxError
-from flowsteer.sandbox.base import Call, Limits, Program, Return
+from flowsteer.sandbox.base import Call, Program, Return, SandboxLimits
 from flowsteer.sandbox.bubblewrap import RUNNER, bubblewrap_command, this_interpreter
 from flowsteer.sandbox.container import ContainerSandbox, container_command
 
@@ -18,7 +18,7 @@ def options(command):
 
 
 def test_the_command_line_closes_everything():
-    limits = Limits(memory_mb=300, processes=7, disk_mb=9)
+    limits = SandboxLimits(memory_mb=300, processes=7, disk_mb=9)
     command = container_command("/bin/docker", "image", "name", limits)
     assert options(command) == {
         *("--rm", "--interactive", "--name name", "--pull never", "--network none", "--read-only", "--cap-drop ALL"),
@@ -36,7 +36,7 @@ def engine(tmp_path):
     bwrap = shutil.which("bwrap")
     if bwrap is None:
         pytest.skip("bubblewrap is not installed")
-    inner, _ = bubblewrap_command(bwrap, this_interpreter(), Limits(), privileged=False)
+    inner, _ = bubblewrap_command(bwrap, this_interpreter(), SandboxLimits(), privileged=False)
     script = tmp_path / "engine"
     script.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/log\n[ "$1" = run ] || exit 0\nexec {shlex.join(inner)}\n')
     script.chmod(0o755)
@@ -54,7 +54,7 @@ async def test_programs_run_and_report_through_an_engine(engine):
 
 
 async def test_a_container_that_must_be_ended_is_removed_by_name(engine):
-    outcome = await ContainerSandbox(str(engine)).run(Program("while True: pass"), Limits(seconds=0.5))
+    outcome = await ContainerSandbox(str(engine)).run(Program("while True: pass"), SandboxLimits(seconds=0.5))
     assert outcome.status == "timeout"
     run, remove = (engine.parent / "log").read_text().splitlines()
     name = run.split("--name ")[1].split()[0]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flowsteer.sandbox.base import Call, Limits, Program
+from flowsteer.sandbox.base import Call, Program, SandboxLimits
 from flowsteer.sandbox.monty import MontySandbox
 from flowsteer.sandbox.monty_prelude import spell_for_monty
 
@@ -128,7 +128,7 @@ def workers():
 async def test_a_killed_worker_is_replaced(monty):
     flood = "while True: print('a' * 1000)"
     for _ in range(3):
-        assert (await monty.run(Program(flood), Limits(seconds=5.0))).status == "output"
+        assert (await monty.run(Program(flood), SandboxLimits(seconds=5.0))).status == "output"
     assert (await monty.run(Program("x = 1", result="x"))).value == 1
 
 

@@ -6,9 +6,9 @@ import math
 import pytest
 
 from flowsteer.errors import SandboxError
-from flowsteer.sandbox.base import Call, Limits, Program, Return
+from flowsteer.sandbox.base import Call, Program, Return, SandboxLimits
 
-SHORT = Limits(seconds=1.0, memory_mb=128, output_bytes=4096)
+SHORT = SandboxLimits(seconds=1.0, memory_mb=128, output_bytes=4096)
 
 
 async def test_plain_values_cross_with_their_types(sandbox):

@@ -16,13 +16,13 @@ from flowsteer.grading.code_cases import run_calls, run_stdio
 from flowsteer.grading.code_science import run_science
 from flowsteer.grading.code_source import is_lazy, solution_source
 from flowsteer.grading.code_verdict import Verdict
-from flowsteer.sandbox.base import Limits
+from flowsteer.sandbox.base import SandboxLimits
 from flowsteer.sandbox.connect import find_full_python
 from flowsteer.sandbox.monty import MontySandbox
 from flowsteer.sandbox.pair import PairSandbox
 from flowsteer.task import CallTests, StdioTests
 
-LIMITS = Limits(seconds=10.0, memory_mb=1024)
+LIMITS = SandboxLimits(seconds=10.0, memory_mb=1024)
 """What a solution may use: for HumanEval, MBPP and call-based APPS in all, for a program on one case."""
 
 
@@ -65,7 +65,7 @@ def connect_sandboxes() -> Sandboxes:
     return Sandboxes(MontySandbox())
 
 
-async def grade_code(sample: Sample, answer: str, sandboxes: Sandboxes, limits: Limits = LIMITS) -> Grade:
+async def grade_code(sample: Sample, answer: str, sandboxes: Sandboxes, limits: SandboxLimits = LIMITS) -> Grade:
     """Grade an answer to a code task by its hidden tests.
 
     Args:
@@ -94,7 +94,7 @@ async def grade_code(sample: Sample, answer: str, sandboxes: Sandboxes, limits: 
     return await _grade_in(full, sample, solution, limits)
 
 
-async def _grade_in(sandbox: PairSandbox, sample: Sample, solution: str, limits: Limits) -> Grade:
+async def _grade_in(sandbox: PairSandbox, sample: Sample, solution: str, limits: SandboxLimits) -> Grade:
     try:
         return (await _verdict(sandbox, sample, solution, limits)).grade
     except SandboxError as error:
@@ -103,7 +103,7 @@ async def _grade_in(sandbox: PairSandbox, sample: Sample, solution: str, limits:
         return unscorable(error.message)
 
 
-async def _verdict(sandbox: PairSandbox, sample: Sample, solution: str, limits: Limits) -> Verdict:
+async def _verdict(sandbox: PairSandbox, sample: Sample, solution: str, limits: SandboxLimits) -> Verdict:
     task, tests = sample.task, sample.reference.tests
     match tests:
         case ProgramTests(code=program):

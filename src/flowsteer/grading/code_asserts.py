@@ -9,12 +9,12 @@ import builtins
 from collections.abc import Iterable
 
 from flowsteer.grading.code_verdict import NotDecided, Verdict
-from flowsteer.sandbox.base import Limits, Program
+from flowsteer.sandbox.base import Program, SandboxLimits
 from flowsteer.sandbox.pair import PairOutcome, PairSandbox, calling
 from flowsteer.task import AssertTests, Task
 
 
-async def run_asserts(solution: str, tests: str, task: Task, sandbox: PairSandbox, limits: Limits) -> Verdict:
+async def run_asserts(solution: str, tests: str, task: Task, sandbox: PairSandbox, limits: SandboxLimits) -> Verdict:
     """Run assert statements, or a function `check` made of them, against a solution.
 
     Args:
@@ -38,7 +38,7 @@ async def run_asserts(solution: str, tests: str, task: Task, sandbox: PairSandbo
     return Verdict(False, _passed(await _run(solution, hidden, task, sandbox, limits)), reason)
 
 
-async def _run(solution: str, tests: str, task: Task, sandbox: PairSandbox, limits: Limits) -> PairOutcome:
+async def _run(solution: str, tests: str, task: Task, sandbox: PairSandbox, limits: SandboxLimits) -> PairOutcome:
     names = expected_names(tests, task)
     return await sandbox.run_pair(calling(names, task.prompt_code, tests), Program(solution), limits)
 

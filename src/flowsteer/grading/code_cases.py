@@ -11,14 +11,14 @@ from typing import Any
 from flowsteer.errors import GraderError
 from flowsteer.grading.code_verdict import NotDecided, Verdict
 from flowsteer.operators.source_code import defined_names
-from flowsteer.sandbox.base import Call, Limits, Outcome, Program, Return, Sandbox
+from flowsteer.sandbox.base import Call, Outcome, Program, Return, Sandbox, SandboxLimits
 from flowsteer.task import CallTests, PublicTests, StdioTests
 
 Cases = StdioTests | CallTests
 
 
 async def run_stdio(
-    solution: str, tests: StdioTests, public: PublicTests | None, sandbox: Sandbox, limits: Limits
+    solution: str, tests: StdioTests, public: PublicTests | None, sandbox: Sandbox, limits: SandboxLimits
 ) -> Verdict:
     """Run a program on each case: those that are not public first, so that one failure settles everything.
 
@@ -48,7 +48,7 @@ async def run_stdio(
 
 
 async def run_calls(
-    solution: str, tests: CallTests, public: PublicTests | None, sandbox: Sandbox, limits: Limits
+    solution: str, tests: CallTests, public: PublicTests | None, sandbox: Sandbox, limits: SandboxLimits
 ) -> Verdict:
     """Call a function, or the method of a class `Solution`, once a case, all in one run.
 

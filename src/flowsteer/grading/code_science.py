@@ -12,10 +12,10 @@ from pathlib import Path
 
 from flowsteer.grading.code_source import fitted
 from flowsteer.grading.code_verdict import NotDecided, Verdict
-from flowsteer.sandbox.base import Limits, Program
+from flowsteer.sandbox.base import Program, SandboxLimits
 from flowsteer.sandbox.pair import PairSandbox, calling
 
-LIMITS = Limits(seconds=90.0, memory_mb=4096, processes=64)
+LIMITS = SandboxLimits(seconds=90.0, memory_mb=4096, processes=64)
 """The libraries alone take a second and a gibibyte of addresses in each process."""
 
 HINT = 'pip install "flowsteer[datascience]" (numpy, pandas, scipy, scikit-learn)'
@@ -26,7 +26,7 @@ _READ = re.compile(r"""test_env\[["'](\w+)["']\]""")
 _MISSING = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
 
 
-async def run_science(solution: str, tests: str, sandbox: PairSandbox, limits: Limits = LIMITS) -> Verdict:
+async def run_science(solution: str, tests: str, sandbox: PairSandbox, limits: SandboxLimits = LIMITS) -> Verdict:
     """Run an official test program against a completion.
 
     Args:

@@ -8,7 +8,7 @@ from typing import Protocol
 from flowsteer.backends.base import NO_USAGE, Backend, Message, Origin, Reply, Request, Sampling, Usage
 from flowsteer.draft import FIELDS, Draft
 from flowsteer.errors import ConfigError
-from flowsteer.sandbox.base import Limits, Outcome, Program
+from flowsteer.sandbox.base import Outcome, Program, SandboxLimits
 from flowsteer.task import Task
 from flowsteer.workflow.nodes import CATEGORIES, Category
 
@@ -16,7 +16,7 @@ from flowsteer.workflow.nodes import CATEGORIES, Category
 class CodeRunner(Protocol):
     """Runs untrusted code in the run's sandbox tier."""
 
-    async def run(self, program: Program, limits: Limits = ...) -> Outcome:
+    async def run(self, program: Program, limits: SandboxLimits = ...) -> Outcome:
         """Run a program; see `flowsteer.sandbox.base.Sandbox.run`."""
         ...
 

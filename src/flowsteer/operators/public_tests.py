@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from flowsteer.errors import OperatorError
 from flowsteer.operators.base import CodeRunner
 from flowsteer.operators.source_code import defined_names, syntax_error
-from flowsteer.sandbox.base import Limits, Outcome, Program
+from flowsteer.sandbox.base import Outcome, Program, SandboxLimits
 from flowsteer.task import AssertTests, CallTests, PublicTests, StdioTests
 
-CASE_LIMITS = Limits(seconds=10.0)
+CASE_LIMITS = SandboxLimits(seconds=10.0)
 """What one case may use."""
 
 MAX_SHOWN = 200

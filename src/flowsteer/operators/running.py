@@ -7,10 +7,10 @@ from flowsteer.operators.answer import tidy
 from flowsteer.operators.base import OperatorCall
 from flowsteer.operators.public_tests import unsupported
 from flowsteer.operators.source_code import callable_without_arguments
-from flowsteer.sandbox.base import Limits, Outcome, Program
+from flowsteer.sandbox.base import Outcome, Program, SandboxLimits
 from flowsteer.task import StdioTests, Task
 
-RUN_LIMITS = Limits(seconds=30.0)
+RUN_LIMITS = SandboxLimits(seconds=30.0)
 """What one run may use (spec §4)."""
 
 

@@ -10,7 +10,7 @@ Status = Literal["ok", "error", "timeout", "memory", "output", "unsupported"]
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class SandboxLimits:
     """What one run may use.
 
     Attributes:
@@ -111,7 +111,7 @@ class Sandbox(Protocol):
         """Which tier this is."""
         ...
 
-    async def run(self, program: Program, limits: Limits = ...) -> Outcome:
+    async def run(self, program: Program, limits: SandboxLimits = ...) -> Outcome:
         """Run a program with nothing from the host: no network, no environment, no files, no keys.
 
         Raises:

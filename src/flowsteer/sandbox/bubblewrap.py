@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flowsteer.errors import SandboxError
-from flowsteer.sandbox.base import Limits, Outcome, Program, Tier
+from flowsteer.sandbox.base import Outcome, Program, SandboxLimits, Tier
 from flowsteer.sandbox.pair import PairOutcome
 from flowsteer.sandbox.process import Launch, run_process
 from flowsteer.sandbox.process_pair import run_pair
@@ -64,7 +64,7 @@ def this_interpreter() -> Interpreter:
 
 
 def bubblewrap_command(
-    bwrap: str, interpreter: Interpreter, limits: Limits, *, privileged: bool
+    bwrap: str, interpreter: Interpreter, limits: SandboxLimits, *, privileged: bool
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The command line of one sandbox.
 
@@ -144,7 +144,7 @@ class BubblewrapSandbox:
         self._interpreter = interpreter or this_interpreter()
         self._places = asyncio.Semaphore(concurrency or len(os.sched_getaffinity(0)))
 
-    async def run(self, program: Program, limits: Limits = Limits()) -> Outcome:
+    async def run(self, program: Program, limits: SandboxLimits = SandboxLimits()) -> Outcome:
         """Run a program; see `flowsteer.sandbox.base.Sandbox.run`.
 
         Raises:
@@ -158,7 +158,7 @@ class BubblewrapSandbox:
         except SandboxError as error:
             raise SandboxError(error.message, PERMIT) from None
 
-    async def run_pair(self, caller: Program, callee: Program, limits: Limits = Limits()) -> PairOutcome:
+    async def run_pair(self, caller: Program, callee: Program, limits: SandboxLimits = SandboxLimits()) -> PairOutcome:
         """Run two programs; see `flowsteer.sandbox.pair.PairSandbox.run_pair`.
 
         Raises:
@@ -171,7 +171,7 @@ class BubblewrapSandbox:
             except SandboxError as error:
                 raise SandboxError(error.message, PERMIT) from None
 
-    def _prepare(self, program: Program, limits: Limits, role: Role) -> tuple[Launch, bytes]:
+    def _prepare(self, program: Program, limits: SandboxLimits, role: Role) -> tuple[Launch, bytes]:
         privileged = os.geteuid() == 0
         command, packages = bubblewrap_command(self._bwrap, self._interpreter, limits, privileged=privileged)
         user = fresh_user() if privileged else None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from flowsteer.errors import ConfigError, SandboxError
-from flowsteer.sandbox.base import Limits, Program, Sandbox, Tier
+from flowsteer.sandbox.base import Program, Sandbox, SandboxLimits, Tier
 from flowsteer.sandbox.bubblewrap import BubblewrapSandbox
 from flowsteer.sandbox.container import ContainerSandbox
 from flowsteer.sandbox.ladder import Ladder
@@ -86,7 +86,7 @@ async def _try_tier(name: Tier, make: Callable[[], PairSandbox]) -> TierStatus:
     except SandboxError as error:
         return TierStatus(name, False, error.message, error.hint)
     try:
-        outcome = await sandbox.run(Program("total = sum(range(4))", result="total"), Limits(seconds=20.0))
+        outcome = await sandbox.run(Program("total = sum(range(4))", result="total"), SandboxLimits(seconds=20.0))
     except SandboxError as error:
         return TierStatus(name, False, error.message, error.hint)
     finally:

@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 
 from flowsteer.errors import SandboxError
-from flowsteer.sandbox.base import Limits, Outcome, Program, Tier
+from flowsteer.sandbox.base import Outcome, Program, SandboxLimits, Tier
 from flowsteer.sandbox.bubblewrap import NOBODY, RUNNER
 from flowsteer.sandbox.pair import PairOutcome
 from flowsteer.sandbox.process import Launch, run_process
@@ -23,7 +23,9 @@ CLIENT_VARIABLES = ("HOME", "PATH", "DOCKER_HOST", "DOCKER_CONTEXT", "CONTAINER_
 """What the engine's client, which runs on the host, needs to find its engine; nothing of it enters the container."""
 
 
-def container_command(engine: str, image: str, name: str, limits: Limits, processors: float = 1.0) -> tuple[str, ...]:
+def container_command(
+    engine: str, image: str, name: str, limits: SandboxLimits, processors: float = 1.0
+) -> tuple[str, ...]:
     """The command line of one container.
 
     Args:
@@ -45,7 +47,7 @@ def container_command(engine: str, image: str, name: str, limits: Limits, proces
     )
 
 
-def container_rlimits(limits: Limits) -> dict[str, int]:
+def container_rlimits(limits: SandboxLimits) -> dict[str, int]:
     """The rlimits that the engine's own limits do not replace.
 
     Processes are counted by `--pids-limit`: an rlimit would count those of all containers of one user together.
@@ -81,7 +83,7 @@ class ContainerSandbox:
         self._image = image
         self._places = asyncio.Semaphore(concurrency or len(os.sched_getaffinity(0)))
 
-    async def run(self, program: Program, limits: Limits = Limits()) -> Outcome:
+    async def run(self, program: Program, limits: SandboxLimits = SandboxLimits()) -> Outcome:
         """Run a program; see `flowsteer.sandbox.base.Sandbox.run`.
 
         Raises:
@@ -95,7 +97,7 @@ class ContainerSandbox:
         except SandboxError as error:
             raise SandboxError(error.message, self._hint()) from None
 
-    async def run_pair(self, caller: Program, callee: Program, limits: Limits = Limits()) -> PairOutcome:
+    async def run_pair(self, caller: Program, callee: Program, limits: SandboxLimits = SandboxLimits()) -> PairOutcome:
         """Run two programs; see `flowsteer.sandbox.pair.PairSandbox.run_pair`.
 
         Raises:
@@ -108,7 +110,7 @@ class ContainerSandbox:
             except SandboxError as error:
                 raise SandboxError(error.message, self._hint()) from None
 
-    def _prepare(self, program: Program, limits: Limits, role: Role) -> tuple[Launch, bytes]:
+    def _prepare(self, program: Program, limits: SandboxLimits, role: Role) -> tuple[Launch, bytes]:
         name = f"flowsteer-{secrets.token_hex(8)}"
         environment = {key: os.environ[key] for key in CLIENT_VARIABLES if key in os.environ}
         command = container_command(self._engine, self._image, name, limits)

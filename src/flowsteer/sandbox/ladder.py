@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from flowsteer.errors import SandboxError
-from flowsteer.sandbox.base import Limits, Outcome, Program, Sandbox, Tier
+from flowsteer.sandbox.base import Outcome, Program, Sandbox, SandboxLimits, Tier
 
 
 class Ladder:
@@ -27,7 +27,7 @@ class Ladder:
         """The tier it starts on; each outcome says where it really ran."""
         return self._first.tier
 
-    async def run(self, program: Program, limits: Limits = Limits()) -> Outcome:
+    async def run(self, program: Program, limits: SandboxLimits = SandboxLimits()) -> Outcome:
         """Run a program; see `flowsteer.sandbox.base.Sandbox.run`.
 
         Without a stronger tier the outcome stays `unsupported`, and its error says how to get one.

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from flowsteer.errors import SandboxError
-from flowsteer.sandbox.base import Limits, Outcome, Program, Status, Tier
+from flowsteer.sandbox.base import Outcome, Program, SandboxLimits, Status, Tier
 from flowsteer.sandbox.monty_pair import MontyPair
 from flowsteer.sandbox.monty_session import MontyRun
 from flowsteer.sandbox.pair import PairOutcome
@@ -56,7 +56,7 @@ class MontySandbox:
         self._threads = ThreadPoolExecutor(self._workers, "monty")
         self._pool: Monty | None = None
 
-    async def run(self, program: Program, limits: Limits = Limits()) -> Outcome:
+    async def run(self, program: Program, limits: SandboxLimits = SandboxLimits()) -> Outcome:
         """Run a program; see `flowsteer.sandbox.base.Sandbox.run`.
 
         Being cancelled kills the worker.
@@ -69,7 +69,7 @@ class MontySandbox:
         value = run.value if status == "ok" else None
         return Outcome(status, "".join(run.printed), value, error, seconds, self.tier, tuple(run.returns))
 
-    async def run_pair(self, caller: Program, callee: Program, limits: Limits = Limits()) -> PairOutcome:
+    async def run_pair(self, caller: Program, callee: Program, limits: SandboxLimits = SandboxLimits()) -> PairOutcome:
         """Run two programs; see `flowsteer.sandbox.pair.PairSandbox.run_pair`.
 
         Raises:
@@ -78,7 +78,7 @@ class MontySandbox:
         outcome, seconds = await self._supervise(MontyPair(caller, callee, limits), limits)
         return replace(outcome, seconds=seconds)
 
-    async def _supervise(self, run: _Run[Result], limits: Limits) -> tuple[Result, float]:
+    async def _supervise(self, run: _Run[Result], limits: SandboxLimits) -> tuple[Result, float]:
         """Run on a thread, and kill what outlives its time; give the result and the wall time."""
         async with self._places:
             work = asyncio.get_running_loop().run_in_executor(self._threads, self._work, run)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from flowsteer.sandbox.base import Limits, Program, Status
+from flowsteer.sandbox.base import Program, SandboxLimits, Status
 from flowsteer.sandbox.monty_prelude import ENCODER, STANDARD_INPUT, spell_for_monty
 from flowsteer.sandbox.monty_session import MontyRun, RunEnded
 from flowsteer.sandbox.pair import PairOutcome, exception, is_answer, raised
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class MontyPair:
     """Two runs at once. `on` runs in a worker thread; `kill` may come from any other."""
 
-    def __init__(self, caller: Program, callee: Program, limits: Limits) -> None:
+    def __init__(self, caller: Program, callee: Program, limits: SandboxLimits) -> None:
         self._callee = _Callee(callee, limits)
         self._caller = _Caller(caller, limits, self._callee)
         self._callee.caller = self._caller
@@ -81,7 +81,7 @@ class _Callee(MontyRun):
 class _Caller(MontyRun):
     """Runs a program in which `__ask` makes a call of the callee."""
 
-    def __init__(self, program: Program, limits: Limits, callee: _Callee) -> None:
+    def __init__(self, program: Program, limits: SandboxLimits, callee: _Callee) -> None:
         super().__init__(program, limits)
         self._target = callee
         self.outcome: tuple[Status, str] = ("error", "it was not run")

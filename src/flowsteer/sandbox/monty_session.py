@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from flowsteer.errors import SandboxError
-from flowsteer.sandbox.base import Call, Limits, Program, Return, Status
+from flowsteer.sandbox.base import Call, Program, Return, SandboxLimits, Status
 from flowsteer.sandbox.monty_gaps import is_gap
 from flowsteer.sandbox.monty_prelude import ENCODER, STANDARD_INPUT, spell_for_monty
 from flowsteer.sandbox.plain import decode
@@ -38,7 +38,7 @@ class MontyRun:
         value: The value of the program's result.
     """
 
-    def __init__(self, program: Program, limits: Limits) -> None:
+    def __init__(self, program: Program, limits: SandboxLimits) -> None:
         self.printed: list[str] = []
         self.returns: list[Return] = []
         self.value: Any = None

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from flowsteer.sandbox.base import Limits, Program, Sandbox, Status, Tier
+from flowsteer.sandbox.base import Program, Sandbox, SandboxLimits, Status, Tier
 
 Side = Literal["caller", "callee"]
 Answer = tuple[Literal["returned", "raised"], Any, str]
@@ -69,7 +69,7 @@ class PairOutcome:
 class PairSandbox(Sandbox, Protocol):
     """A sandbox that runs pairs as well. Calls may be concurrent."""
 
-    async def run_pair(self, caller: Program, callee: Program, limits: Limits = ...) -> PairOutcome:
+    async def run_pair(self, caller: Program, callee: Program, limits: SandboxLimits = ...) -> PairOutcome:
         """Run a caller, made by `calling`, and a callee, each within these limits; the time is that of both together.
 
         Raises:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from flowsteer.errors import SandboxError
-from flowsteer.sandbox.base import Limits
+from flowsteer.sandbox.base import SandboxLimits
 
 CHANNEL_BYTES = 8 * 1024 * 1024
 """Most bytes of values that leave a sandbox in one run."""
@@ -58,7 +58,7 @@ class _TooMuch(Exception):
     """A stream carried more than it may."""
 
 
-async def run_process(launch: Launch, request: bytes, limits: Limits) -> Ended:
+async def run_process(launch: Launch, request: bytes, limits: SandboxLimits) -> Ended:
     """Start a process, feed it and read it until it ends or passes a limit.
 
     Being cancelled kills it as well.

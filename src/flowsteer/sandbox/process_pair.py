@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any
 
 from flowsteer.errors import SandboxError
-from flowsteer.sandbox.base import Limits, Status, Tier
+from flowsteer.sandbox.base import SandboxLimits, Status, Tier
 from flowsteer.sandbox.pair import Answer, PairOutcome, Side, call_expression, is_answer, raised
 from flowsteer.sandbox.plain import decode
 from flowsteer.sandbox.process import CHANNEL_BYTES, Launch, end_process
@@ -26,7 +26,7 @@ class _Stopped(Exception):
         self.error = error
 
 
-async def run_pair(tier: Tier, caller: Prepared, callee: Prepared, limits: Limits) -> PairOutcome:
+async def run_pair(tier: Tier, caller: Prepared, callee: Prepared, limits: SandboxLimits) -> PairOutcome:
     """Start both, carry calls until the caller ends, and kill both.
 
     Raises:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from flowsteer.errors import SandboxError
-from flowsteer.sandbox.base import Limits, Outcome, Program, Return, Status, Tier
+from flowsteer.sandbox.base import Outcome, Program, Return, SandboxLimits, Status, Tier
 from flowsteer.sandbox.plain import decode
 from flowsteer.sandbox.process import Ended
 
@@ -23,7 +23,7 @@ INTERFERENCE = "the program interfered with the channel its result leaves by"
 MIB = 1024 * 1024
 
 
-def resource_limits(limits: Limits) -> dict[str, int]:
+def resource_limits(limits: SandboxLimits) -> dict[str, int]:
     """The limits as rlimits by name; they hold for each process of the program."""
     return {
         "AS": limits.memory_mb * MIB,
@@ -138,7 +138,7 @@ def read_text(payload: str) -> str:
     return text
 
 
-def outcome(tier: Tier, program: Program, limits: Limits, ended: Ended) -> Outcome:
+def outcome(tier: Tier, program: Program, limits: SandboxLimits, ended: Ended) -> Outcome:
     """What a finished process means.
 
     Args:
@@ -160,7 +160,7 @@ def outcome(tier: Tier, program: Program, limits: Limits, ended: Ended) -> Outco
     return Outcome(status, stdout, value, error, ended.seconds, tier, tuple(report.returns))
 
 
-def _verdict(report: Report, program: Program, limits: Limits, ended: Ended) -> tuple[Status, str]:
+def _verdict(report: Report, program: Program, limits: SandboxLimits, ended: Ended) -> tuple[Status, str]:
     if ended.cause == "timeout":
         return "timeout", f"still running after {limits.seconds:g} s"
     if ended.cause == "output":
