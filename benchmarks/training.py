@@ -23,10 +23,10 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 
 from datasets import Dataset
 from flowsteer.training.config import TrainingConfig, load_training
-from flowsteer.training.policy import load_policy
-from flowsteer.training.ranks import Ranks
-from flowsteer.training.train import START, train
-from flowsteer.training.trainer import METRICS, arguments
+from flowsteer.training.inference.distributed import Ranks
+from flowsteer.training.policy.policy import load_policy
+from flowsteer.training.rl.run import START, train
+from flowsteer.training.rl.trainer import METRICS, arguments
 
 FILE = Path(__file__).parents[1] / "examples" / "demo.toml"
 COLD_START = 600

@@ -25,8 +25,8 @@ from flowsteer.errors import FlowSteerError
 from flowsteer.evaluation.evaluate import open_grader
 from flowsteer.session import open_session
 from flowsteer.training.config import TrainingConfig, load_training, setup_of
-from flowsteer.training.tasks import load_tasks
-from flowsteer.training.train import Result, train
+from flowsteer.training.data import load_tasks
+from flowsteer.training.rl.run import TrainingResult, train
 from flowsteer.workflow import parse_dsl
 
 FILE = Path(__file__).with_name("demo.toml")
@@ -56,7 +56,7 @@ async def fixed_scores(config: TrainingConfig) -> tuple[dict[str, dict[str, floa
         return single, {kind: await accuracy(BY_HAND[kind], kind) for kind in kinds}
 
 
-def compared(result: Result, single: dict[str, dict[str, float]], by_hand: dict[str, float]) -> Table:
+def compared(result: TrainingResult, single: dict[str, dict[str, float]], by_hand: dict[str, float]) -> Table:
     """Accuracy by type of task."""
     table = Table("accuracy, greedy", "cold start", "trained", "best single operator", "written by hand")
     for kind, score in by_hand.items():

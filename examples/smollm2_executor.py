@@ -36,12 +36,12 @@ from flowsteer.datasets.base import Sample
 from flowsteer.errors import FlowSteerError
 from flowsteer.evaluation.baselines import DIRECT, with_baselines
 from flowsteer.evaluation.evaluate import open_grader
-from flowsteer.evaluation.statistics import compare, estimate
+from flowsteer.reporting.statistics import compare, estimate
 from flowsteer.runs.events import EpisodeEnded, Graded, NodeRan
 from flowsteer.runs.folder import RunFolder
 from flowsteer.session import open_session
 from flowsteer.training.config import TrainingConfig, load_training, setup_of
-from flowsteer.training.tasks import load_tasks
+from flowsteer.training.data import load_tasks
 from flowsteer.workflow.dsl import parse_dsl
 
 SETTINGS = Path(__file__).with_suffix(".toml")
@@ -166,7 +166,7 @@ def chains(operators: Sequence[str]) -> Iterator[str]:
 
 def trained(config: TrainingConfig, folder: Path, meter: Meter) -> JSON:
     """Train, or go on; what came of it."""
-    from flowsteer.training.train import train
+    from flowsteer.training.rl.run import train
 
     if (folder / "result.json").exists():
         found: JSON = json.loads((folder / "result.json").read_text(encoding="utf-8"))

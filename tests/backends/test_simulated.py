@@ -10,7 +10,7 @@ from flowsteer.backends.base import Message, Origin, Request
 from flowsteer.backends.simulated import SimulatedBackend
 from flowsteer.backends.simulated_profiles import FLAT, NULL, PROFILES, TYPED
 from flowsteer.backends.simulated_world import WRONG, truth, world
-from flowsteer.datasets.simulated import simulated_samples
+from flowsteer.datasets.simulated_tasks import simulated_samples
 from flowsteer.draft import EMPTY, Draft, Verdict
 from flowsteer.errors import BackendRejected, ConfigError
 from flowsteer.execution.executor import Executor

@@ -10,7 +10,7 @@ from flowsteer.backends.simulated_world import HARD, PROBE, line, truth, world
 from flowsteer.datasets.procedural import FAMILIES, procedural_samples, verify
 from flowsteer.datasets.registry import load_samples
 from flowsteer.datasets.rows import sample_from_row
-from flowsteer.datasets.simulated import HIDDEN_PROBES, TYPES, simulated_samples
+from flowsteer.datasets.simulated_tasks import HIDDEN_PROBES, TYPES, simulated_samples
 from flowsteer.datasets.splits import check_disjoint, overlap, shuffled, split, take
 from flowsteer.errors import ConfigError
 from flowsteer.sandbox.base import Program

@@ -3,8 +3,8 @@
 import asyncio
 
 from flowsteer.backends.base import Features, Reply
-from flowsteer.evaluation.config import make_config
 from flowsteer.evaluation.evaluate import evaluate
+from flowsteer.evaluation.evaluation_config import make_config
 from flowsteer.runs.folder import RunFolder
 from flowsteer.usage import Usage
 

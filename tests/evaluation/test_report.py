@@ -23,13 +23,13 @@ from made_runs import (
 )
 
 from flowsteer.errors import RunError
-from flowsteer.evaluation.markdown import to_markdown
-from flowsteer.evaluation.plots import decades, span
-from flowsteer.evaluation.report import read_summary, write_page, write_report
-from flowsteer.evaluation.statistics import Estimate
-from flowsteer.evaluation.summarise import summarise
-from flowsteer.evaluation.summary import to_json
-from flowsteer.evaluation.table import table_text
+from flowsteer.reporting.markdown import to_markdown
+from flowsteer.reporting.plots import decades, span
+from flowsteer.reporting.report import read_summary, write_page, write_report
+from flowsteer.reporting.statistics import Estimate
+from flowsteer.reporting.summarise import summarise
+from flowsteer.reporting.summary import to_json
+from flowsteer.reporting.table import table_text
 from flowsteer.runs.folder import RunFolder
 
 

@@ -13,9 +13,9 @@ import pytest
 from evaluation.evaluation_cases import SYSTEMS, SaysLLM, figures, run, small
 from flowsteer.errors import BackendUnavailable, ConfigError, RunError, SandboxError
 from flowsteer.evaluation.evaluate import PLAN, read_plan
+from flowsteer.evaluation.job_runner import MAX_ERRORS
 from flowsteer.evaluation.rescore import scored_entries
-from flowsteer.evaluation.runner import MAX_ERRORS
-from flowsteer.evaluation.summarise import summarise
+from flowsteer.reporting.summarise import summarise
 from flowsteer.runs.folder import RunFolder
 
 SUMMARY = {

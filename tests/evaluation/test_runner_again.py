@@ -9,12 +9,12 @@ from evaluation.evaluation_cases import SaysLLM, figures, run, small
 from flowsteer.errors import ConfigError, RunError
 from flowsteer.evaluation.evaluate import read_plan
 from flowsteer.evaluation.rescore import Change, rescore, scored_entries
-from flowsteer.evaluation.statistics import compare
-from flowsteer.evaluation.swap import swap
-from flowsteer.evaluation.tasks import load_tasks
+from flowsteer.evaluation.task_sets import load_tasks
 from flowsteer.grading.base import RIGHT, unscorable
+from flowsteer.reporting.statistics import compare
 from flowsteer.runs.events import EpisodeEnded, NodeRan, TurnTaken
 from flowsteer.runs.folder import RunFolder
+from flowsteer.study.swap import swap
 
 
 def again(path, grade):

@@ -7,10 +7,10 @@ import pytest
 from evaluation.evaluation_cases import SaysLLM, run, small
 from flowsteer.datasets.splits import overlap
 from flowsteer.errors import ConfigError
-from flowsteer.evaluation.config import load_config, make_config, settings_of, setup_of
-from flowsteer.evaluation.dry_run import dry_run
+from flowsteer.evaluation.evaluation_config import load_config, make_config, settings_of, setup_of
+from flowsteer.evaluation.evaluation_plan import dry_run
 from flowsteer.evaluation.specs import parse_systems
-from flowsteer.evaluation.tasks import load_tasks
+from flowsteer.evaluation.task_sets import load_tasks
 from flowsteer.runs.folder import RunFolder
 
 PAPER = Path(__file__).parents[2] / "examples" / "paper_eval.toml"

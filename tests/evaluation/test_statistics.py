@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_runs import entry
 
-from flowsteer.evaluation import statistics
-from flowsteer.evaluation.statistics import compare, estimate, holm, pass_at_k, sign_flip
-from flowsteer.evaluation.summarise import summarise
-from flowsteer.evaluation.summary import POOLED, standing, to_json
+from flowsteer.reporting import statistics
+from flowsteer.reporting.statistics import compare, estimate, holm, pass_at_k, sign_flip
+from flowsteer.reporting.summarise import summarise
+from flowsteer.reporting.summary import POOLED, standing, to_json
 
 SCORES = st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0]), min_size=1, max_size=30)
 DIFFERENCES = st.lists(st.sampled_from([-1.0, -0.5, 0.0, 0.25, 1.0]), min_size=1, max_size=30)

@@ -6,7 +6,7 @@ from evaluation.evaluation_cases import SaysLLM, figures, run, small
 from flowsteer.backends.base import Reply
 from flowsteer.errors import BackendRejected, ConfigError, DSLError
 from flowsteer.evaluation.baselines import HAND_MADE
-from flowsteer.evaluation.dry_run import most_calls
+from flowsteer.evaluation.evaluation_plan import most_calls
 from flowsteer.evaluation.specs import parse_system, parse_systems
 from flowsteer.evaluation.systems import UNDIRECTED
 from flowsteer.runs.events import EpisodeEnded, EpisodeStarted, Graded, NodeRan, TurnTaken

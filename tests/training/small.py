@@ -5,12 +5,12 @@ from functools import cache
 
 from flowsteer.backends.simulated import SimulatedBackend
 from flowsteer.canvas.canvas import Settings
-from flowsteer.datasets.simulated import simulated_sample
+from flowsteer.datasets.simulated_tasks import simulated_sample
 from flowsteer.grading.base import Grade
 from flowsteer.session import Setup, open_session
-from flowsteer.training.policy import make_tiny
-from flowsteer.training.reward import RewardSettings
-from flowsteer.training.rollout import Arena
+from flowsteer.training.policy.policy import make_tiny
+from flowsteer.training.rollout.reward import RewardSettings
+from flowsteer.training.rollout.rollout import Arena
 from flowsteer.workflow.rules import Rules
 
 CORPUS = (
@@ -89,10 +89,10 @@ def warmed_up():
     """A policy after a short cold start, with the dialogues it learned from and the loss of each update."""
     import asyncio
 
-    from flowsteer.training.coldstart import learn, play_scripts, to_buffer
-    from flowsteer.training.tasks import Schedule
-    from flowsteer.training.view import CompactView
-    from flowsteer.training.warmup import WarmupSettings
+    from flowsteer.training.data import Schedule
+    from flowsteer.training.policy.view import CompactView
+    from flowsteer.training.sft.coldstart import learn, play_scripts, to_buffer
+    from flowsteer.training.sft.scripts import WarmupSettings
 
     async def played():
         async with arena(max_turns=4) as place:

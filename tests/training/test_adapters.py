@@ -19,11 +19,11 @@ from trl.trainer import grpo_trainer  # noqa: E402
 from flowsteer.errors import BackendUnavailable, PolicySyncError  # noqa: E402
 from flowsteer.runs.folder import RunFolder  # noqa: E402
 from flowsteer.training.config import TrainingConfig, WarmupConfig  # noqa: E402
-from flowsteer.training.director import PolicyDirector  # noqa: E402
-from flowsteer.training.policy import load_policy, with_adapters  # noqa: E402
-from flowsteer.training.train import train  # noqa: E402
-from flowsteer.training.versions import PROBE, Versions, gap, score  # noqa: E402
-from flowsteer.training.vllm import Served  # noqa: E402
+from flowsteer.training.inference.vllm import Served  # noqa: E402
+from flowsteer.training.inference.weight_sync import PROBE, Versions, gap, score  # noqa: E402
+from flowsteer.training.policy.policy import load_policy, with_adapters  # noqa: E402
+from flowsteer.training.policy_director import PolicyDirector  # noqa: E402
+from flowsteer.training.rl.run import train  # noqa: E402
 from training.loopback_vllm import serving  # noqa: E402
 from training.small import warmed_up  # noqa: E402
 
@@ -145,7 +145,7 @@ def test_log_probs_of_an_untempered_distribution_stop_the_run(start, tmp_path):
 
 
 def test_a_server_that_loads_no_adapters_or_is_not_there(start, tmp_path, monkeypatch):
-    monkeypatch.setattr("flowsteer.training.vllm.RETRIES", 0)
+    monkeypatch.setattr("flowsteer.training.inference.vllm.RETRIES", 0)
     with pytest.raises(BackendUnavailable, match="did not answer"):
         train(config(start, "http://127.0.0.1:9"), tmp_path / "gone")
     with server_of(start) as server:
@@ -183,7 +183,7 @@ def test_whole_weights_go_through_trl(start, tmp_path, monkeypatch, rank, stale)
             assert self.mode == "server"
             self.vllm_client = Loopback(self.server_base_url, tmp_path)
 
-    monkeypatch.setattr("flowsteer.training.train.check_engine", lambda config: None)
+    monkeypatch.setattr("flowsteer.training.rl.run.check_engine", lambda config: None)
     monkeypatch.setattr(grpo_trainer, "VLLMGeneration", Generation)
     monkeypatch.setattr("trl.generation.vllm_client._HAS_RESET_PREFIX_CACHE_SUCCESS", True)
     monkeypatch.setattr(

@@ -16,15 +16,15 @@ from flowsteer.director.random import RandomDirector  # noqa: E402
 from flowsteer.errors import ConfigError  # noqa: E402
 from flowsteer.execution.memo import Memo  # noqa: E402
 from flowsteer.runs.folder import RunFolder  # noqa: E402
-from flowsteer.training.buffer import Limits  # noqa: E402
-from flowsteer.training.coldstart import play_scripts, read_recorded, to_buffer  # noqa: E402
-from flowsteer.training.measure import measure  # noqa: E402
-from flowsteer.training.policy import load_policy  # noqa: E402
-from flowsteer.training.rollout import Group, play  # noqa: E402
-from flowsteer.training.tasks import Schedule  # noqa: E402
-from flowsteer.training.view import CompactView  # noqa: E402
-from flowsteer.training.vocabulary import TAGS, train_tokenizer  # noqa: E402
-from flowsteer.training.warmup import FREE, Script  # noqa: E402
+from flowsteer.training.data import Schedule  # noqa: E402
+from flowsteer.training.inference.trajectory import DrawSettings  # noqa: E402
+from flowsteer.training.policy.policy import load_policy  # noqa: E402
+from flowsteer.training.policy.tokenizer import TAGS, train_tokenizer  # noqa: E402
+from flowsteer.training.policy.view import CompactView  # noqa: E402
+from flowsteer.training.rollout.metrics import measure  # noqa: E402
+from flowsteer.training.rollout.rollout import Group, play  # noqa: E402
+from flowsteer.training.sft.coldstart import play_scripts, read_recorded, to_buffer  # noqa: E402
+from flowsteer.training.sft.scripts import FREE, Script  # noqa: E402
 from flowsteer.workflow.edits import Finish  # noqa: E402
 from training.small import CORPUS, arena, samples, tiny, warmed_up  # noqa: E402
 
@@ -126,7 +126,7 @@ async def test_a_warmed_up_policy_says_legal_actions_and_survives_saving(tmp_pat
     loaded = load_policy(str(tmp_path / "p"))
     async with arena(max_turns=4) as place:
         groups = [Group(f"g{n}", sample, 6) for n, sample in enumerate(samples(6))]
-        figures = [measure(await play(p, groups, place, Limits(1.0, 32, 512), "p")) for p in (policy, loaded)]
+        figures = [measure(await play(p, groups, place, DrawSettings(1.0, 32, 512), "p")) for p in (policy, loaded)]
     assert figures[0] == figures[1]
     assert figures[0]["valid"] > 0.3
 

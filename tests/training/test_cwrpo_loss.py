@@ -9,11 +9,11 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra: pip install 'flowsteer[train]'")
 pytest.importorskip("trl", reason="needs the extra: pip install 'flowsteer[train]'")
 
-from flowsteer.training.buffer import Buffer  # noqa: E402
 from flowsteer.training.config import TrainingConfig  # noqa: E402
-from flowsteer.training.policy import load_policy, make_tiny  # noqa: E402
-from flowsteer.training.tasks import Schedule  # noqa: E402
-from flowsteer.training.trainer import Learner  # noqa: E402
+from flowsteer.training.data import Schedule  # noqa: E402
+from flowsteer.training.inference.trajectory import Buffer  # noqa: E402
+from flowsteer.training.policy.policy import load_policy, make_tiny  # noqa: E402
+from flowsteer.training.rl.trainer import Learner  # noqa: E402
 from training.small import CORPUS, samples  # noqa: E402
 
 CLIP, BETA, ENTROPY, TEMPERATURE, DELTA = 0.2, 0.1, 0.01, 0.8, 1e-4

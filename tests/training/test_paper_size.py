@@ -21,11 +21,11 @@ from flowsteer.datasets.registry import Dataset  # noqa: E402
 from flowsteer.errors import ConfigError  # noqa: E402
 from flowsteer.runs.folder import RunFolder  # noqa: E402
 from flowsteer.training import installed  # noqa: E402
-from flowsteer.training.assets import KNOWN  # noqa: E402
 from flowsteer.training.config import load_training, setup_of  # noqa: E402
-from flowsteer.training.dry_run import dry_run  # noqa: E402
-from flowsteer.training.launch import layouts  # noqa: E402
-from flowsteer.training.memory import Shape, memory  # noqa: E402
+from flowsteer.training.plan.assets import KNOWN  # noqa: E402
+from flowsteer.training.plan.launch import layouts  # noqa: E402
+from flowsteer.training.plan.memory import Shape, memory  # noqa: E402
+from flowsteer.training.plan.training_plan import dry_run  # noqa: E402
 from training.small import samples, tiny  # noqa: E402
 from training.test_train_command import run  # noqa: E402
 

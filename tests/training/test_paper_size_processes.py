@@ -16,8 +16,8 @@ from safetensors.torch import load_file  # noqa: E402
 from flowsteer.errors import ConfigError  # noqa: E402
 from flowsteer.runs.folder import RunFolder  # noqa: E402
 from flowsteer.training.config import TrainingConfig  # noqa: E402
-from flowsteer.training.ranks import Ranks, join  # noqa: E402
-from flowsteer.training.trainer import share  # noqa: E402
+from flowsteer.training.inference.distributed import Ranks, join  # noqa: E402
+from flowsteer.training.rl.trainer import share  # noqa: E402
 from training.small import warmed_up  # noqa: E402
 from training.test_training_run import curve  # noqa: E402
 

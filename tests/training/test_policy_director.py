@@ -11,10 +11,10 @@ from flowsteer.canvas.episode import run_episode  # noqa: E402
 from flowsteer.errors import ActionError, ConfigError  # noqa: E402
 from flowsteer.execution.memo import Memo  # noqa: E402
 from flowsteer.runs.events import ignore  # noqa: E402
-from flowsteer.training.buffer import Limits  # noqa: E402
 from flowsteer.training.config import TrainingConfig, settings_of  # noqa: E402
-from flowsteer.training.director import PolicyDirector, understood  # noqa: E402
-from flowsteer.training.rollout import Group, play  # noqa: E402
+from flowsteer.training.inference.trajectory import DrawSettings  # noqa: E402
+from flowsteer.training.policy_director import PolicyDirector, understood  # noqa: E402
+from flowsteer.training.rollout.rollout import Group, play  # noqa: E402
 from flowsteer.workflow.edits import Finish  # noqa: E402
 from training.small import arena, samples  # noqa: E402
 
@@ -29,7 +29,7 @@ def recorded(folder, policy, feedback="full"):
 
 
 async def test_it_says_greedily_what_it_says_in_a_rollout(tmp_path, warm):
-    limits = Limits(0.0, 32, 512)
+    limits = DrawSettings(0.0, 32, 512)
     recorded(tmp_path, warm)
     async with arena(max_turns=4) as place:
         director = PolicyDirector.load(tmp_path)
@@ -63,7 +63,7 @@ async def test_an_episode_longer_than_any_in_training_is_scored_as_it_stands(tmp
     director = PolicyDirector.load(tmp_path)
     async with arena(max_turns=4) as place:
         whole = await run_episode(place.open(samples(1)[0], ignore, 0, Memo()), director)
-        short = replace(director, limits=Limits(0.0, 32, 40))
+        short = replace(director, limits=DrawSettings(0.0, 32, 40))
         episode = await run_episode(place.open(samples(1)[0], ignore, 0, Memo()), short)
     assert 0 < episode.ended.turns < whole.ended.turns
     assert "reached the 40 tokens" in episode.ended.reason

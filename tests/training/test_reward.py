@@ -13,7 +13,7 @@ from flowsteer.grading.base import RIGHT, Grade, unscorable, wrong
 from flowsteer.operators.base import operator
 from flowsteer.operators.registry import Library, load_library
 from flowsteer.task import Task
-from flowsteer.training.reward import RewardSettings, diversity_terms, reward, shortcuts
+from flowsteer.training.rollout.reward import RewardSettings, diversity_terms, reward, shortcuts
 from flowsteer.workflow.dsl import parse_dsl
 from flowsteer.workflow.nodes import steps
 from strategies import CATEGORIES_BY_NAME, workflows

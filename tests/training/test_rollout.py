@@ -8,9 +8,9 @@ from flowsteer.backends.simulated import SimulatedBackend  # noqa: E402
 from flowsteer.errors import BackendUnavailable  # noqa: E402
 from flowsteer.grading.base import unscorable  # noqa: E402
 from flowsteer.runs.events import EditApplied, EpisodeEnded, EpisodeStarted, Graded, NodeRan, TurnTaken  # noqa: E402
-from flowsteer.training.buffer import Buffer, Limits  # noqa: E402
-from flowsteer.training.measure import accuracy_by_type, measure, usual_workflows  # noqa: E402
-from flowsteer.training.rollout import Group, play  # noqa: E402
+from flowsteer.training.inference.trajectory import Buffer, DrawSettings  # noqa: E402
+from flowsteer.training.rollout.metrics import accuracy_by_type, measure, usual_workflows  # noqa: E402
+from flowsteer.training.rollout.rollout import Group, play  # noqa: E402
 from training.small import Counting, arena, by_truth, samples, tiny  # noqa: E402
 
 WORDS = (
@@ -19,7 +19,7 @@ WORDS = (
     "not an action",
     "<action>finish</action>",
 )
-LIMITS = Limits(1.0, 24, 512)
+LIMITS = DrawSettings(1.0, 24, 512)
 
 
 async def spoken(policy, seats, limits):

@@ -8,8 +8,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra: pip install 'flowsteer[train]'")
 
 from flowsteer.errors import BackendUnavailable, ConfigError  # noqa: E402
-from flowsteer.training.buffer import Limits  # noqa: E402
-from flowsteer.training.sampler import sample  # noqa: E402
+from flowsteer.training.inference.batcher import sample  # noqa: E402
+from flowsteer.training.inference.trajectory import DrawSettings  # noqa: E402
 from training.small import tiny  # noqa: E402
 
 
@@ -43,7 +43,7 @@ def table(logits_of, buffer, temperature=1.0):
 @pytest.mark.parametrize("temperature", [1.0, 0.7])
 async def test_log_probs_are_those_of_a_plain_forward(temperature):
     seats = [Seat(number, turns=1 + number) for number in range(4)]
-    buffers = await sample(tiny(), seats, Limits(temperature, 12, 256))
+    buffers = await sample(tiny(), seats, DrawSettings(temperature, 12, 256))
     for buffer in buffers:
         assert 0 in buffer.mask or len(set(buffer.mask)) == 1
         expected = table(tiny().model, buffer, temperature)
@@ -52,9 +52,9 @@ async def test_log_probs_are_those_of_a_plain_forward(temperature):
 
 
 async def test_tokens_do_not_depend_on_how_quick_canvases_are():
-    quick = await sample(tiny(), [Seat(n) for n in range(5)], Limits(1.0, 10, 256))
-    slow = await sample(tiny(), [Seat(n, delay=0.02) for n in range(5)], Limits(1.0, 10, 256))
-    alone = [(await sample(tiny(), [Seat(n)], Limits(1.0, 10, 256)))[0] for n in range(5)]
+    quick = await sample(tiny(), [Seat(n) for n in range(5)], DrawSettings(1.0, 10, 256))
+    slow = await sample(tiny(), [Seat(n, delay=0.02) for n in range(5)], DrawSettings(1.0, 10, 256))
+    alone = [(await sample(tiny(), [Seat(n)], DrawSettings(1.0, 10, 256)))[0] for n in range(5)]
     assert [b.ids for b in quick] == [b.ids for b in slow] == [b.ids for b in alone]
     assert len({tuple(b.ids) for b in quick}) == 5
 
@@ -73,7 +73,7 @@ async def forwards(seats):
     seen = []
     hook = tiny().model.register_forward_pre_hook(lambda *_: seen.append(torch.get_num_threads()))
     try:
-        await sample(tiny(), seats, Limits(1.0, 10, 256))
+        await sample(tiny(), seats, DrawSettings(1.0, 10, 256))
     finally:
         hook.remove()
     return seen
@@ -96,7 +96,7 @@ async def test_a_small_model_draws_with_one_thread():
 
 async def test_text_and_tokens_of_a_turn_agree():
     seats = [Seat(number) for number in range(3)]
-    buffers = await sample(tiny(), seats, Limits(1.0, 10, 256))
+    buffers = await sample(tiny(), seats, DrawSettings(1.0, 10, 256))
     for seat, buffer in zip(seats, buffers, strict=True):
         assert sum(tokens for _, _, tokens in seat.heard) == buffer.own
         own = [token for token, mask in zip(buffer.ids, buffer.mask, strict=True) if mask]
@@ -109,7 +109,7 @@ async def test_text_and_tokens_of_a_turn_agree():
 
 
 async def test_greedy_is_the_most_probable_token():
-    (buffer,) = await sample(tiny(), [Seat(2, turns=1)], Limits(0.0, 8, 256))
+    (buffer,) = await sample(tiny(), [Seat(2, turns=1)], DrawSettings(0.0, 8, 256))
     with torch.inference_mode():
         for place in range(len(buffer.ids)):
             ids = torch.tensor([[*buffer.prompt, *buffer.ids[:place]]])
@@ -118,17 +118,17 @@ async def test_greedy_is_the_most_probable_token():
 
 async def test_a_long_turn_is_cut_and_a_full_episode_ends():
     cut, full = Seat(1, turns=2), Seat(1, turns=100)
-    await sample(tiny(), [cut], Limits(1.0, 3, 256))
+    await sample(tiny(), [cut], DrawSettings(1.0, 3, 256))
     assert [tokens for _, _, tokens in cut.heard] == [3, 3]
     assert all(was_cut for _, was_cut, _ in cut.heard)
-    (buffer,) = await sample(tiny(), [full], Limits(1.0, 6, 60))
+    (buffer,) = await sample(tiny(), [full], DrawSettings(1.0, 6, 60))
     assert full.was_full
     assert len(buffer) <= 60
 
 
 async def test_a_prompt_longer_than_an_episode_is_refused():
     with pytest.raises(ConfigError, match="prompt alone"):
-        await sample(tiny(), [Seat(50)], Limits(1.0, 4, 16))
+        await sample(tiny(), [Seat(50)], DrawSettings(1.0, 4, 16))
 
 
 async def test_what_a_canvas_raises_ends_the_sampling():
@@ -138,4 +138,4 @@ async def test_what_a_canvas_raises_ends_the_sampling():
 
     slow = Seat(1, delay=5.0)
     with pytest.raises(BackendUnavailable):
-        await asyncio.wait_for(sample(tiny(), [Broken(1), slow], Limits(1.0, 4, 64)), 3)
+        await asyncio.wait_for(sample(tiny(), [Broken(1), slow], DrawSettings(1.0, 4, 64)), 3)

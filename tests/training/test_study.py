@@ -15,18 +15,18 @@ pytest.importorskip("trl", reason="needs the extra: pip install 'flowsteer[train
 from flowsteer.cli.study import study
 from flowsteer.errors import RunError
 from flowsteer.runs.folder import RunFolder
-from flowsteer.training import trainer as trl_side
-from flowsteer.training.buffer import Limits
-from flowsteer.training.coldstart import play_scripts
+from flowsteer.study.cells import work
+from flowsteer.study.study_config import load_study
+from flowsteer.study.study_report import write_study_report
+from flowsteer.study.study_summary import collapsed
 from flowsteer.training.config import TrainingConfig, canvas_of
-from flowsteer.training.rollout import Group, play
-from flowsteer.training.study import work
-from flowsteer.training.study_config import load_study
-from flowsteer.training.study_report import write_study_report
-from flowsteer.training.study_summary import collapsed
-from flowsteer.training.tasks import Schedule
-from flowsteer.training.train import train
-from flowsteer.training.view import CompactView
+from flowsteer.training.data import Schedule
+from flowsteer.training.inference.trajectory import DrawSettings
+from flowsteer.training.policy.view import CompactView
+from flowsteer.training.rl import trainer as trl_side
+from flowsteer.training.rl.run import train
+from flowsteer.training.rollout.rollout import Group, play
+from flowsteer.training.sft.coldstart import play_scripts
 from training.small import SHORT, arena, samples
 
 STUDY = """
@@ -207,7 +207,7 @@ async def test_a_policy_without_the_canvas_reads_no_results(warm):
         bare = replace(place, canvas=replace(place.canvas, execute=False))
         heard = {}
         for name, where in (("full", place), ("status", bare)):
-            (played,) = await play(warm, [Group(name, samples(1)[0], 1)], where, Limits(1.0, 24, 512), "p")
+            (played,) = await play(warm, [Group(name, samples(1)[0], 1)], where, DrawSettings(1.0, 24, 512), "p")
             buffer = played.buffer
             said = [token for token, own in zip(buffer.ids, buffer.mask, strict=True) if not own]
             heard[name] = warm.decode(said)
@@ -219,7 +219,9 @@ async def test_a_policy_without_the_canvas_reads_no_results(warm):
 async def test_a_policy_without_turns_reads_nothing_in_between(warm):
     async with arena(max_turns=4) as place:
         silent = replace(place, silent=True)
-        played = await play(warm, [Group("g", sample, 1) for sample in samples(6)], silent, Limits(1.0, 24, 512), "p")
+        played = await play(
+            warm, [Group("g", sample, 1) for sample in samples(6)], silent, DrawSettings(1.0, 24, 512), "p"
+        )
         scripts = await play_scripts(silent, CompactView(), Schedule(samples(9), 0), 4, 0)
     assert any(rollout.ended.turns > 1 for rollout in played)
     for rollout in played:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from flowsteer.errors import ConfigError
-from flowsteer.training.study_config import load_study
+from flowsteer.study.study_config import load_study
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 BASE = """
@@ -106,5 +106,5 @@ def test_reading_a_study_needs_no_tensor_library():
     import subprocess
     import sys
 
-    code = "import sys, flowsteer.training.study_config; assert not {'torch', 'transformers', 'trl'} & set(sys.modules)"
+    code = "import sys, flowsteer.study.study_config; assert not {'torch', 'transformers', 'trl'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -7,7 +7,7 @@ import pytest
 from flowsteer.errors import ConfigError
 from flowsteer.operators.registry import load_library
 from flowsteer.strict import check
-from flowsteer.training import installed
+from flowsteer.training import requirements as installed
 from flowsteer.training.config import (
     TrainingConfig,
     canvas_of,
@@ -19,7 +19,7 @@ from flowsteer.training.config import (
     setup_of,
     warmup_of,
 )
-from flowsteer.training.installed import check_engine, check_trackers
+from flowsteer.training.requirements import check_engine, check_trackers
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 LARGE = {"policy": {"name": "some/model"}}

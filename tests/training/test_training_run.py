@@ -14,10 +14,10 @@ from safetensors.torch import load_file  # noqa: E402
 from flowsteer.errors import BackendUnavailable, BudgetExceeded, RunError  # noqa: E402
 from flowsteer.runs.events import EpisodeStarted, Graded  # noqa: E402
 from flowsteer.runs.folder import RunFolder  # noqa: E402
-from flowsteer.training import train as training  # noqa: E402
-from flowsteer.training import trainer as trl_side  # noqa: E402
 from flowsteer.training.config import TrainingConfig  # noqa: E402
-from flowsteer.training.train import open_run, train  # noqa: E402
+from flowsteer.training.rl import run as training  # noqa: E402
+from flowsteer.training.rl import trainer as trl_side  # noqa: E402
+from flowsteer.training.rl.run import open_run, train  # noqa: E402
 
 KINDS = ("simulated:math", "simulated:qa")
 
@@ -55,7 +55,7 @@ def undisturbed(tmp_path_factory):
     """One whole run, and the batches TRL trained on beside the rollouts they are made of."""
     path = tmp_path_factory.mktemp("run") / "whole"
     seen = []
-    score, keep = trl_side.GRPOTrainer._generate_and_score_completions, training.Run._keep
+    score, keep = trl_side.GRPOTrainer._generate_and_score_completions, training.TrainingRun._keep
 
     def scored(self, inputs):
         batch = score(self, inputs)
@@ -70,7 +70,7 @@ def undisturbed(tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trl_side.GRPOTrainer, "_generate_and_score_completions", scored)
-        patch.setattr(training.Run, "_keep", kept)
+        patch.setattr(training.TrainingRun, "_keep", kept)
         result = train(config(), path)
     return path, result, seen
 

@@ -7,7 +7,7 @@ import pytest
 
 from flowsteer.errors import ConfigError
 from flowsteer.training.config import DataConfig
-from flowsteer.training.tasks import Schedule, load_tasks
+from flowsteer.training.data import Schedule, load_tasks
 
 pytest.importorskip("torch", reason="needs the extra: pip install 'flowsteer[train]'")
 

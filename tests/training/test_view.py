@@ -4,13 +4,13 @@ import pytest
 
 from flowsteer.canvas.director import Turn
 from flowsteer.datasets.base import Sample
-from flowsteer.datasets.simulated import simulated_sample
+from flowsteer.datasets.simulated_tasks import simulated_sample
 from flowsteer.director.parse import parse_action
 from flowsteer.errors import ActionError
 from flowsteer.execution.memo import Memo
 from flowsteer.runs.events import ignore
 from flowsteer.task import AssertTests, Task
-from flowsteer.training.view import CompactView, compact, features
+from flowsteer.training.policy.view import CompactView, compact, features
 
 
 async def told(words, kind="math"):

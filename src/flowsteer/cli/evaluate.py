@@ -13,11 +13,11 @@ from flowsteer.cli.console import guarded, note, print_json, resumable
 from flowsteer.cli.folders import new_run_folder
 
 if TYPE_CHECKING:
-    from flowsteer.evaluation.config import EvaluationConfig
+    from flowsteer.evaluation.evaluation_config import EvaluationConfig
     from flowsteer.evaluation.progress import Progress
 
 Data = Annotated[Path | None, typer.Option("--data", help="Folder of NAME.jsonl files to read instead of downloading.")]
-Engine = Annotated[Literal["local", "ray"], typer.Option("--engine", help="Where episodes run.")]
+JobEngine = Annotated[Literal["local", "ray"], typer.Option("--engine", help="Where episodes run.")]
 Concurrency = Annotated[int, typer.Option("--concurrency", min=1, help="Episodes at once.")]
 EvaluationRun = Annotated[Path, typer.Argument(help="Run folder of an evaluation.")]
 
@@ -43,7 +43,7 @@ def evaluate(
     epochs: Annotated[int, typer.Option("--epochs", min=1, help="Times each task is run.")] = 1,
     split: Annotated[str, typer.Option("--split", help="Split to test on.")] = "test",
     seed: o.Seed = 0,
-    engine: Engine = "local",
+    engine: JobEngine = "local",
     concurrency: Concurrency = 8,
     max_turns: o.MaxTurns = 20,
     max_calls: o.MaxCalls = None,
@@ -60,7 +60,7 @@ def evaluate(
 
     Run the same command with the same --run again to go on where it stopped.
     """
-    from flowsteer.evaluation.config import load_config, make_config
+    from flowsteer.evaluation.evaluation_config import load_config, make_config
 
     if len(datasets) == 1 and datasets[0].endswith(".toml"):
         config = load_config(Path(datasets[0]), settings or [])
@@ -103,9 +103,9 @@ def _evaluate(config: "EvaluationConfig", folder: Path, json: bool, no_cache: bo
 
 def _conclude(folder: Path, progress: "Progress", json: bool) -> None:
     """Write the report, print the table, and exit with 1 if episodes are missing."""
-    from flowsteer.evaluation.report import read_summary, write_report
-    from flowsteer.evaluation.summary import to_json
-    from flowsteer.evaluation.table import table_text
+    from flowsteer.reporting.report import read_summary, write_report
+    from flowsteer.reporting.summary import to_json
+    from flowsteer.reporting.table import table_text
     from flowsteer.runs.folder import RunFolder
 
     record = RunFolder.read(folder)
@@ -132,7 +132,7 @@ def _conclude(folder: Path, progress: "Progress", json: bool) -> None:
 def _dry_run(config: "EvaluationConfig", json: bool) -> None:
     from dataclasses import asdict
 
-    from flowsteer.evaluation.dry_run import dry_run
+    from flowsteer.evaluation.evaluation_plan import dry_run
 
     plan = dry_run(config)
     if json:
@@ -149,8 +149,8 @@ def report(
     json: o.Json = False,
 ) -> None:
     """Write the report of a run again: HTML, Markdown, JSON, and a page for every episode."""
-    from flowsteer.evaluation.report import read_summary, write_page, write_report
-    from flowsteer.evaluation.summary import to_json
+    from flowsteer.reporting.report import read_summary, write_page, write_report
+    from flowsteer.reporting.summary import to_json
     from flowsteer.runs.folder import RunFolder
 
     record, folder = RunFolder.read(run), out or run / "report"
@@ -171,7 +171,7 @@ def score(run: EvaluationRun, json: o.Json = False) -> None:
 
     from flowsteer.evaluation.evaluate import open_grader, read_plan
     from flowsteer.evaluation.rescore import rescore
-    from flowsteer.evaluation.tasks import load_tasks
+    from flowsteer.evaluation.task_sets import load_tasks
 
     async def again() -> Any:
         async with open_grader() as grade:
@@ -198,7 +198,7 @@ def swap(
     """Run the workflows that a run designed under another executor, and compare."""
     import asyncio
 
-    from flowsteer.evaluation.swap import swap as run_swap
+    from flowsteer.study.swap import swap as run_swap
 
     folder = to or new_run_folder("swap")
     with resumable(folder), _bar(json) as show:

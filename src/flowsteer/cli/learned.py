@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from flowsteer.training.train import Result
+    from flowsteer.training.rl.run import TrainingResult
 
 FIGURES = ("reward", "cwrpo", "accuracy", "gate_open", "valid", "finished", "turns", "operators")
 CURVES = {"reward": (-1.0, 1.0), "gate_open": (0.0, 1.0), "accuracy": (0.0, 1.0), "valid": (0.0, 1.0)}
@@ -49,7 +49,7 @@ def progress(steps: int, quiet: bool) -> Iterator[tuple[Callable[[str], None], C
         yield on_stage, on_step
 
 
-def tables(result: "Result") -> list[Table]:
+def tables(result: "TrainingResult") -> list[Table]:
     """Figures on the held-out tasks before and after: greedy, at temperature 1, and accuracy by type of task."""
     drawn = [
         _compared("held-out tasks, greedy", FIGURES, result.before, result.after),

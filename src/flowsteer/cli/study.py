@@ -15,8 +15,8 @@ from flowsteer.cli.train import check_extra
 from flowsteer.errors import ConfigError
 
 if TYPE_CHECKING:
-    from flowsteer.training.study_config import Study
-    from flowsteer.training.study_report import Reported
+    from flowsteer.study.study_config import Study
+    from flowsteer.study.study_report import Reported
 
 SHOWN = ("accuracy", "cwrpo", "gate_open", "valid", "finished")
 
@@ -30,7 +30,7 @@ def study(
     json: o.Json = False,
 ) -> None:
     """Train every arm of a study in every world with every seed, and report curves, tables and paired tests."""
-    from flowsteer.training.study_config import load_study
+    from flowsteer.study.study_config import load_study
 
     asked = load_study(file)
     check_extra()
@@ -40,11 +40,11 @@ def study(
     if report and not any((folder / part).is_dir() for part in ("cells", "starts")):
         raise ConfigError(f"{folder} holds no study", f"flowsteer study {file} --run {folder} makes one")
     if not report:
-        from flowsteer.training.study_jobs import run_study
+        from flowsteer.study.jobs import run_study
 
         with resumable(folder), _bar(asked, folder, json) as on_change:
             run_study(file, folder, jobs, on_change)
-    from flowsteer.training.study_report import write_study_report
+    from flowsteer.study.study_report import write_study_report
 
     _conclude(folder, write_study_report(asked, file.stem, folder), json)
 
@@ -69,7 +69,7 @@ def _bar(study: "Study", folder: Path, quiet: bool) -> Iterator[Callable[[], Non
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-    from flowsteer.training.study import standing
+    from flowsteer.study.cells import standing
 
     console = Console(stderr=True)
     if quiet or not console.is_terminal:

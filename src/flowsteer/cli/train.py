@@ -14,7 +14,7 @@ from flowsteer.errors import ConfigError
 
 if TYPE_CHECKING:
     from flowsteer.training.config import TrainingConfig
-    from flowsteer.training.train import Result
+    from flowsteer.training.rl.run import TrainingResult
 
 
 @guarded
@@ -56,8 +56,8 @@ def train(
     if resume and run is None:
         raise ConfigError("--resume needs to know which run", "add --run DIR")
     from flowsteer.cli.learned import progress
-    from flowsteer.training.ranks import launched
-    from flowsteer.training.train import train as run_training
+    from flowsteer.training.inference.distributed import launched
+    from flowsteer.training.rl.run import train as run_training
 
     ranks = launched()
     if ranks.count > 1 and run is None:
@@ -85,7 +85,7 @@ def check_extra() -> None:
 
 
 def _dry_run(config: "TrainingConfig", file: Path, run: Path | None, stand_in: str, json: bool) -> None:
-    from flowsteer.training.dry_run import dry_run
+    from flowsteer.training.plan.training_plan import dry_run
 
     plan = dry_run(config, str(file), str(run or Path("runs") / file.stem), stand_in)
     if json:
@@ -94,7 +94,7 @@ def _dry_run(config: "TrainingConfig", file: Path, run: Path | None, stand_in: s
         typer.echo("\n".join(plan.lines()))
 
 
-def _conclude(folder: Path, result: "Result", json: bool) -> None:
+def _conclude(folder: Path, result: "TrainingResult", json: bool) -> None:
     from dataclasses import asdict
 
     from rich.console import Console

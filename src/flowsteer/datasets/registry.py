@@ -12,7 +12,7 @@ from flowsteer.datasets.base import Sample
 from flowsteer.datasets.hub import SOURCES, hub_samples
 from flowsteer.datasets.local import read_samples, stems
 from flowsteer.datasets.procedural import FAMILIES, procedural_samples
-from flowsteer.datasets.simulated import TYPES, simulated_samples
+from flowsteer.datasets.simulated_tasks import TYPES, simulated_samples
 from flowsteer.datasets.splits import take
 from flowsteer.errors import ConfigError
 

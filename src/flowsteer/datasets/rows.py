@@ -10,8 +10,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, get_args
 
+from flowsteer.datasets.answer_options import parse_options
 from flowsteer.datasets.base import HiddenTests, ProgramTests, Reference, Sample
-from flowsteer.datasets.options import parse_options
 from flowsteer.errors import ConfigError
 from flowsteer.task import AssertTests, CallTests, PublicTests, StdioTests, Task, TaskType
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from flowsteer.backends.base import Backend
 from flowsteer.errors import BudgetExceeded, RunError
-from flowsteer.evaluation.config import EvaluationConfig, make_config, settings_of, setup_of
 from flowsteer.evaluation.design import Designer
 from flowsteer.evaluation.episodes import GradeAnswer
+from flowsteer.evaluation.evaluation_config import EvaluationConfig, make_config, settings_of, setup_of
+from flowsteer.evaluation.job_runner import LocalEngine, jobs_of, run_jobs, spent_before
 from flowsteer.evaluation.progress import OnProgress, Progress, quietly
-from flowsteer.evaluation.runner import LocalEngine, jobs_of, run_jobs, spent_before
 from flowsteer.evaluation.specs import parse_systems
 from flowsteer.evaluation.systems import System
-from flowsteer.evaluation.tasks import Tasks, load_tasks
+from flowsteer.evaluation.task_sets import TaskSets, load_tasks
 from flowsteer.evaluation.validation import FOLDER, FolderBench, design_all
 from flowsteer.runs.folder import RunFolder
 from flowsteer.session import Session, open_session
@@ -75,7 +75,7 @@ async def evaluate(
 
 async def _choose(
     systems: Sequence[System | Designer],
-    tasks: Tasks,
+    tasks: TaskSets,
     config: EvaluationConfig,
     path: Path,
     session: Session,

@@ -28,7 +28,7 @@ _ERRORS: dict[str, type[FlowSteerError]] = {
 
 
 class RayEngine:
-    """An `Engine` that hands episodes to Ray actors in turn and commits what they send back.
+    """An `JobEngine` that hands episodes to Ray actors in turn and commits what they send back.
 
     Args:
         workers: The actors.

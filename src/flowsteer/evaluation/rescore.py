@@ -12,7 +12,7 @@ from pathlib import Path
 from flowsteer.datasets.base import Sample
 from flowsteer.errors import RunError
 from flowsteer.evaluation.episodes import JSON, GradeAnswer, graded
-from flowsteer.evaluation.runner import lost_entries
+from flowsteer.evaluation.job_runner import lost_entries
 from flowsteer.runs.folder import Entry, RunFolder
 
 FOLDER = "scores"

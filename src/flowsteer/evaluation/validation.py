@@ -14,7 +14,7 @@ from flowsteer.datasets.base import Sample
 from flowsteer.errors import BackendUnavailable, BudgetExceeded, GraderError
 from flowsteer.evaluation.design import JSON, Bench, Designer, Trial
 from flowsteer.evaluation.episodes import Job
-from flowsteer.evaluation.runner import Engine, run_jobs
+from flowsteer.evaluation.job_runner import JobEngine, run_jobs
 from flowsteer.evaluation.systems import System, WorkflowSystem
 from flowsteer.runs.folder import RunFolder
 from flowsteer.session import Session
@@ -41,7 +41,7 @@ class FolderBench:
     dataset: str
     samples: Sequence[Sample]
     folder: RunFolder
-    engine: Engine
+    engine: JobEngine
 
     @property
     def tasks(self) -> Sequence[Task]:

@@ -11,7 +11,7 @@ from flowsteer.backends.base import Backend, Sampling
 from flowsteer.backends.budget import Budget
 from flowsteer.draft import EMPTY, Candidate, Draft
 from flowsteer.errors import BackendRejected, OperatorError, WorkflowError
-from flowsteer.execution.memo import Memo, Result
+from flowsteer.execution.memo import Memo, NodeResult
 from flowsteer.execution.watchdog import Watchdog
 from flowsteer.operators.base import CodeRunner, Operator, OperatorCall
 from flowsteer.operators.registry import Library
@@ -205,7 +205,7 @@ class _Run:
             return draft, None
         return draft, draft.verdict is not None and draft.verdict.passed
 
-    async def _call(self, operator: Operator, step: Step, reads: Draft, backend: Backend, sample: str) -> Result:
+    async def _call(self, operator: Operator, step: Step, reads: Draft, backend: Backend, sample: str) -> NodeResult:
         executor = self._executor
         sampling = _seeded(executor.sampling, sample)
         call = OperatorCall(self._task, reads, step.prompt, backend, executor.sandbox, sampling, operator, sample)
@@ -221,9 +221,9 @@ class _Run:
             failure = Failure(error.kind, error.message)
         except BackendRejected as error:
             failure = Failure("backend_rejected", error.message)
-        return Result(wrote, failure, call.usage, call.retries, perf_counter() - started)
+        return NodeResult(wrote, failure, call.usage, call.retries, perf_counter() - started)
 
-    def _record(self, step: Step, at: Iteration, result: Result, memo: bool, backend: Backend) -> None:
+    def _record(self, step: Step, at: Iteration, result: NodeResult, memo: bool, backend: Backend) -> None:
         record = NodeRan(
             self._turn,
             step.id,

@@ -14,7 +14,7 @@ R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class NodeResult:
     """What one operator call came to.
 
     Attributes:
@@ -77,7 +77,7 @@ class Once(Generic[R]):
         return result, False
 
 
-class Memo(Once[Result]):
+class Memo(Once[NodeResult]):
     """Results of operator calls."""
 
 

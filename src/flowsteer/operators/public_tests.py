@@ -24,7 +24,7 @@ MAX_SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class PublicTestReport:
     """What the public tests said of a program.
 
     Attributes:
@@ -46,7 +46,7 @@ class Report:
         return self.total > 0 and not self.failures
 
 
-async def run_tests(code: str, tests: PublicTests, sandbox: CodeRunner) -> Report:
+async def run_tests(code: str, tests: PublicTests, sandbox: CodeRunner) -> PublicTestReport:
     """Run every public test on the code.
 
     Args:
@@ -69,7 +69,7 @@ async def run_tests(code: str, tests: PublicTests, sandbox: CodeRunner) -> Repor
             raise unsupported(outcome)
         if not case.holds(outcome):
             failures.append(f"{case.label}: {await _what_happened(case, outcome, sandbox)}")
-    return Report(len(cases), tuple(failures))
+    return PublicTestReport(len(cases), tuple(failures))
 
 
 def no_tests() -> OperatorError:

@@ -8,7 +8,7 @@ from flowsteer.errors import OperatorError
 from flowsteer.operators.answer import same_answer
 from flowsteer.operators.base import OperatorCall, operator
 from flowsteer.operators.prompting import ask_messages
-from flowsteer.operators.public_tests import Report, no_tests, run_tests
+from flowsteer.operators.public_tests import PublicTestReport, no_tests, run_tests
 from flowsteer.operators.reply import Schema, ask_record, parse_record, record, text_field
 from flowsteer.operators.solution import ask_code, read_answer, read_code
 
@@ -59,7 +59,7 @@ async def public_verdict(call: OperatorCall, text: str) -> Verdict:
     return _verdict(report, call.operator.name)
 
 
-async def _tested(call: OperatorCall, text: str) -> tuple[str, Report]:
+async def _tested(call: OperatorCall, text: str) -> tuple[str, PublicTestReport]:
     """The code in a text, and what the public tests say of it."""
     tests = call.task.public_tests
     if call.task.type != "code" or tests is None:
@@ -70,7 +70,7 @@ async def _tested(call: OperatorCall, text: str) -> tuple[str, Report]:
     return code, await run_tests(code, tests, call.sandbox)
 
 
-def _verdict(report: Report, by: str) -> Verdict:
+def _verdict(report: PublicTestReport, by: str) -> Verdict:
     count = f"{report.passed} of {report.total} public tests passed"
     return Verdict(report.ok, "\n".join((count, *report.failures)), by=by)
 

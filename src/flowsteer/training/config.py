@@ -9,13 +9,13 @@ from pydantic import Field, model_validator
 from flowsteer.backends.base import Sampling
 from flowsteer.backends.budget import Caps
 from flowsteer.canvas.canvas import Settings
-from flowsteer.evaluation.config import CapsConfig, SamplingConfig
+from flowsteer.evaluation.evaluation_config import CapsConfig, SamplingConfig
 from flowsteer.operators.registry import Library
 from flowsteer.session import Setup
 from flowsteer.strict import Strict, check, read_toml
-from flowsteer.training.buffer import Limits
-from flowsteer.training.reward import RewardSettings
-from flowsteer.training.warmup import WarmupSettings
+from flowsteer.training.inference.trajectory import DrawSettings
+from flowsteer.training.rollout.reward import RewardSettings
+from flowsteer.training.sft.scripts import WarmupSettings
 from flowsteer.workflow.nodes import Category
 from flowsteer.workflow.rules import Rules
 
@@ -154,7 +154,7 @@ class CanvasConfig(Strict):
 
 
 class RewardConfig(Strict):
-    """Which reward is paid; see `flowsteer.training.reward.RewardSettings`."""
+    """Which reward is paid; see `flowsteer.training.rollout.reward.RewardSettings`."""
 
     variant: Literal["cwrpo", "additive", "answer", "structure"] = "cwrpo"
     finish: float = Field(default=0.0, ge=0)
@@ -398,10 +398,10 @@ def warmup_of(config: TrainingConfig) -> WarmupSettings:
     return WarmupSettings(config.warmup.epochs, config.warmup.batch, config.warmup.learning_rate)
 
 
-def limits_of(config: TrainingConfig) -> Limits:
+def limits_of(config: TrainingConfig) -> DrawSettings:
     """How the policy draws in training."""
     sampler = config.sampler
-    return Limits(sampler.temperature, sampler.turn_tokens, sampler.episode_tokens)
+    return DrawSettings(sampler.temperature, sampler.turn_tokens, sampler.episode_tokens)
 
 
 def settings_of(config: TrainingConfig) -> dict[str, Any]:

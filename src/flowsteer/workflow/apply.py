@@ -33,7 +33,7 @@ from flowsteer.workflow.nodes import (
 )
 from flowsteer.workflow.places import (
     Refused,
-    Run,
+    Siblings,
     all_ids,
     children_of,
     place_of,
@@ -196,7 +196,7 @@ def _wrap_conditional(workflow: Workflow, edit: WrapConditional, rules: Rules) -
     return _wrapped(workflow, run, Conditional(node_id(workflow.next_number), check, rest[:split], rest[split:]))
 
 
-def _wrapped(workflow: Workflow, run: Run, structure: Structure) -> Applied:
+def _wrapped(workflow: Workflow, run: Siblings, structure: Structure) -> Applied:
     nodes = _changed(workflow, run.container, (*run.before, structure, *run.after))
     echo = f"made {named(structure)}; {meaning(structure)}"
     return Applied(Workflow(nodes, workflow.next_number + 1), (structure.id,), echo)

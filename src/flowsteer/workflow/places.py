@@ -42,7 +42,7 @@ def place_of(workflow: Workflow, target: NodeId) -> tuple[Container, Sequence, i
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class Siblings:
     """Siblings that stand next to each other in one container."""
 
     container: Container
@@ -51,7 +51,7 @@ class Run:
     after: Sequence
 
 
-def run_of(workflow: Workflow, targets: tuple[NodeId, ...]) -> Run:
+def run_of(workflow: Workflow, targets: tuple[NodeId, ...]) -> Siblings:
     """The siblings with these ids, which must stand next to each other in this order; checks are no siblings."""
     if not targets:
         raise Refused("name the nodes to wrap", all_ids(workflow))
@@ -65,7 +65,7 @@ def run_of(workflow: Workflow, targets: tuple[NodeId, ...]) -> Run:
     if tuple(node.id for node in siblings[first:last]) != targets:
         reason = f"{', '.join(targets)} do not stand next to each other, in this order, in one place"
         raise Refused(reason, _orders(workflow))
-    return Run(container, siblings[:first], siblings[first:last], siblings[last:])
+    return Siblings(container, siblings[:first], siblings[first:last], siblings[last:])
 
 
 def step_at(workflow: Workflow, target: NodeId) -> tuple[Step, Conditional | None]:

@@ -1,0 +1,192 @@
+"""The runner: any number of episodes, so many at once, committed one by one, and never run twice."""
+
+import asyncio
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from flowsteer.datasets.base import Sample
+from flowsteer.errors import BackendUnavailable, BudgetExceeded, SandboxError
+from flowsteer.evaluation.episodes import GradeAnswer, Job, lost, run_job
+from flowsteer.evaluation.progress import OnProgress, Progress, quietly
+from flowsteer.evaluation.systems import System
+from flowsteer.runs.folder import Entry, RunFolder
+from flowsteer.session import Session
+from flowsteer.usage import Usage
+
+JSON = dict[str, Any]
+
+GRADERS = 2
+"""Gradings at once: they take a CPU each, where runs mostly wait for an LLM."""
+
+MAX_ERRORS = 10
+"""So many infrastructure errors in a row mean that something is down: the rest would only fail as well."""
+
+ERRORS = "errors.jsonl"
+
+
+class JobEngine(Protocol):
+    """Where episodes run."""
+
+    @property
+    def width(self) -> int:
+        """Episodes in flight at most."""
+        ...
+
+    async def run(self, job: Job) -> JSON:
+        """Run, grade and commit one episode; its summary.
+
+        Raises:
+            BackendUnavailable: A backend is gone; nothing is committed.
+            SandboxError: The sandbox broke; nothing is committed.
+            BudgetExceeded: The budget is spent; nothing is committed.
+        """
+        ...
+
+
+class LocalEngine:
+    """Runs episodes in this process, `concurrency` at once; answers are graded while others are being made.
+
+    Args:
+        session: What is connected.
+        folder: Where episodes are committed; each is written down as it happens.
+        grade: The grader.
+        concurrency: Systems at work at once.
+    """
+
+    def __init__(self, session: Session, folder: RunFolder, grade: GradeAnswer, concurrency: int) -> None:
+        self._session = session
+        self._folder = folder
+        self._grade = grade
+        self._running = asyncio.Semaphore(concurrency)
+        self._grading = asyncio.Semaphore(GRADERS)
+        self.width = concurrency + GRADERS
+
+    async def run(self, job: Job) -> JSON:
+        """See `Engine.run`."""
+        writer = self._folder.begin(job.id)
+        try:
+            summary = await run_job(self._session, job, self._grade, writer.emit, self._running, self._grading)
+        except BaseException:
+            writer.abandon()
+            raise
+        writer.commit(summary)
+        return summary
+
+
+def jobs_of(
+    systems: Mapping[str, Sequence[System]], tasks: Mapping[str, Sequence[Sample]], epochs: int, seed: int
+) -> Iterator[Job]:
+    """All episodes, in an order that keeps a run that stops early balanced: a task of each dataset, by all systems.
+
+    Args:
+        systems: The systems for each dataset.
+        tasks: The samples of each dataset.
+        epochs: Repetitions; epoch e draws as the first would with seed + e.
+        seed: Seed of the first epoch.
+    """
+    longest = max(map(len, tasks.values()), default=0)
+    for epoch in range(epochs):
+        for index in range(longest):
+            for dataset, samples in tasks.items():
+                if index < len(samples):
+                    for system in systems[dataset]:
+                        yield Job(system, dataset, samples[index], epoch, seed + epoch)
+
+
+async def run_jobs(
+    jobs: Sequence[Job], engine: JobEngine, folder: RunFolder, on_progress: OnProgress = quietly
+) -> Progress:
+    """Run every job that the folder does not hold yet.
+
+    An episode counts as held if its task has the same content; the folder's configuration holds the settings. A spent
+    budget ends the run: what is in flight is finished if it can be, what is done is kept. Infrastructure errors are
+    written to `errors.jsonl` and not committed, so the next start tries again.
+
+    Args:
+        jobs: The episodes.
+        engine: Where they run.
+        folder: Where they are committed.
+        on_progress: Called once at the start, and after each episode.
+    """
+    progress = Progress(len(jobs))
+    missing = _resume(jobs, folder, progress)
+    on_progress(progress)
+    waiting, in_a_row = iter(missing), 0
+
+    async def work() -> None:
+        nonlocal in_a_row
+        for job in waiting:
+            if progress.stopped:
+                return
+            try:
+                summary = await engine.run(job)
+            except BudgetExceeded as error:
+                progress.stopped = error.message
+            except (BackendUnavailable, SandboxError) as error:
+                in_a_row += 1
+                _note_error(folder.path, job, error)
+                progress.lose(f"{type(error).__name__}: {error}")
+                if in_a_row >= MAX_ERRORS:
+                    progress.stopped = f"{in_a_row} infrastructure errors in a row, the last: {error}"
+            else:
+                in_a_row = 0
+                progress.book(summary)
+            on_progress(progress)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(engine.width, len(missing))):
+                group.create_task(work())
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None  # one mistake, told once
+    return progress
+
+
+def _resume(jobs: Sequence[Job], folder: RunFolder, progress: Progress) -> list[Job]:
+    """Count the episodes that the folder holds on the same content; those it does not hold."""
+    missing: list[Job] = []
+    for job in jobs:
+        entry = folder.entries.get(job.id)
+        if entry is None or entry.summary["digest"] != job.sample.task.digest:
+            missing.append(job)
+        else:
+            progress.book(entry.summary, resumed=True)
+    return missing
+
+
+def _note_error(path: Path, job: Job, error: Exception) -> None:
+    """Append an error. The newline in front parts it from a line that a kill tore."""
+    with (path / ERRORS).open("a", encoding="utf-8") as file:
+        file.write(f"\n{json.dumps({'episode': job.id, 'summary': lost(job, error)}, ensure_ascii=False)}\n")
+
+
+def lost_entries(folder: RunFolder) -> list[Entry]:
+    """Episodes that only ever broke off, with the latest error of each, for reports: they belong to no mean."""
+    found: dict[str, Entry] = {}
+    file = folder.path / ERRORS
+    if not file.exists():
+        return []
+    with file.open(encoding="utf-8") as lines:
+        for line in lines:
+            if not line.strip() or not line.endswith("}\n"):
+                continue
+            try:
+                record = json.loads(line)
+            except ValueError:
+                continue  # torn by a kill
+            if record["episode"] not in folder.entries:
+                found[record["episode"]] = Entry(record["episode"], 0, 0, record["summary"])
+    return list(found.values())
+
+
+def spent_before(folder: RunFolder) -> Usage:
+    """What the episodes in a folder have cost: a budget is one for the run, however often it is started."""
+    calls = tokens = 0
+    cost: float = 0.0
+    for entry in folder.entries.values():
+        calls += entry.summary["calls"]
+        tokens += entry.summary.get("director_tokens", 0) + entry.summary.get("executor_tokens", 0)  # a note has none
+        cost += entry.summary.get("cost") or 0.0
+    return Usage(calls, tokens, 0, 0.0, cost)

@@ -1,0 +1,101 @@
+"""The tasks of an evaluation: those that are tested on, and apart from them those that designers may look at."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from flowsteer.datasets.base import Sample
+from flowsteer.datasets.registry import find_dataset, generated, load_samples
+from flowsteer.datasets.splits import check_disjoint, overlap, shuffled
+from flowsteer.errors import ConfigError
+from flowsteer.evaluation.design import Designer
+from flowsteer.evaluation.evaluation_config import EvaluationConfig
+from flowsteer.evaluation.systems import System
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSets:
+    """Samples by dataset, under the name that episodes carry.
+
+    Attributes:
+        test: What systems are compared on.
+        validation: What designers choose by; disjoint from `test`, empty where no designer is among the systems.
+    """
+
+    test: Mapping[str, Sequence[Sample]]
+    validation: Mapping[str, Sequence[Sample]]
+
+
+def load_tasks(config: EvaluationConfig, systems: Sequence[System | Designer] = ()) -> TaskSets:
+    """Load the tasks of an evaluation; the same ones for the same configuration.
+
+    Validation tasks come from the dataset's `validation` or `train` split; where there is none, as in a file, they are
+    rows that are then not tested on.
+
+    Raises:
+        ConfigError: A dataset is unknown or too small, two have one name, or test and validation share a task.
+    """
+    needed = needed_for_validation(systems)
+    test: dict[str, Sequence[Sample]] = {}
+    validation: dict[str, Sequence[Sample]] = {}
+    for name in config.datasets:
+        label = label_of(name)
+        if label in test:
+            raise ConfigError(f"two datasets are called {label}", "name each dataset once")
+        test[label], validation[label] = samples_of(name, needed, config)
+        check_disjoint({f"test of {label}": test[label], f"validation of {label}": validation[label]})
+    return TaskSets(test, validation)
+
+
+def needed_for_validation(systems: Sequence[System | Designer]) -> int:
+    """Validation tasks of each dataset that the designers among the systems need."""
+    return max((system.tasks for system in systems if isinstance(system, Designer)), default=0)
+
+
+def label_of(name: str) -> str:
+    """What a dataset is called in a run: its name, or a file's name without its ending."""
+    return Path(name).stem if name.endswith(".jsonl") else name
+
+
+def validation_split(name: str, config: EvaluationConfig) -> str | None:
+    """The split that validation tasks come from; None if they must be taken from what is tested on."""
+    if name.endswith(".jsonl") or (config.data is not None and not generated(name)):
+        return None
+    splits = [split for split in ("validation", "train") if split in find_dataset(name).splits]
+    return next((split for split in splits if split != config.split), None)
+
+
+def samples_of(name: str, needed: int, config: EvaluationConfig) -> tuple[list[Sample], list[Sample]]:
+    """Test and validation samples of one dataset.
+
+    Args:
+        name: The dataset.
+        needed: Validation samples wanted.
+        config: The evaluation.
+
+    Raises:
+        ConfigError: There is no such dataset, or it is too small.
+    """
+    other = validation_split(name, config) if needed else None
+    if generated(name):
+        test = load_samples(name, config.split, config.limit, config.seed)
+        return test, load_samples(name, other, needed, config.seed) if other else []
+    rows = load_samples(name, config.split, None, config.seed, config.data)
+    spare = 0 if other else needed
+    if len(rows) <= spare:
+        raise ConfigError(
+            f"{name} has {len(rows)} rows, too few to test on some and choose a workflow by {spare} others",
+            "leave out the systems fixed:best and search, or name a larger dataset",
+        )
+    order = shuffled(rows, config.seed) if spare or config.limit else rows
+    size = min(config.limit or len(rows), len(rows) - spare)
+    if other is None:
+        return order[:size], order[size : size + spare]
+    return order[:size], _apart_from(order[:size], name, other, needed, config)
+
+
+def _apart_from(test: list[Sample], name: str, split: str, needed: int, config: EvaluationConfig) -> list[Sample]:
+    """Samples of another split that share nothing with the test: public splits hold some questions twice."""
+    rows = load_samples(name, split, None, config.seed, config.data)
+    shared = set(overlap(test, rows))
+    return [sample for sample in shuffled(rows, config.seed) if sample.task.id not in shared][:needed]

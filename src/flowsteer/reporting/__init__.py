@@ -1,0 +1,1 @@
+"""Reports of runs: statistics, tables, plots and pages."""

@@ -1,0 +1,120 @@
+"""Learning curves with bands over seeds, as one SVG image that needs nothing outside itself."""
+
+from collections.abc import Callable, Iterator, Sequence
+from html import escape
+from math import ceil, floor
+
+from flowsteer.reporting.plots import HUES
+from flowsteer.reporting.statistics import Estimate
+from flowsteer.study.study_summary import CURVES, Curve, StudySummary
+
+LIGHT = ("#0072b2", "#d55e00", "#009e73", "#b5559a", "#b8860b", "#4aa3d8", "#6a51a3", "#6e7781")
+DARK = ("#4aa8e0", "#f0834a", "#2dbd92", "#dd8fc4", "#d9ad3d", "#8fcdf2", "#a893dc", "#9aa4ae")
+"""The colours of the evaluation report."""
+
+TITLES = {"cwrpo": "the paper's R", "accuracy": "accuracy", "gate_open": "gate open", "valid": "valid edits"}
+WIDTH, HEIGHT, LEFT, TOP, GAP = 214, 150, 92, 34, 46
+"""Size of a panel, and what stands beside, above and between panels, in pixels."""
+
+TICK = 0.25
+
+
+def figure(summary: StudySummary, worlds: Sequence[str], arms: Sequence[str]) -> str:
+    """Learning curves: a row of panels for each world, a panel for each figure, a line for each arm.
+
+    Args:
+        summary: The study.
+        worlds: Rows, from top to bottom; those where nothing was learned yet are left out.
+        arms: Arms, in the order of their colours.
+    """
+    drawn = [world for world in worlds if any(curve.world == world for curve in summary.curves)]
+    parts = list(_legend(arms))
+    for row, world in enumerate(drawn):
+        top = TOP + 20 + row * (HEIGHT + GAP)
+        parts.append(_text(8, top + HEIGHT / 2, world, "name"))
+        for column, name in enumerate(CURVES):
+            curves = [curve for curve in summary.curves if (curve.world, curve.figure) == (world, name)]
+            left = LEFT + column * (WIDTH + GAP)
+            parts.append(_text(left + WIDTH / 2, top - 8, TITLES[name], "name middle"))
+            parts += _panel(left, top, name, curves, arms)
+    width, height = LEFT + len(CURVES) * (WIDTH + GAP), TOP + 20 + len(drawn) * (HEIGHT + GAP)
+    label = f"Learning curves of {', '.join(arms)} in {', '.join(drawn)}"
+    size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" class="curves" {size} role="img" aria-label="{escape(label)}">'
+    return f"{head}<style>{_style()}</style>{''.join(parts)}</svg>"
+
+
+def _panel(left: float, top: float, name: str, curves: Sequence[Curve], arms: Sequence[str]) -> Iterator[str]:
+    """One figure in one world: axes, bands below, lines above."""
+    steps = max((len(curve.points) for curve in curves), default=1)
+    low, high = _ends(name, [point for curve in curves for point in curve.points])
+
+    def x(step: float) -> float:
+        return left + WIDTH * step / max(1, steps)
+
+    def y(value: float) -> float:
+        return top + HEIGHT * (high - min(max(value, low), high)) / (high - low)
+
+    for tick in range(round((high - low) / TICK) + 1):
+        value = low + TICK * tick
+        yield f'<line class="grid" x1="{left}" y1="{y(value):.1f}" x2="{left + WIDTH}" y2="{y(value):.1f}"/>'
+        yield _text(left - 6, y(value) + 4, f"{value:.2g}".replace("-", "−"), "tick end")
+    for step in sorted({0, steps // 2, steps}):
+        yield _text(x(step), top + HEIGHT + 15, str(step), "tick middle")
+    for curve in curves:
+        yield _band(curve, x, y, arms.index(curve.arm) % HUES)
+    for curve in curves:
+        path = " ".join(f"{x(step):.1f},{y(point.mean):.1f}" for step, point in enumerate(curve.points, 1))
+        last = f"{curve.arm}: {curve.points[-1].mean:.2f} after {len(curve.points)} steps"
+        yield (
+            f'<polyline class="line-{arms.index(curve.arm) % HUES}" points="{path}">'
+            f"<title>{escape(last)}</title></polyline>"
+        )
+
+
+def _band(curve: Curve, x: Callable[[float], float], y: Callable[[float], float], hue: int) -> str:
+    known = [(step, point.low, point.high) for step, point in enumerate(curve.points, 1)]
+    ends = [(x(step), y(low), y(high)) for step, low, high in known if low is not None and high is not None]
+    around = [(at, above) for at, _, above in ends] + [(at, below) for at, below, _ in reversed(ends)]
+    return f'<polygon class="band-{hue}" points="{" ".join(f"{at:.1f},{up:.1f}" for at, up in around)}"/>'
+
+
+def _ends(name: str, points: Sequence[Estimate]) -> tuple[float, float]:
+    """Ends of an axis: 0 to 1 for shares, and for R whole ticks around its means."""
+    if name != "cwrpo":
+        return 0.0, 1.0
+    means = [point.mean for point in points] or [0.0]
+    low = floor(min(means) / TICK) * TICK
+    return low, max(ceil(max(means) / TICK) * TICK, low + TICK)
+
+
+def _legend(arms: Sequence[str]) -> Iterator[str]:
+    across = float(LEFT)
+    for place, arm in enumerate(arms):
+        yield f'<line class="line-{place % HUES}" x1="{across}" y1="16" x2="{across + 22}" y2="16"/>'
+        yield _text(across + 28, 20, arm, "name")
+        across += 28 + 8 * len(arm) + 28
+
+
+def _text(x: float, y: float, text: str, kind: str) -> str:
+    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}">{escape(text)}</text>'
+
+
+def _style() -> str:
+    """Colours for light and dark pages; the image may stand alone."""
+    lines = [
+        ".curves{font:12px system-ui,sans-serif;background:#fff;max-width:100%;height:auto}",
+        ".curves text{fill:#1c2128}.curves .tick{fill:#57606a}",
+        ".curves .middle{text-anchor:middle}.curves .end{text-anchor:end}.curves .grid{stroke:#d8dee4}",
+        *(_hue(place, colour) for place, colour in enumerate(LIGHT)),
+        "@media (prefers-color-scheme:dark){.curves{background:#0d1117}.curves text{fill:#e6edf3}",
+        ".curves .tick{fill:#9198a1}.curves .grid{stroke:#30363d}",
+        *(_hue(place, colour) for place, colour in enumerate(DARK)),
+        "}",
+    ]
+    return "".join(lines)
+
+
+def _hue(place: int, colour: str) -> str:
+    line = f".curves .line-{place}{{fill:none;stroke:{colour};stroke-width:1.8}}"
+    return f"{line}.curves .band-{place}{{fill:{colour};opacity:.16}}"

@@ -1,0 +1,154 @@
+"""The designed workflows of a run, run again under another executor: what is left of a design when the LLM changes."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+from flowsteer.backends.base import Backend
+from flowsteer.errors import ConfigError
+from flowsteer.evaluation.episodes import JSON, Job
+from flowsteer.evaluation.evaluate import open_grader, read_plan, write_plan
+from flowsteer.evaluation.evaluation_config import EvaluationConfig, settings_of, setup_of
+from flowsteer.evaluation.job_runner import LocalEngine, run_jobs, spent_before
+from flowsteer.evaluation.progress import OnProgress, Progress, quietly
+from flowsteer.evaluation.rescore import scored_entries
+from flowsteer.evaluation.specs import parse_system
+from flowsteer.evaluation.systems import WorkflowSystem
+from flowsteer.evaluation.task_sets import load_tasks
+from flowsteer.reporting.statistics import Comparison, compare
+from flowsteer.runs.events import Emit, EpisodeEnded
+from flowsteer.runs.folder import Entry, RunFolder
+from flowsteer.session import Session, open_session
+from flowsteer.task import Task
+from flowsteer.usage import NO_USAGE
+
+
+@dataclass(frozen=True, slots=True)
+class Swapped:
+    """One system under two executors.
+
+    Attributes:
+        system: The system that designed the workflows.
+        pairs: Episodes that have a score under both.
+        before: Mean score under the first executor over the pairs.
+        after: Mean score under the other.
+        comparison: The paired difference, after minus before, over tasks.
+    """
+
+    system: str
+    pairs: int
+    before: float
+    after: float
+    comparison: Comparison
+
+
+async def swap(
+    source: Path,
+    target: Path,
+    executor: str,
+    on_progress: OnProgress = quietly,
+    extra: Mapping[str, Backend] | None = None,
+    changes: Mapping[str, object] | None = None,
+) -> tuple[Progress, list[Swapped]]:
+    """Run the final workflow of every episode of a run again, under another executor.
+
+    No Director works and no workflow is chosen again. The new folder is a run like any other, whose episodes have the
+    ids of those they repeat; it is resumed like any other.
+
+    Args:
+        source: The run whose workflows are taken.
+        target: The folder of the new run.
+        executor: Spec of the other LLM.
+        on_progress: Called at the start and after each episode.
+        extra: Backends made elsewhere, by the spec that names them.
+        changes: Settings that do not decide results, such as `caps` or `concurrency`.
+
+    Raises:
+        RunError: The source holds no evaluation, or the target belongs to another run, such as the source itself.
+        ConfigError: A dataset cannot be loaded, or its tasks are not those of the run any more.
+        BackendUnavailable: The executor cannot be reached.
+    """
+    config = read_plan(source).model_copy(update={"executor": executor, **(changes or {})})
+    run = RunFolder.read(source)
+    jobs = _jobs(run, config)
+    with RunFolder.create(target, settings_of(config) | {"command": "swap", "workflows": str(source)}) as folder:
+        write_plan(target, config)
+        async with open_session(setup_of(config), extra) as session, open_grader() as grade:
+            session.budget.settle(NO_USAGE, spent_before(folder))
+            progress = await run_jobs(
+                jobs, LocalEngine(session, folder, grade, config.concurrency), folder, on_progress
+            )
+        return progress, compare_runs(scored_entries(run), scored_entries(folder))
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A `System` that runs, for each episode, the final workflow that a run recorded for it.
+
+    Attributes:
+        name: The system that designed the workflows.
+        source: The run.
+        temperature: At which the system's operators draw; None for the run's own.
+    """
+
+    name: str
+    source: RunFolder
+    temperature: float | None = None
+
+    async def check(self, session: Session) -> None:
+        """See `System.check`; a recorded workflow has run before."""
+
+    async def run(self, session: Session, task: Task, emit: Emit, episode: str, seed: int) -> EpisodeEnded:
+        """See `System.run`."""
+        ended = next(event for event in self.source.events(episode) if isinstance(event, EpisodeEnded))
+        return await WorkflowSystem(self.name, ended.workflow, self.temperature).run(session, task, emit, episode, seed)
+
+
+def compare_runs(before: Iterable[Entry], after: Iterable[Entry]) -> list[Swapped]:
+    """Pair the episodes of two runs by their ids, system by system.
+
+    Args:
+        before: Episodes of the one run.
+        after: Episodes of the other; only those with a score in both are compared.
+    """
+    first = {entry.episode: entry.summary for entry in before}
+    found: dict[str, list[tuple[JSON, JSON]]] = {}
+    for entry in after:
+        one, other = first.get(entry.episode), entry.summary
+        if one is not None and one["score"] is not None and other["score"] is not None:
+            found.setdefault(other["system"], []).append((one, other))
+    return [_swapped(system, pairs) for system, pairs in found.items()]
+
+
+def _swapped(system: str, pairs: list[tuple[JSON, JSON]]) -> Swapped:
+    differences: dict[str, dict[str, list[float]]] = {}
+    for one, other in pairs:
+        tasks = differences.setdefault(one["dataset"], {})
+        tasks.setdefault(one["task"], []).append(other["score"] - one["score"])
+    comparison = compare([[fmean(epochs) for epochs in tasks.values()] for tasks in differences.values()])
+    before, after = (fmean(pair[side]["score"] for pair in pairs) for side in (0, 1))
+    return Swapped(system, len(pairs), before, after, comparison)
+
+
+def _jobs(run: RunFolder, config: EvaluationConfig) -> list[Job]:
+    """An episode for each one recorded, on the same task."""
+    samples = {(name, sample.task.id): sample for name, rows in load_tasks(config).test.items() for sample in rows}
+    systems: dict[str, Recorded] = {}
+    jobs: list[Job] = []
+    for entry in run.entries.values():
+        was = entry.summary
+        sample = samples.get((was["dataset"], was["task"]))
+        if sample is None or sample.task.digest != was["digest"]:
+            raise ConfigError(
+                f"the task {was['task']} of {was['dataset']} is not in the data as it is now",
+                "a swap needs the very tasks that the run was made with",
+            )
+        system = systems.setdefault(was["system"], _recorded(was["system"], run))
+        jobs.append(Job(system, was["dataset"], sample, was["epoch"], was["seed"]))
+    return jobs
+
+
+def _recorded(name: str, run: RunFolder) -> Recorded:
+    designer = parse_system(name)
+    return Recorded(name, run, designer.temperature if isinstance(designer, WorkflowSystem) else None)

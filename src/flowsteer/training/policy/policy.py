@@ -1,0 +1,201 @@
+"""The policies that can be trained: a tiny one made here, the embedded model, any causal language model."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flowsteer.director.layouts import TASK_CHARS
+from flowsteer.errors import ConfigError
+from flowsteer.training.policy.tokenizer import train_tokenizer
+from flowsteer.training.policy.view import ChatView, CompactView, View
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+TINY, EMBEDDED = "tiny", "smollm2"
+"""Names of the policies that are no path and no hub name."""
+
+POSITIONS = 2048
+"""Most tokens of an episode of the tiny policy."""
+
+ADAPTERS = "adapter_config.json"
+"""The file by which peft knows a folder of adapters."""
+
+KIND = "flowsteer_view"
+"""The key in a model's configuration that says which view its policy reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A causal language model with what it needs to read and write an episode.
+
+    Attributes:
+        model: The model.
+        tokenizer: Its tokenizer; the end-of-sequence token ends a turn.
+        view: What it reads of an episode.
+    """
+
+    model: "PreTrainedModel | PeftModel"
+    tokenizer: "PreTrainedTokenizerBase"
+    view: View
+
+    @property
+    def end(self) -> int:
+        """Id of the token that ends a turn."""
+        return int(self.tokenizer.eos_token_id)
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of a text that the canvas says; what the policy says is never encoded."""
+        return [int(token) for token in self.tokenizer.encode(text, add_special_tokens=False)]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of one sampled turn, word for word."""
+        return str(self.tokenizer.decode(list(ids), clean_up_tokenization_spaces=False))
+
+    def mark(self) -> None:
+        """Write into the model's configuration what it reads, so that it is saved with it."""
+        setattr(self.model.config, KIND, "compact" if isinstance(self.view, CompactView) else "chat")
+
+    def save(self, folder: Path) -> None:
+        """Write model and tokenizer; `load_policy` reads them."""
+        self.mark()
+        self.model.save_pretrained(str(folder))
+        self.tokenizer.save_pretrained(folder)
+
+
+def quiet() -> None:
+    """Keep transformers from drawing bars, and from warning of names that TRL uses and nobody here could mend."""
+    import warnings
+
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"transformers\.")
+
+
+def make_tiny(corpus: Iterable[str], seed: int = 0) -> Policy:
+    """The tiny policy before any training: a Llama of 0.62 million parameters with a vocabulary of its own.
+
+    It sees the type and coarse features of a task, never its question (`CompactView`): what it can learn is which
+    workflow suits which kind of task.
+
+    Args:
+        corpus: Texts its tokenizer is trained on: episodes as it will read and write them.
+        seed: Seed of the weights.
+    """
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    tokenizer = train_tokenizer(corpus)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=128,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        intermediate_size=336,
+        max_position_embeddings=POSITIONS,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = LlamaForCausalLM(config)
+    return Policy(model, tokenizer, CompactView())
+
+
+def load_policy(name: str, task_chars: int = TASK_CHARS, dtype: str = "float32", revision: str = "main") -> Policy:
+    """Load a policy that exists.
+
+    Args:
+        name: `smollm2`, a folder that `Policy.save` or transformers wrote, or a name on the hub.
+        task_chars: Most characters of question, context and code that an LLM is shown, each.
+        dtype: Type of its weights.
+        revision: Branch, tag or commit on the hub.
+
+    Raises:
+        ConfigError: There is no such model, or it cannot chat.
+    """
+    if name == TINY:
+        raise ConfigError(
+            "a tiny policy is made, not loaded", "give it a cold start, or name the folder of a trained one"
+        )
+    if (Path(name) / ADAPTERS).is_file():
+        return _with_trained(Path(name), task_chars, dtype)
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    where, options = located(name, revision)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(where, **options)
+        model = AutoModelForCausalLM.from_pretrained(where, dtype=dtype, **options)
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"the policy {name!r} cannot be loaded: {str(error).splitlines()[0]}",
+            f"{TINY}, {EMBEDDED}, a folder with config.json, or a name on the hub",
+        ) from error
+    if name == EMBEDDED:
+        _forget_quantisation(model)
+    compact = getattr(model.config, KIND, "chat") == "compact"
+    return Policy(model, tokenizer, CompactView() if compact else ChatView(tokenizer, task_chars))
+
+
+def _with_trained(folder: Path, task_chars: int, dtype: str) -> Policy:
+    """A policy that learned by adapters: its base with them, merged into its weights.
+
+    A base that the run made itself is looked for beside the adapters first: run folders are moved.
+    """
+    from peft import PeftModel
+
+    base = str(json.loads((folder / ADAPTERS).read_text(encoding="utf-8"))["base_model_name_or_path"])
+    beside = folder.parent / Path(base).name
+    if (beside / "config.json").is_file():
+        base = str(beside)
+    from flowsteer.backends.models import MODELS
+
+    policy = load_policy(EMBEDDED if base == str(MODELS[EMBEDDED].path.parent) else base, task_chars, dtype)
+    model = PeftModel.from_pretrained(policy.model, str(folder)).merge_and_unload()
+    model.name_or_path = model.config._name_or_path = str(folder)  # whoever adapts it further names this as the base
+    return replace(policy, model=model)
+
+
+def located(name: str, revision: str = "main") -> tuple[str, dict[str, Any]]:
+    """Where transformers finds a policy. The embedded model's weights are taken, dequantised, out of its file."""
+    if name != EMBEDDED:
+        return name, {"revision": revision}
+    from flowsteer.backends.models import MODELS
+
+    file = MODELS[EMBEDDED].path
+    if not file.is_file():
+        raise ConfigError(f"the embedded model is not here: {file}", f"flowsteer models pull {EMBEDDED}")
+    return str(file.parent), {"gguf_file": file.name}
+
+
+def _forget_quantisation(model: "PreTrainedModel") -> None:
+    """The weights out of a GGUF file are plain numbers once loaded; left marked as quantised they could not learn."""
+    vars(model).update(hf_quantizer=None, is_quantized=False)
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+
+
+def with_adapters(model: "PreTrainedModel | PeftModel", rank: int, alpha: int, seed: int = 0) -> "PeftModel":
+    """The model with fresh LoRA adapters on q, k, v and o (spec §6), without dropout: what is trained is what sampled.
+
+    Args:
+        model: The model; its own weights are frozen.
+        rank: Rank of the adapters.
+        alpha: Their scale.
+        seed: Seed of their weights.
+    """
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    targets = ["q_proj", "k_proj", "v_proj", "o_proj"]
+    adapters = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.0, target_modules=targets, task_type="CAUSAL_LM")
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return get_peft_model(model, adapters)

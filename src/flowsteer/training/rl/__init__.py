@@ -1,0 +1,1 @@
+"""Reinforcement learning: the run, TRL's trainer set to CWRPO, and the objective (spec §6)."""

@@ -1,0 +1,1 @@
+"""Rollouts: groups of episodes, their rewards, and the figures made of them."""

@@ -1,0 +1,212 @@
+"""The cold start: a supervised warm-up, so that a small policy speaks the action language before RL begins.
+
+Scripts (see `flowsteer.training.sft.scripts`) are played on live canvases; the policy learns to say what they say after
+what the canvas says, with the loss on its own turns only.
+"""
+
+import asyncio
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from flowsteer.canvas.director import Turn
+from flowsteer.datasets.base import Sample
+from flowsteer.director.render import render_action
+from flowsteer.errors import ConfigError
+from flowsteer.execution.memo import Memo
+from flowsteer.runs.events import (
+    EditRejected,
+    EpisodeEnded,
+    EpisodeStarted,
+    FeedbackGiven,
+    TurnTaken,
+    ignore,
+)
+from flowsteer.runs.folder import RunFolder
+from flowsteer.session import seed_of
+from flowsteer.training.data import Schedule
+from flowsteer.training.inference.trajectory import Buffer
+from flowsteer.training.policy.policy import Policy
+from flowsteer.training.policy.view import END, View
+from flowsteer.training.rollout.rollout import Arena
+from flowsteer.training.sft.scripts import Script, WarmupSettings
+
+AT_ONCE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Dialogue:
+    """One played script as text: what was read and said in turn.
+
+    Attributes:
+        opening: What stands before the first turn.
+        turns: What the script said, and what the canvas answered; the last answer is empty.
+    """
+
+    opening: str
+    turns: tuple[tuple[str, str], ...]
+
+    @property
+    def text(self) -> str:
+        """All of it, for a tokenizer to be trained on."""
+        return self.opening + "".join(f"{said}{END}{answer}" for said, answer in self.turns)
+
+
+async def play_scripts(
+    arena: Arena, view: View, tasks: Schedule, count: int, seed: int, heed: float = 0.0
+) -> list[Dialogue]:
+    """Play scripts on canvases of the tasks in order; the same ones for the same seed.
+
+    Args:
+        arena: Where.
+        view: What the policy will read.
+        tasks: The tasks.
+        count: Scripts.
+        seed: Seed of all draws.
+        heed: Chance that a turn adds what a finish still needs (`Script`).
+
+    Raises:
+        BackendUnavailable: The executor is gone.
+    """
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def one(number: int) -> Dialogue:
+        async with places:
+            drawn = seed_of(seed, f"script/{number}")
+            return await _play(arena, view, tasks[number], drawn, heed)
+
+    return list(await asyncio.gather(*(one(number) for number in range(count))))
+
+
+async def _play(arena: Arena, view: View, sample: Sample, seed: int, heed: float) -> Dialogue:
+    canvas = arena.open(sample, ignore, seed, Memo())
+    script = Script.draw(seed, arena.canvas.max_turns, heed)
+    opening, turns = view.opening(canvas.observe()), []
+    while not canvas.done:
+        action = script.act(canvas.observe())
+        if action is None:
+            break
+        said = render_action(action)
+        step = await canvas.step(Turn(said, action))
+        turns.append((said, "" if canvas.done else view.answer(arena.told(step.feedback))))
+    return Dialogue(opening, tuple(turns))
+
+
+def read_recorded(run: Path, arena: Arena, view: View, samples: Iterable[Sample]) -> list[Dialogue]:
+    """Dialogues out of a run that was recorded by any Director, such as a strong LLM.
+
+    Only episodes on training tasks are taken, and of these only those in which the Director finished and every turn
+    was accepted: a policy copies all that it is shown.
+
+    Args:
+        run: The run folder.
+        arena: Whose canvases the policy will play on; they make the opening.
+        view: What the policy reads.
+        samples: Training tasks.
+
+    Raises:
+        RunError: It is no run folder.
+        ConfigError: It holds no such episode.
+    """
+    record, by_id, found = RunFolder.read(run), {(s.task.dataset, s.task.id): s for s in samples}, []
+    for episode in record.entries:
+        events = record.events(episode)
+        started = next(event for event in events if isinstance(event, EpisodeStarted))
+        sample = by_id.get((started.task.get("dataset", ""), started.task.get("id", "")))
+        ended = next(event for event in events if isinstance(event, EpisodeEnded))
+        if sample is None or not ended.finished or any(isinstance(event, EditRejected) for event in events):
+            continue
+        said = [event.text for event in events if isinstance(event, TurnTaken)]
+        told = [view.answer(arena.told(event.text)) for event in events if isinstance(event, FeedbackGiven)]
+        opening = view.opening(arena.open(sample, ignore, 0, Memo()).observe())
+        found.append(Dialogue(opening, tuple(zip(said, [*told[:-1], ""], strict=True))))
+    if not found:
+        raise ConfigError(
+            f"{run} holds no episode to learn from",
+            "it must have finished episodes without a rejected turn, on tasks that are trained on",
+        )
+    return found
+
+
+def to_buffer(dialogue: Dialogue, policy: Policy) -> Buffer:
+    """A dialogue as tokens: the script's turns, each with its end, as if they had been sampled."""
+    buffer = Buffer(tuple(policy.encode(dialogue.opening)))
+    for said, answer in dialogue.turns:
+        for token in (*policy.encode(said), policy.end):
+            buffer.sampled(token, 0.0)
+        buffer.said(policy.encode(answer))
+    return buffer
+
+
+def learn(
+    policy: Policy,
+    buffers: Sequence[Buffer],
+    settings: WarmupSettings,
+    seed: int = 0,
+    on_update: Callable[[int, int, float], None] = lambda update, updates, loss: None,
+) -> float:
+    """Train the policy on what scripts said.
+
+    Args:
+        policy: Its model is changed in place.
+        buffers: Played scripts.
+        settings: How.
+        seed: Seed of the order.
+        on_update: Told of each update: its number, how many there will be, its loss.
+
+    Returns:
+        The mean loss over the last tenth of the updates, in nats a token.
+    """
+    model = policy.model
+    batches = list(_batches(buffers, settings, seed))
+    optimiser = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, betas=(0.9, 0.95), weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda done: _rate(done, len(batches)))
+    losses = []
+    model.train()
+    for number, batch in enumerate(batches, 1):
+        loss = _loss(policy, batch)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        schedule.step()
+        optimiser.zero_grad()
+        losses.append(float(loss.detach()))
+        on_update(number, len(batches), losses[-1])
+    last = losses[-max(1, len(losses) // 10) :]
+    return sum(last) / len(last)
+
+
+def _batches(buffers: Sequence[Buffer], settings: WarmupSettings, seed: int) -> list[list[Buffer]]:
+    """Batches of like lengths, so that little is padded, in random order."""
+    order = torch.Generator().manual_seed(seed)
+    batches = []
+    for _ in range(settings.epochs):
+        shuffled = [buffers[place] for place in torch.randperm(len(buffers), generator=order).tolist()]
+        by_length = sorted(shuffled, key=len)
+        cut = [by_length[first : first + settings.batch] for first in range(0, len(by_length), settings.batch)]
+        batches += [cut[place] for place in torch.randperm(len(cut), generator=order).tolist()]
+    return batches
+
+
+def _rate(done: int, updates: int) -> float:
+    rise = max(1, updates // 20)
+    if done < rise:
+        return (done + 1) / rise
+    return 0.5 * (1 + math.cos(math.pi * (done - rise) / max(1, updates - rise)))
+
+
+def _loss(policy: Policy, batch: Sequence[Buffer]) -> torch.Tensor:
+    """Mean cross-entropy over the policy's own tokens."""
+    device, longest = policy.model.device, max(map(len, batch))
+    ids = torch.full((len(batch), longest), int(policy.tokenizer.pad_token_id or 0))
+    own = torch.zeros(len(batch), longest, dtype=torch.bool)
+    for row, buffer in enumerate(batch):
+        ids[row, : len(buffer)] = torch.tensor([*buffer.prompt, *buffer.ids])
+        own[row, len(buffer.prompt) : len(buffer)] = torch.tensor(buffer.mask, dtype=torch.bool)
+    ids, own = ids.to(device), own.to(device)
+    hidden = policy.model.base_model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1]
+    logits = policy.model.get_output_embeddings()(hidden[own[:, 1:]])
+    return torch.nn.functional.cross_entropy(logits.float(), ids[:, 1:][own[:, 1:]])
