@@ -20,7 +20,7 @@ from flowsteer.datasets import registry  # noqa: E402
 from flowsteer.datasets.registry import Dataset  # noqa: E402
 from flowsteer.errors import ConfigError  # noqa: E402
 from flowsteer.runs.folder import RunFolder  # noqa: E402
-from flowsteer.training import installed  # noqa: E402
+from flowsteer.training import requirements  # noqa: E402
 from flowsteer.training.config import load_training, setup_of  # noqa: E402
 from flowsteer.training.plan.assets import KNOWN  # noqa: E402
 from flowsteer.training.plan.launch import layouts  # noqa: E402
@@ -259,7 +259,7 @@ def test_what_a_plan_needs_is_fetched_by_a_command_that_it_names(monkeypatch, st
 
 
 def test_a_tracker_that_is_not_installed_fails_now_and_vllm_does_not(stand_in, monkeypatch):
-    monkeypatch.setattr(installed, "find_spec", lambda module: None)
+    monkeypatch.setattr(requirements, "find_spec", lambda module: None)
     with pytest.raises(ConfigError, match="report_to names wandb"):
         dry_run(load_training(FILE, ['report_to=["wandb"]']), "p.toml", "r", stand_in)
     changes = ["report_to=[]", "sampler.engine=vllm_colocate"]

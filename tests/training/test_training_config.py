@@ -7,7 +7,7 @@ import pytest
 from flowsteer.errors import ConfigError
 from flowsteer.operators.registry import load_library
 from flowsteer.strict import check
-from flowsteer.training import requirements as installed
+from flowsteer.training import requirements
 from flowsteer.training.config import (
     TrainingConfig,
     canvas_of,
@@ -126,9 +126,9 @@ def test_adapters_are_not_served_on_a_base_that_the_run_makes():
 )
 def test_a_tracker_that_is_not_installed_is_named(monkeypatch, tracker, missing, said):
     config = check(TrainingConfig, LARGE | {"report_to": [tracker]}, "here")
-    monkeypatch.setattr(installed, "find_spec", lambda module: object())
+    monkeypatch.setattr(requirements, "find_spec", lambda module: object())
     check_trackers(config)
-    monkeypatch.setattr(installed, "find_spec", lambda module: None if module == missing else object())
+    monkeypatch.setattr(requirements, "find_spec", lambda module: None if module == missing else object())
     with pytest.raises(ConfigError, match=f"{tracker}, and {missing} is not installed") as refused:
         check_trackers(config)
     assert refused.value.hint.startswith(said)
@@ -137,9 +137,9 @@ def test_a_tracker_that_is_not_installed_is_named(monkeypatch, tracker, missing,
 
 def test_either_of_two_packages_does_for_tensorboard(monkeypatch):
     config = check(TrainingConfig, LARGE | {"report_to": ["tensorboard"]}, "here")
-    monkeypatch.setattr(installed, "find_spec", lambda module: object() if module == "tensorboardX" else None)
+    monkeypatch.setattr(requirements, "find_spec", lambda module: object() if module == "tensorboardX" else None)
     check_trackers(config)
-    monkeypatch.setattr(installed, "find_spec", lambda module: None)
+    monkeypatch.setattr(requirements, "find_spec", lambda module: None)
     with pytest.raises(ConfigError, match="tensorboard is not installed"):
         check_trackers(config)
 
@@ -154,7 +154,7 @@ def test_either_of_two_packages_does_for_tensorboard(monkeypatch):
     ],
 )
 def test_a_learner_that_needs_vllm_is_told_so(monkeypatch, sampler, needed):
-    monkeypatch.setattr(installed, "find_spec", lambda module: None)
+    monkeypatch.setattr(requirements, "find_spec", lambda module: None)
     config = check(TrainingConfig, {"policy": {"name": "some/model", "lora_rank": 4}, "sampler": sampler}, "here")
     if not needed:
         check_engine(config)

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch", reason="needs the extra: pip install 'flows
 pytest.importorskip("peft", reason="needs the extra: pip install 'flowsteer[train]'")
 
 from flowsteer.errors import BackendUnavailable, ConfigError, PolicySyncError  # noqa: E402
-from flowsteer.training import vllm  # noqa: E402
+from flowsteer.training.inference import vllm  # noqa: E402
 from flowsteer.training.inference.batcher import sample  # noqa: E402
 from flowsteer.training.inference.remote_engine import Apart, Ask, Drawn  # noqa: E402
 from flowsteer.training.inference.trajectory import DrawSettings  # noqa: E402
