@@ -21,8 +21,9 @@ from pathlib import Path
 
 from flowsteer.errors import SandboxError
 from flowsteer.sandbox.base import Outcome, Program, SandboxLimits, Tier
+from flowsteer.sandbox.group import Launch
 from flowsteer.sandbox.pair import PairOutcome
-from flowsteer.sandbox.process import Launch, run_process
+from flowsteer.sandbox.process import run_process
 from flowsteer.sandbox.process_pair import run_pair
 from flowsteer.sandbox.protocol import MIB, Role, encode_request, outcome, resource_limits
 
@@ -94,7 +95,7 @@ def bubblewrap_command(
         binds += _bind(source, target)
     scratch = ("--perms", "1777", "--size", f"{limits.disk_mb * MIB}", "--tmpfs", "/tmp")  # noqa: S108
     command = (
-        *(bwrap, *user, *namespaces, "--die-with-parent", "--new-session", "--clearenv"),
+        *(bwrap, *user, *namespaces, "--die-with-parent", "--clearenv"),
         *(*_system_libraries(), *binds, "--ro-bind", f"{RUNNER}", "/runner.py"),
         *("--proc", "/proc", "--dev", "/dev", *scratch, "--remount-ro", "/dev", "--remount-ro", "/"),
         *("--chdir", "/tmp", "--", f"{interpreter.executable}", *PYTHON_FLAGS, "/runner.py"),  # noqa: S108

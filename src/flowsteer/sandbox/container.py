@@ -12,8 +12,9 @@ from pathlib import Path
 from flowsteer.errors import SandboxError
 from flowsteer.sandbox.base import Outcome, Program, SandboxLimits, Tier
 from flowsteer.sandbox.bubblewrap import NOBODY, RUNNER
+from flowsteer.sandbox.group import Launch
 from flowsteer.sandbox.pair import PairOutcome
-from flowsteer.sandbox.process import Launch, run_process
+from flowsteer.sandbox.process import run_process
 from flowsteer.sandbox.process_pair import run_pair
 from flowsteer.sandbox.protocol import Role, encode_request, outcome, resource_limits
 

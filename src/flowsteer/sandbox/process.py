@@ -2,35 +2,16 @@
 
 import asyncio
 import contextlib
-import os
-import signal
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from flowsteer.errors import SandboxError
 from flowsteer.sandbox.base import SandboxLimits
+from flowsteer.sandbox.clock import time_limit
+from flowsteer.sandbox.group import CHUNK, Launch, end_process, start_process
 
 CHANNEL_BYTES = 8 * 1024 * 1024
 """Most bytes of values that leave a sandbox in one run."""
-
-CHUNK = 64 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Launch:
-    """How to start a process.
-
-    Attributes:
-        command: The command line.
-        environment: All environment variables it gets.
-        stop: A command that ends what killing the process leaves behind; empty if nothing.
-    """
-
-    command: tuple[str, ...]
-    environment: Mapping[str, str]
-    stop: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +48,7 @@ async def run_process(launch: Launch, request: bytes, limits: SandboxLimits) -> 
         SandboxError: If the command cannot be started.
     """
     started = time.monotonic()
-    process = await _start(launch)
+    process = await start_process(launch)
     assert process.stdin  # noqa: S101  # all three are pipes
     assert process.stdout  # noqa: S101
     assert process.stderr  # noqa: S101
@@ -80,7 +61,7 @@ async def run_process(launch: Launch, request: bytes, limits: SandboxLimits) -> 
     cause: Literal["exit", "timeout", "output"] = "exit"
     detail = ""
     try:
-        async with asyncio.timeout(limits.seconds):
+        async with time_limit(limits.seconds, [process.pid]):
             await asyncio.gather(*streams)
             await process.wait()
     except TimeoutError:
@@ -91,16 +72,6 @@ async def run_process(launch: Launch, request: bytes, limits: SandboxLimits) -> 
         await end_process(process, streams, launch.stop)
     seconds = time.monotonic() - started
     return Ended(cause, process.returncode or 0, bytes(stdout), bytes(channel), seconds, detail)
-
-
-async def _start(launch: Launch) -> asyncio.subprocess.Process:
-    pipe = asyncio.subprocess.PIPE
-    try:
-        return await asyncio.create_subprocess_exec(
-            *launch.command, stdin=pipe, stdout=pipe, stderr=pipe, env=dict(launch.environment)
-        )
-    except OSError as error:
-        raise SandboxError(f"{launch.command[0]} cannot be started: {error}") from None
 
 
 async def _feed(stream: asyncio.StreamWriter, data: bytes) -> None:
@@ -116,26 +87,3 @@ async def _fill(stream: asyncio.StreamReader, buffer: bytearray, limit: int, ver
         if len(buffer) > limit:
             del buffer[limit:]
             raise _TooMuch(f"{verb} more than {limit} bytes")
-
-
-async def end_process(
-    process: asyncio.subprocess.Process, streams: list[asyncio.Task[None]], stop: tuple[str, ...]
-) -> None:
-    """Leave nothing behind: no process, no zombie, no open pipe."""
-    for stream in streams:
-        stream.cancel()
-    if process.returncode is None:
-        # Not `process.kill()`: that polls, and so takes the exit status away from the watcher that waits for it.
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process.pid, signal.SIGKILL)
-        if stop:
-            await (await asyncio.create_subprocess_exec(*stop, stdout=-3, stderr=-3)).wait()
-    await asyncio.gather(*streams, return_exceptions=True)
-    if process.stdin:
-        process.stdin.close()
-        with contextlib.suppress(ConnectionError):
-            await process.stdin.wait_closed()
-    for pipe in (process.stdout, process.stderr):
-        while pipe and await pipe.read(CHUNK):
-            pass
-    await process.wait()

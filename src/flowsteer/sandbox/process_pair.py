@@ -8,9 +8,11 @@ from typing import Any
 
 from flowsteer.errors import SandboxError
 from flowsteer.sandbox.base import SandboxLimits, Status, Tier
+from flowsteer.sandbox.clock import time_limit
+from flowsteer.sandbox.group import Launch, end_process, start_process
 from flowsteer.sandbox.pair import Answer, PairOutcome, Side, call_expression, is_answer, raised
 from flowsteer.sandbox.plain import decode
-from flowsteer.sandbox.process import CHANNEL_BYTES, Launch, end_process
+from flowsteer.sandbox.process import CHANNEL_BYTES
 from flowsteer.sandbox.protocol import INTERFERENCE, STATUSES, encode, read_text
 
 Prepared = tuple[Launch, bytes]
@@ -35,7 +37,9 @@ async def run_pair(tier: Tier, caller: Prepared, callee: Prepared, limits: Sandb
     started = time.monotonic()
     pair = _Pair()
     try:
-        async with asyncio.timeout(limits.seconds), _Talk(*callee) as there, _Talk(*caller) as here:
+        async with _Talk(*callee) as there, _Talk(*caller) as here, time_limit(limits.seconds, [there.pid, here.pid]):
+            await there.begin()
+            await here.begin()
             await pair.carry(here, there)
     except TimeoutError:
         outcome = PairOutcome("timeout", pair.waiting_for, f"still running after {limits.seconds:g} s", pair.calls)
@@ -99,29 +103,22 @@ class _Talk:
         self._ready = False
 
     async def __aenter__(self) -> "_Talk":
-        pipe = asyncio.subprocess.PIPE
-        try:
-            self._process = await asyncio.create_subprocess_exec(
-                *self._launch.command,
-                stdin=pipe,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=pipe,
-                env=dict(self._launch.environment),
-                limit=CHANNEL_BYTES,
-            )
-        except OSError as error:
-            raise SandboxError(f"{self._launch.command[0]} cannot be started: {error}") from None
-        try:
-            await self._write(self._request)
-        except BaseException:
-            await self.__aexit__(None, None, None)
-            raise
+        self._process = await start_process(self._launch, asyncio.subprocess.DEVNULL, CHANNEL_BYTES)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await end_process(self._process, [], self._launch.stop)
+
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid
+
+    async def begin(self) -> None:
+        """Write the request."""
+        await self._write(self._request)
 
     async def send(self, message: Any) -> None:
         """Write one message."""

@@ -1,0 +1,137 @@
+"""Processes started in a group of their own and killed whole.
+
+Bubblewrap starts a child of its own early and gives it its orders late: killed alone in between, it leaves that child
+waiting for ever. So a process leads a session, which is a group, of its own; the group is what is killed; and a start
+that is cancelled is carried to its end first, for asyncio would kill only the leader.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from flowsteer.errors import SandboxError
+
+CHUNK = 64 * 1024
+
+END_SECONDS = 10.0
+"""Longest wait for a killed process to be gone."""
+
+FILTER = "{filter}"
+"""Stands in a command line for the descriptor that `Launch.filter` is read from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How to start a process.
+
+    Attributes:
+        command: The command line.
+        environment: All environment variables it gets.
+        stop: A command that ends what killing the process leaves behind; empty if nothing.
+        filter: What the command reads from the descriptor that takes the place of `FILTER`; a few kilobytes.
+    """
+
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    stop: tuple[str, ...] = ()
+    filter: bytes = b""
+
+
+async def start_process(launch: Launch, stdout: int = PIPE, line_bytes: int = CHUNK) -> Process:
+    """Start a process with pipes for standard input, output and error.
+
+    Args:
+        launch: How.
+        stdout: Where its output goes, as for `asyncio.create_subprocess_exec`.
+        line_bytes: Longest line to read.
+
+    Raises:
+        SandboxError: If the command cannot be started.
+    """
+    starting = asyncio.ensure_future(_start(launch, stdout, line_bytes))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await asyncio.shield(_end_once_started(starting, launch))
+        raise
+
+
+async def _start(launch: Launch, stdout: int, line_bytes: int) -> Process:
+    with _readable(launch.filter) as descriptor:
+        command = [f"{descriptor}" if part == FILTER else part for part in launch.command]
+        try:
+            return await asyncio.create_subprocess_exec(
+                *command,
+                stdin=PIPE,
+                stdout=stdout,
+                stderr=PIPE,
+                env=dict(launch.environment),
+                start_new_session=True,
+                pass_fds=(descriptor,),
+                limit=line_bytes,
+            )
+        except OSError as error:
+            raise SandboxError(f"{launch.command[0]} cannot be started: {error}") from None
+
+
+async def _end_once_started(starting: Awaitable[Process], launch: Launch) -> None:
+    with contextlib.suppress(SandboxError):  # nothing was started
+        await end_process(await starting, [], launch.stop)
+
+
+@contextlib.contextmanager
+def _readable(data: bytes) -> Iterator[int]:
+    """A descriptor from which these bytes can be read, once; they must fit into a pipe."""
+    reader, writer = os.pipe()
+    try:
+        with os.fdopen(writer, "wb") as file:
+            file.write(data)
+        yield reader
+    finally:
+        os.close(reader)
+
+
+async def end_process(process: Process, streams: Sequence[asyncio.Task[None]], stop: tuple[str, ...]) -> None:
+    """Leave nothing behind: no process, no zombie, no open pipe. Goes on when cancelled.
+
+    Args:
+        process: A process that `start_process` gave, ended or not.
+        streams: What reads and writes its pipes.
+        stop: See `Launch.stop`.
+
+    Raises:
+        SandboxError: If the process is not gone in time.
+    """
+    for stream in streams:
+        stream.cancel()
+    running = process.returncode is None
+    if running:
+        # Not `process.kill()`: that polls, and so takes the exit status away from the watcher that waits for it.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    await asyncio.shield(_await_end(process, streams, stop if running else ()))
+
+
+async def _await_end(process: Process, streams: Sequence[asyncio.Task[None]], stop: tuple[str, ...]) -> None:
+    try:
+        async with asyncio.timeout(END_SECONDS):
+            if stop:
+                await (await asyncio.create_subprocess_exec(*stop, stdout=-3, stderr=-3)).wait()
+            await asyncio.gather(*streams, return_exceptions=True)
+            if process.stdin:
+                process.stdin.close()
+                with contextlib.suppress(ConnectionError):
+                    await process.stdin.wait_closed()
+            for pipe in (process.stdout, process.stderr):
+                while pipe and await pipe.read(CHUNK):
+                    pass
+            await process.wait()
+    except TimeoutError:
+        raise SandboxError(
+            f"the sandboxed process {process.pid} was killed and is not gone after {END_SECONDS:g} s",
+            f"see what holds it: cat /proc/{process.pid}/stack",
+        ) from None

@@ -1,0 +1,39 @@
+"""Places to run: so many at once, and each on one processor, which its processes share among themselves.
+
+However many spin in one place, they take nothing from another one, on any kernel and without any privilege; and the
+processor time of a run is never more than its wall time.
+"""
+
+import asyncio
+import contextlib
+import os
+import random
+from collections import Counter
+from collections.abc import AsyncIterator
+
+_TAKEN: Counter[int] = Counter()
+"""How many runs of this process, whoever started them, are on each processor."""
+
+
+class Places:
+    """Places to run.
+
+    Args:
+        most: How many, by default one a processor; whoever comes later waits.
+    """
+
+    def __init__(self, most: int | None = None) -> None:
+        self._room = asyncio.Semaphore(most or len(os.sched_getaffinity(0)))
+
+    @contextlib.asynccontextmanager
+    async def one(self) -> AsyncIterator[int]:
+        """Wait for a place, and hold it; gives the number of its processor, one that fewest runs are on."""
+        async with self._room:
+            processors = list(os.sched_getaffinity(0))
+            random.shuffle(processors)  # other processes choose as well
+            processor = min(processors, key=_TAKEN.__getitem__)
+            _TAKEN[processor] += 1
+            try:
+                yield processor
+            finally:
+                _TAKEN[processor] -= 1

@@ -1,0 +1,104 @@
+"""When a run ends, and that nothing of it is left: under cancels at any moment, and on a busy machine."""
+
+import asyncio
+import contextlib
+import os
+import random
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from flowsteer.sandbox.base import Program, SandboxLimits
+from flowsteer.sandbox.bubblewrap import BubblewrapSandbox, this_interpreter
+from flowsteer.sandbox.clock import PATIENCE
+from flowsteer.sandbox.monty import MontySandbox
+from flowsteer.sandbox.pair import calling
+
+ENDLESS = Program("while True: pass")
+ENDLESS_PAIR = calling(["f"], "", "f()"), Program("def f():\n    while True: pass")
+
+
+def running(marker):
+    """The processes that have this text in their command line."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found += [path] if marker in path.read_text() else []
+    return found
+
+
+def children():
+    return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+
+
+async def cancel_within_30_ms(sandbox, times):
+    seed = random.Random(7)
+    for count in range(times):
+        run = sandbox.run_pair(*ENDLESS_PAIR) if count % 2 else sandbox.run(ENDLESS)
+        task = asyncio.ensure_future(run)
+        await asyncio.sleep(seed.uniform(0, 0.03))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(task, 5)
+
+
+async def test_no_process_is_left_by_200_cancels_within_30_ms_of_the_start(bubblewrap, tmp_path):
+    marked = tmp_path / "marked"
+    marked.mkdir()
+    interpreter = replace(this_interpreter(), packages=(marked,))  # what every sandbox's command line names
+    await cancel_within_30_ms(BubblewrapSandbox(interpreter), 200)
+    assert not running(str(marked))
+
+
+async def test_a_second_cancel_does_not_stop_the_first_ones_clearing_up(bubblewrap, tmp_path):
+    marked = tmp_path / "marked"
+    marked.mkdir()
+    sandbox = BubblewrapSandbox(replace(this_interpreter(), packages=(marked,)))
+    for milliseconds in (0, 1, 2, 4, 8, 16):
+        task = asyncio.ensure_future(sandbox.run_pair(*ENDLESS_PAIR))
+        await asyncio.sleep(milliseconds / 1000)
+        while not task.done():
+            task.cancel()
+            await asyncio.sleep(0)
+    for _ in range(100):
+        if not running(str(marked)):
+            break
+        await asyncio.sleep(0.02)
+    assert not running(str(marked))
+
+
+async def test_no_monty_worker_outlives_its_pool_whatever_was_cancelled():
+    sandbox = MontySandbox()
+    await cancel_within_30_ms(sandbox, 40)
+    await sandbox.aclose()
+    assert not children()
+
+
+@contextlib.asynccontextmanager
+async def busy_machine(each):
+    """So many spinning processes on every processor, each in a session of its own."""
+    command = (sys.executable, "-c", "while True: pass")
+    spinners = [
+        await asyncio.create_subprocess_exec(*command, start_new_session=True)
+        for _ in range(each * len(os.sched_getaffinity(0)))
+    ]
+    try:
+        yield
+    finally:
+        for spinner in spinners:
+            spinner.kill()
+            await spinner.wait()
+
+
+async def test_time_spent_waiting_for_a_processor_does_not_count(bubblewrap):
+    limits = SandboxLimits(seconds=0.6)
+    works = Program("import time\nwhile time.process_time() < 0.2: pass")
+    async with busy_machine(4):
+        outcome = await bubblewrap.run(works, limits)
+        assert outcome.status == "ok", outcome
+        sleeps = await bubblewrap.run(Program("import time\ntime.sleep(60)"), limits)
+        assert (sleeps.status, sleeps.seconds < 1.7) == ("timeout", True)
+        outcome = await bubblewrap.run(ENDLESS, limits)
+        assert (outcome.status, outcome.seconds < 0.6 * PATIENCE + 1) == ("timeout", True)
