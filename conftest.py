@@ -6,7 +6,7 @@ from importlib.util import find_spec
 collect_ignore = [
     "src/flowsteer/grading/science_callee.py",
     "src/flowsteer/grading/science_caller.py",
-    "src/flowsteer/sandbox/runner.py",
+    "src/flowsteer/sandbox/guest",
 ]
 if find_spec("trl") is None:
     collect_ignore_glob = ["src/flowsteer/training/*.py"]

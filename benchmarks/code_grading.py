@@ -20,6 +20,7 @@ from flowsteer.datasets.base import Sample
 from flowsteer.datasets.local import read_samples
 from flowsteer.grading.code import Sandboxes, grade_code
 from flowsteer.sandbox.monty import MontySandbox
+from flowsteer.sandbox.pair import PairSandbox
 
 ROWS = Path(__file__).parents[2] / "shared" / "data" / "humaneval.jsonl"
 """Real rows where they lie beside the project; `make bench` leaves this table out elsewhere."""
@@ -76,8 +77,13 @@ async def measure(name: str, sandboxes: Sandboxes, samples: list[Sample], gradin
     await sandboxes.aclose()
 
 
+async def monty() -> PairSandbox:
+    """Monty in the place of full Python, whose word grading never takes alone."""
+    return MontySandbox()
+
+
 async def main() -> None:
-    """Measure both tiers."""
+    """Measure Monty alone, Monty confirmed by CPython (which is what grading does), and CPython alone."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tasks", type=Path, nargs="?", default=ROWS, help="HumanEval rows; without, those of shared/")
     parser.add_argument("--gradings", type=int, default=2000)
@@ -91,7 +97,8 @@ async def main() -> None:
         f"{'tier':<12}{'gradings':>10}{'right':>8}{'per s':>10}{'cpu ms each':>12}{'per s if idle':>16}"
         f"{'MiB':>10}{'MiB after':>10}{'workers':>10}"
     )
-    await measure("monty first", Sandboxes(MontySandbox()), samples, given.gradings)
+    await measure("monty alone", Sandboxes(None, monty), samples, given.gradings)
+    await measure("confirmed", Sandboxes(MontySandbox()), samples, given.gradings)
     await measure("bubblewrap", Sandboxes(), samples, max(given.gradings // 10, 1))
 
 

@@ -184,6 +184,21 @@ async def test_tests_at_fault_leave_it_undecided(tests, sandboxes):
     assert grade.reason
 
 
+@pytest.mark.parametrize(
+    ("tests", "solution"),
+    [
+        ("assert f([1, 2]) == [1, 2]", "m = map\ndef f(xs): return m(int, xs)"),
+        ("assert f([1, 2]) == [1, 2]", "def f(xs): return filter(None, xs)"),
+        ("assert f([5]) == [(0, 5)]", "class C:\n    e = enumerate\ndef f(xs): return C.e(xs)"),
+        ("assert f(1) == 'f'", "def f(x): return 'f' if __name__ == '__main__' else 'g'"),
+        ("assert f(1) == 1", "import sys\ndef f(x): return 0 if hasattr(sys, '_getframe') else 1"),
+    ],
+)
+async def test_what_passes_in_monty_alone_is_wrong(tests, solution, sandboxes):
+    grade = await grade_code(mbpp(tests), solution, sandboxes)
+    assert (grade.score, bool(grade.reason)) == (0.0, True)
+
+
 async def test_a_missing_sandbox_leaves_it_undecided():
     async def find_nothing():
         raise SandboxError("bubblewrap is not installed", "sudo apt install bubblewrap")
@@ -192,8 +207,8 @@ async def test_a_missing_sandbox_leaves_it_undecided():
     lacking = await grade_code(mbpp("assert f(1) == [1]"), "def f(x):\n    yield x", without)
     assert lacking.score is None
     assert "apt install bubblewrap" in lacking.reason
-    assert (await grade_code(mbpp("assert f(1) == 1"), "def f(x): return x", without)).score == 1.0
-    assert (await grade_code(mbpp("assert f(1) == 1"), "def f(x): return 2", without)).score == 0.0
+    assert (await grade_code(mbpp("assert f(1) == 1"), "def f(x): return x", without)).score is None
+    assert (await grade_code(mbpp("assert f(1) == 1"), "def f(x): return 2", without)).score is None
     await without.aclose()
 
 

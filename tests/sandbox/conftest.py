@@ -5,6 +5,7 @@ import pytest
 
 from flowsteer.sandbox.bubblewrap import BubblewrapSandbox
 from flowsteer.sandbox.monty import MontySandbox
+from flowsteer.sandbox.shared import SharedBubblewrap
 
 
 @pytest.fixture
@@ -26,11 +27,24 @@ def bubblewrap(request, monkeypatch):
     return BubblewrapSandbox()
 
 
-@pytest.fixture(params=["monty", "bubblewrap"])
+@pytest.fixture
+async def shared(bubblewrap):
+    """Sandboxes that serve many programs."""
+    made = SharedBubblewrap(bubblewrap)
+    yield made
+    await made.aclose()
+
+
+@pytest.fixture(params=["monty", "bubblewrap", "shared"])
 async def sandbox(request):
     """Each tier that runs here, for what they have in common."""
-    if request.param == "bubblewrap" and shutil.which("bwrap") is None:
+    if request.param != "monty" and shutil.which("bwrap") is None:
         pytest.skip("bubblewrap is not installed")
-    made = {"monty": MontySandbox, "bubblewrap": BubblewrapSandbox}[request.param]()
+    makers = {
+        "monty": MontySandbox,
+        "bubblewrap": BubblewrapSandbox,
+        "shared": lambda: SharedBubblewrap(BubblewrapSandbox()),
+    }
+    made = makers[request.param]()
     yield made
     await made.aclose()

@@ -7,7 +7,7 @@ import pytest
 
 from flowsteer.errors import SandboxError
 from flowsteer.sandbox.base import Call, Program, Return, SandboxLimits
-from flowsteer.sandbox.bubblewrap import RUNNER, bubblewrap_command, this_interpreter
+from flowsteer.sandbox.bubblewrap import GUEST, bubblewrap_command, this_interpreter
 from flowsteer.sandbox.container import ContainerSandbox, container_command
 
 
@@ -24,9 +24,9 @@ def test_the_command_line_closes_everything():
         *("--rm", "--interactive", "--name name", "--pull never", "--network none", "--read-only", "--cap-drop ALL"),
         *("--security-opt no-new-privileges", "--user 65534:65534", "--ipc private", "--log-driver none"),
         *("--pids-limit 7", "--cpus 1", "--memory 300m", "--memory-swap 300m", "--workdir /tmp"),
-        *("--tmpfs /tmp:rw,nosuid,nodev,size=9m,mode=1777", f"--volume {RUNNER}:/runner.py:ro", "--entrypoint python3"),
+        *("--tmpfs /tmp:rw,nosuid,nodev,size=9m,mode=1777", f"--volume {GUEST}:/guest:ro", "--entrypoint python3"),
     }
-    assert command[command.index("image") :] == ("image", "-I", "-B", "-X", "utf8", "/runner.py")
+    assert command[command.index("image") :] == ("image", "-I", "-B", "-X", "utf8", "/guest/runner.py")
     assert not any(part.startswith(("--env", "-e")) for part in command)
 
 

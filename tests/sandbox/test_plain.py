@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flowsteer.sandbox.guest.runner import plain
 from flowsteer.sandbox.plain import decode
-from flowsteer.sandbox.runner import plain
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.integers(2**52, 2**90) | st.floats(allow_nan=False) | st.text()
 KEYS = SCALARS | st.tuples(SCALARS, SCALARS) | st.frozensets(SCALARS)

@@ -1,8 +1,9 @@
 """Code: right is what passes the dataset's own tests, run where the solution cannot reach them.
 
 HumanEval, MBPP, call-based and stdin/stdout APPS and DS-1000 each keep tests and solution in different processes; only
-values cross. Monty runs first, and what passes there is right. Whatever does not pass is run again under full Python,
-whose verdict counts: a gap in Monty's Python is nobody's fault.
+values cross. Monty runs first, which is quick. What passes there is run again under full Python, in sandboxes that
+serve many programs, and is right if it passes there too. Whatever does not pass both is run under full Python in
+sandboxes of its own, and that verdict counts: Monty's Python is not the language that a solution is written in.
 """
 
 import asyncio
@@ -14,10 +15,10 @@ from flowsteer.grading.base import Grade, unscorable, wrong
 from flowsteer.grading.code_asserts import run_asserts
 from flowsteer.grading.code_cases import run_calls, run_stdio
 from flowsteer.grading.code_science import run_science
-from flowsteer.grading.code_source import is_lazy, solution_source
+from flowsteer.grading.code_source import solution_source
 from flowsteer.grading.code_verdict import Verdict
 from flowsteer.sandbox.base import SandboxLimits
-from flowsteer.sandbox.connect import find_full_python
+from flowsteer.sandbox.connect import find_full_python, shared
 from flowsteer.sandbox.monty import MontySandbox
 from flowsteer.sandbox.pair import PairSandbox
 from flowsteer.task import CallTests, StdioTests
@@ -27,10 +28,10 @@ LIMITS = SandboxLimits(seconds=10.0, memory_mb=1024)
 
 
 class Sandboxes:
-    """Where solutions run: quickly, and under full Python once that is needed.
+    """Where solutions run: quickly, and under full Python.
 
     Args:
-        quick: Tried first; None to run everything under full Python.
+        quick: Tried first; None to run everything under full Python at once.
         find_full: Finds full Python; raises `SandboxError` if there is none.
     """
 
@@ -43,9 +44,10 @@ class Sandboxes:
         self._find_full = find_full
         self._finding = asyncio.Lock()
         self._full: PairSandbox | None = None
+        self._shared: PairSandbox | None = None
 
     async def full(self) -> PairSandbox:
-        """Full Python.
+        """Full Python, a sandbox for each program.
 
         Raises:
             SandboxError: If there is none here.
@@ -53,11 +55,22 @@ class Sandboxes:
         async with self._finding:
             if self._full is None:
                 self._full = await self._find_full()
+                self._shared = shared(self._full)
             return self._full
+
+    async def shared(self) -> PairSandbox:
+        """Full Python for what has passed in the quick sandbox; see `flowsteer.sandbox.shared`.
+
+        Raises:
+            SandboxError: If there is none here.
+        """
+        full = await self.full()
+        return self._shared or full
 
     async def aclose(self) -> None:
         """End all worker processes."""
-        await asyncio.gather(*(sandbox.aclose() for sandbox in (self.quick, self._full) if sandbox is not None))
+        every = (self.quick, self._shared, self._full)
+        await asyncio.gather(*(sandbox.aclose() for sandbox in every if sandbox is not None))
 
 
 def connect_sandboxes() -> Sandboxes:
@@ -83,15 +96,19 @@ async def grade_code(sample: Sample, answer: str, sandboxes: Sandboxes, limits: 
     solution = solution_source(sample, answer)
     if not solution:
         return wrong("there is no code in the answer")
-    first = None if isinstance(sample.reference.tests, ProgramTests) or is_lazy(solution) else sandboxes.quick
-    grade = await _grade_in(first, sample, solution, limits) if first else unscorable("it needs full Python")
-    if grade.score == 1.0:
-        return grade
+    quick = None if isinstance(sample.reference.tests, ProgramTests) else sandboxes.quick
     try:
-        full = await sandboxes.full()
+        if quick and await _passes(quick, sample, solution, limits):
+            grade = await _grade_in(await sandboxes.shared(), sample, solution, limits)
+            if grade.score == 1.0:
+                return grade
+        return await _grade_in(await sandboxes.full(), sample, solution, limits)
     except SandboxError as error:
-        return grade if grade.score is not None else unscorable(f"{grade.reason}; {error.message} ({error.hint})")
-    return await _grade_in(full, sample, solution, limits)
+        return unscorable(f"{error.message} ({error.hint})" if error.hint else error.message)
+
+
+async def _passes(sandbox: PairSandbox, sample: Sample, solution: str, limits: SandboxLimits) -> bool:
+    return (await _grade_in(sandbox, sample, solution, limits)).score == 1.0
 
 
 async def _grade_in(sandbox: PairSandbox, sample: Sample, solution: str, limits: SandboxLimits) -> Grade:

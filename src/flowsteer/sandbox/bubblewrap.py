@@ -27,7 +27,8 @@ from flowsteer.sandbox.process import run_process
 from flowsteer.sandbox.process_pair import run_pair
 from flowsteer.sandbox.protocol import MIB, Role, encode_request, outcome, resource_limits
 
-RUNNER = Path(__file__).with_name("runner.py")
+GUEST = Path(__file__).with_name("guest")
+"""What runs inside, started as `runner.py`."""
 INSTALL = "install it: sudo apt install bubblewrap (Debian, Ubuntu), sudo dnf install bubblewrap (Fedora)"
 PERMIT = (
     "bubblewrap 0.8 or later must be able to create namespaces: sudo sysctl -w kernel.unprivileged_userns_clone=1 "
@@ -65,7 +66,7 @@ def this_interpreter() -> Interpreter:
 
 
 def bubblewrap_command(
-    bwrap: str, interpreter: Interpreter, limits: SandboxLimits, *, privileged: bool
+    bwrap: str, interpreter: Interpreter, limits: SandboxLimits, *, privileged: bool, serves: bool = False
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The command line of one sandbox.
 
@@ -76,6 +77,7 @@ def bubblewrap_command(
         privileged: Whether the superuser starts it. Then the namespaces need no user namespace; the runner keeps the
             right to change its user and does so before it reads a line of the program. Otherwise a user namespace
             maps the caller to nobody, and no further one can be made inside.
+        serves: Whether it runs many programs (`flowsteer.sandbox.fork_server`), which then have no scratch folder.
 
     Returns:
         The command, and the package folders as seen inside.
@@ -93,12 +95,13 @@ def bubblewrap_command(
         *((path, Path(inside)) for path, inside in zip(interpreter.packages, packages, strict=True)),
     ):
         binds += _bind(source, target)
-    scratch = ("--perms", "1777", "--size", f"{limits.disk_mb * MIB}", "--tmpfs", "/tmp")  # noqa: S108
+    scratch = () if serves else ("--perms", "1777", "--size", f"{limits.disk_mb * MIB}", "--tmpfs", "/tmp")  # noqa: S108
+    start = ("--chdir", "/", "--as-pid-1") if serves else ("--chdir", "/tmp")  # noqa: S108
     command = (
         *(bwrap, *user, *namespaces, "--die-with-parent", "--clearenv"),
-        *(*_system_libraries(), *binds, "--ro-bind", f"{RUNNER}", "/runner.py"),
+        *(*_system_libraries(), *binds, "--ro-bind", f"{GUEST}", "/guest"),
         *("--proc", "/proc", "--dev", "/dev", *scratch, "--remount-ro", "/dev", "--remount-ro", "/"),
-        *("--chdir", "/tmp", "--", f"{interpreter.executable}", *PYTHON_FLAGS, "/runner.py"),  # noqa: S108
+        *(*start, "--", f"{interpreter.executable}", *PYTHON_FLAGS, "/guest/runner.py", *(["serve"] if serves else [])),
     )
     return command, packages
 
@@ -143,7 +146,7 @@ class BubblewrapSandbox:
             raise SandboxError("bubblewrap (the command bwrap) is not installed", INSTALL)
         self._bwrap = found
         self._interpreter = interpreter or this_interpreter()
-        self._places = asyncio.Semaphore(concurrency or len(os.sched_getaffinity(0)))
+        self.places = asyncio.Semaphore(concurrency or len(os.sched_getaffinity(0)))
 
     async def run(self, program: Program, limits: SandboxLimits = SandboxLimits()) -> Outcome:
         """Run a program; see `flowsteer.sandbox.base.Sandbox.run`.
@@ -152,7 +155,7 @@ class BubblewrapSandbox:
             SandboxError: If namespaces are not permitted here.
         """
         launch, request = self._prepare(program, limits, "alone")
-        async with self._places:
+        async with self.places:
             ended = await run_process(launch, request, limits)
         try:
             return outcome(self.tier, program, limits, ended)
@@ -166,25 +169,31 @@ class BubblewrapSandbox:
             SandboxError: If namespaces are not permitted here.
         """
         sides = self._prepare(caller, limits, "caller"), self._prepare(callee, limits, "callee")
-        async with self._places:
+        async with self.places:
             try:
                 return await run_pair(self.tier, *sides, limits)
             except SandboxError as error:
                 raise SandboxError(error.message, PERMIT) from None
 
     def _prepare(self, program: Program, limits: SandboxLimits, role: Role) -> tuple[Launch, bytes]:
+        launch, packages = self.launch(limits)
+        return launch, encode_request(program, resource_limits(limits), packages, own_user(), role)
+
+    def launch(self, limits: SandboxLimits, *, serves: bool = False) -> tuple[Launch, tuple[str, ...]]:
+        """How to start a sandbox, and its package folders; see `bubblewrap_command`."""
         privileged = os.geteuid() == 0
-        command, packages = bubblewrap_command(self._bwrap, self._interpreter, limits, privileged=privileged)
-        user = fresh_user() if privileged else None
-        return Launch(command, {}), encode_request(program, resource_limits(limits), packages, user, role)
+        command, packages = bubblewrap_command(
+            self._bwrap, self._interpreter, limits, privileged=privileged, serves=serves
+        )
+        return Launch(command, {}), packages
 
     async def aclose(self) -> None:
         """Nothing to end: every process ends with its run."""
 
 
-def fresh_user() -> int:
-    """A user id that no account and, but for a chance in a billion, no other run has.
+def own_user() -> int | None:
+    """A user id that no account and, but for a chance in a billion, no other run has; None if it cannot be changed.
 
     The kernel counts processes by user and lets a user signal its own: one user a run keeps runs apart.
     """
-    return 1_000_000_000 + secrets.randbelow(1_000_000_000)
+    return 1_000_000_000 + secrets.randbelow(1_000_000_000) if os.geteuid() == 0 else None

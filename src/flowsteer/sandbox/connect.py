@@ -11,6 +11,7 @@ from flowsteer.sandbox.container import ContainerSandbox
 from flowsteer.sandbox.ladder import Ladder
 from flowsteer.sandbox.monty import MontySandbox
 from flowsteer.sandbox.pair import PairSandbox
+from flowsteer.sandbox.shared import SharedBubblewrap
 
 TierChoice = Literal["monty", "bubblewrap", "container", "auto"]
 
@@ -57,6 +58,11 @@ class TierStatus:
     ok: bool
     detail: str
     hint: str = ""
+
+
+def shared(sandbox: PairSandbox) -> PairSandbox:
+    """The same Python where one start serves many programs; the sandbox itself where there is no such thing."""
+    return SharedBubblewrap(sandbox) if isinstance(sandbox, BubblewrapSandbox) else sandbox
 
 
 async def find_full_python() -> PairSandbox:

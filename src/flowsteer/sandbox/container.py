@@ -11,7 +11,7 @@ from pathlib import Path
 
 from flowsteer.errors import SandboxError
 from flowsteer.sandbox.base import Outcome, Program, SandboxLimits, Tier
-from flowsteer.sandbox.bubblewrap import NOBODY, RUNNER
+from flowsteer.sandbox.bubblewrap import GUEST, NOBODY
 from flowsteer.sandbox.group import Launch
 from flowsteer.sandbox.pair import PairOutcome
 from flowsteer.sandbox.process import run_process
@@ -43,8 +43,8 @@ def container_command(
         *("--pids-limit", f"{limits.processes}", "--cpus", f"{processors:g}"),
         *("--memory", f"{limits.memory_mb}m", "--memory-swap", f"{limits.memory_mb}m"),
         *("--tmpfs", f"/tmp:rw,nosuid,nodev,size={limits.disk_mb}m,mode=1777", "--workdir", "/tmp"),  # noqa: S108
-        *("--volume", f"{RUNNER}:/runner.py:ro", "--entrypoint", "python3"),
-        *(image, "-I", "-B", "-X", "utf8", "/runner.py"),
+        *("--volume", f"{GUEST}:/guest:ro", "--entrypoint", "python3"),
+        *(image, "-I", "-B", "-X", "utf8", "/guest/runner.py"),
     )
 
 

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from flowsteer.errors import SandboxError
+from flowsteer.sandbox import launcher
 
 CHUNK = 64 * 1024
 
@@ -40,19 +41,34 @@ class Launch:
     stop: tuple[str, ...] = ()
     filter: bytes = b""
 
+    async def start(self, stdout: int = PIPE, line_bytes: int = CHUNK) -> Process:
+        """Start it; see `flowsteer.sandbox.launcher.Launcher`."""
+        return await start_process(self, stdout, line_bytes)
 
-async def start_process(launch: Launch, stdout: int = PIPE, line_bytes: int = CHUNK) -> Process:
+    def leaders(self, process: launcher.Process) -> tuple[int, ...]:
+        """The process itself."""
+        assert isinstance(process, Process)  # noqa: S101  # it was started here
+        return (process.pid,)
+
+    async def end(self, process: launcher.Process, streams: Sequence[asyncio.Task[None]] = ()) -> None:
+        """End it; see `flowsteer.sandbox.launcher.Launcher`."""
+        assert isinstance(process, Process)  # noqa: S101  # it was started here
+        await end_process(process, streams, self.stop)
+
+
+async def start_process(launch: Launch, stdout: int = PIPE, line_bytes: int = CHUNK, stdin: int = PIPE) -> Process:
     """Start a process with pipes for standard input, output and error.
 
     Args:
         launch: How.
+        stdin: Where its input comes from, as for `asyncio.create_subprocess_exec`.
         stdout: Where its output goes, as for `asyncio.create_subprocess_exec`.
         line_bytes: Longest line to read.
 
     Raises:
         SandboxError: If the command cannot be started.
     """
-    starting = asyncio.ensure_future(_start(launch, stdout, line_bytes))
+    starting = asyncio.ensure_future(_start(launch, stdout, line_bytes, stdin))
     try:
         return await asyncio.shield(starting)
     except asyncio.CancelledError:
@@ -60,13 +76,13 @@ async def start_process(launch: Launch, stdout: int = PIPE, line_bytes: int = CH
         raise
 
 
-async def _start(launch: Launch, stdout: int, line_bytes: int) -> Process:
+async def _start(launch: Launch, stdout: int, line_bytes: int, stdin: int) -> Process:
     with _readable(launch.filter) as descriptor:
         command = [f"{descriptor}" if part == FILTER else part for part in launch.command]
         try:
             return await asyncio.create_subprocess_exec(
                 *command,
-                stdin=PIPE,
+                stdin=stdin,
                 stdout=stdout,
                 stderr=PIPE,
                 env=dict(launch.environment),

@@ -8,7 +8,8 @@ from typing import Literal
 
 from flowsteer.sandbox.base import SandboxLimits
 from flowsteer.sandbox.clock import time_limit
-from flowsteer.sandbox.group import CHUNK, Launch, end_process, start_process
+from flowsteer.sandbox.group import CHUNK
+from flowsteer.sandbox.launcher import Launcher
 
 CHANNEL_BYTES = 8 * 1024 * 1024
 """Most bytes of values that leave a sandbox in one run."""
@@ -39,7 +40,7 @@ class _TooMuch(Exception):
     """A stream carried more than it may."""
 
 
-async def run_process(launch: Launch, request: bytes, limits: SandboxLimits) -> Ended:
+async def run_process(launch: Launcher, request: bytes, limits: SandboxLimits) -> Ended:
     """Start a process, feed it and read it until it ends or passes a limit.
 
     Being cancelled kills it as well.
@@ -48,7 +49,7 @@ async def run_process(launch: Launch, request: bytes, limits: SandboxLimits) -> 
         SandboxError: If the command cannot be started.
     """
     started = time.monotonic()
-    process = await start_process(launch)
+    process = await launch.start()
     assert process.stdin  # noqa: S101  # all three are pipes
     assert process.stdout  # noqa: S101
     assert process.stderr  # noqa: S101
@@ -61,7 +62,7 @@ async def run_process(launch: Launch, request: bytes, limits: SandboxLimits) -> 
     cause: Literal["exit", "timeout", "output"] = "exit"
     detail = ""
     try:
-        async with time_limit(limits.seconds, [process.pid]):
+        async with time_limit(limits.seconds, launch.leaders(process)):
             await asyncio.gather(*streams)
             await process.wait()
     except TimeoutError:
@@ -69,7 +70,7 @@ async def run_process(launch: Launch, request: bytes, limits: SandboxLimits) -> 
     except _TooMuch as error:
         cause, detail = "output", str(error)
     finally:
-        await end_process(process, streams, launch.stop)
+        await launch.end(process, streams)
     seconds = time.monotonic() - started
     return Ended(cause, process.returncode or 0, bytes(stdout), bytes(channel), seconds, detail)
 

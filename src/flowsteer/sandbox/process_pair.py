@@ -9,13 +9,13 @@ from typing import Any
 from flowsteer.errors import SandboxError
 from flowsteer.sandbox.base import SandboxLimits, Status, Tier
 from flowsteer.sandbox.clock import time_limit
-from flowsteer.sandbox.group import Launch, end_process, start_process
+from flowsteer.sandbox.launcher import Launcher
 from flowsteer.sandbox.pair import Answer, PairOutcome, Side, call_expression, is_answer, raised
 from flowsteer.sandbox.plain import decode
 from flowsteer.sandbox.process import CHANNEL_BYTES
 from flowsteer.sandbox.protocol import INTERFERENCE, STATUSES, encode, read_text
 
-Prepared = tuple[Launch, bytes]
+Prepared = tuple[Launcher, bytes]
 """How to start a side, and its request."""
 
 
@@ -37,7 +37,11 @@ async def run_pair(tier: Tier, caller: Prepared, callee: Prepared, limits: Sandb
     started = time.monotonic()
     pair = _Pair()
     try:
-        async with _Talk(*callee) as there, _Talk(*caller) as here, time_limit(limits.seconds, [there.pid, here.pid]):
+        async with (
+            _Talk(*callee) as there,
+            _Talk(*caller) as here,
+            time_limit(limits.seconds, there.leaders + here.leaders),
+        ):
             await there.begin()
             await here.begin()
             await pair.carry(here, there)
@@ -97,24 +101,24 @@ async def _call(there: "_Talk", name: str, args: tuple[Any, ...], kwargs: dict[s
 class _Talk:
     """One process, spoken to in turns; an async context manager that leaves nothing behind."""
 
-    def __init__(self, launch: Launch, request: bytes) -> None:
+    def __init__(self, launch: Launcher, request: bytes) -> None:
         self._launch = launch
         self._request = request
         self._ready = False
 
     async def __aenter__(self) -> "_Talk":
-        self._process = await start_process(self._launch, asyncio.subprocess.DEVNULL, CHANNEL_BYTES)
+        self._process = await self._launch.start(asyncio.subprocess.DEVNULL, CHANNEL_BYTES)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await end_process(self._process, [], self._launch.stop)
+        await self._launch.end(self._process)
 
     @property
-    def pid(self) -> int:
-        """The process."""
-        return self._process.pid
+    def leaders(self) -> tuple[int, ...]:
+        """The processes whose time counts."""
+        return self._launch.leaders(self._process)
 
     async def begin(self) -> None:
         """Write the request."""

@@ -1,0 +1,1 @@
+"""What runs inside a sandbox with full CPython; the package never imports it."""
