@@ -65,9 +65,7 @@ async def test_nothing_can_be_written_for_the_next(shared):
     code = """
 import os
 found = []
-for folder, _, _ in os.walk('/'):
-    if folder.startswith('/proc'):
-        continue
+for folder in ['/', '/proc'] + [e.path for f in ('/', '/dev', '/usr') for e in os.scandir(f) if e.is_dir()]:
     try:
         open(os.path.join(folder, 'planted'), 'w').write('x')
         found.append(folder)
