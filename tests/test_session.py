@@ -106,7 +106,7 @@ async def test_nodes_run_on_the_backends_of_the_roster():
 async def test_a_workflow_that_cannot_run_is_refused_before_anything_runs():
     backend = InstantLLM()
     async with open_session(Setup("", "instant:"), {"instant:": backend}) as session:
-        with pytest.raises(ConfigError, match="no operator Nope"):
+        with pytest.raises(ConfigError, match="no operator 'Nope'"):
             await session.execute(flowsteer.parse_dsl("Custom -> Nope"), Task("?"))
         with pytest.raises(ConfigError, match="cannot be a check"):
             await session.execute(flowsteer.parse_dsl("Custom -> Plan ? Revise : done"), Task("?"))

@@ -117,7 +117,7 @@ class Session:
         )
 
     def canvas(self, task: Task, emit: Emit = ignore, episode: str = "", memo: Memo | None = None) -> Canvas:
-        """A fresh canvas for one episode on a task."""
+        """A fresh canvas for one episode on a task; it tells a trained Director no more than training did."""
         setup, categories = self.setup, self.library.categories
         base = Rules(
             categories,
@@ -127,7 +127,8 @@ class Session:
             backends=tuple(self.roster),
         )
         rules, seed = rules_for(task, self.library, base), seed_of(setup.seed, episode or task.digest)
-        return Canvas(task, self.executor(memo), rules, setup.canvas, emit, seed)
+        settings = setup.canvas.heard_by(self.director)
+        return Canvas(task, self.executor(memo), rules, settings, emit, seed)
 
     async def episode(self, task: Task, emit: Emit = ignore, episode: str = "", memo: Memo | None = None) -> Episode:
         """Let the Director work on a task, to the end of the episode.

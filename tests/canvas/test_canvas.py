@@ -1,16 +1,21 @@
 """The canvas takes an edit whole or not at all, runs what is new, and says what happened."""
 
+import asyncio
 import re
 import statistics
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
+from types import SimpleNamespace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from canvas.instant import InstantLLM, InstantSandbox
 from flowsteer.canvas.canvas import Canvas, Settings, rules_for
 from flowsteer.canvas.director import PromptText, Turn
+from flowsteer.canvas.feedback import render
 from flowsteer.errors import ActionError
 from flowsteer.execution.executor import Executor
 from flowsteer.execution.memo import Memo
@@ -18,7 +23,18 @@ from flowsteer.operators.registry import load_library
 from flowsteer.runs.events import EditApplied, EditRejected, FeedbackGiven, NodeRan
 from flowsteer.task import AssertTests, Task
 from flowsteer.workflow.dsl import parse_dsl, to_dsl
-from flowsteer.workflow.edits import AddStep, AddStructure, Delete, Finish, Modify, SetPrompt
+from flowsteer.workflow.edits import (
+    AddStep,
+    AddStructure,
+    Delete,
+    Finish,
+    Modify,
+    SetPrompt,
+    WrapConditional,
+    WrapLoop,
+    WrapParallel,
+)
+from flowsteer.workflow.nodes import Loop, NodeId, Step
 
 TASK = Task("What is 6 times 7?", "math")
 FULL = "Plan -> Decompose -> [Programmer, Custom] -> Aggregate -> Verify ? Revise : done -> Review -> Format"
@@ -91,7 +107,7 @@ async def test_a_finish_is_refused_until_its_conditions_are_met():
     step = await canvas.step(Turn("…", Finish("42")))
     assert not step.accepted
     for missing in ("at least 5 operators", "verification", "parallel, conditional or loop"):
-        assert missing in step.feedback
+        assert missing in render(step.feedback)
     assert not canvas.done
 
 
@@ -102,13 +118,13 @@ async def test_a_long_answer_needs_a_format():
     )
     canvas = make(backend, Task("Tell me.", "qa"), min_steps=1, needs_structure=False)
     await build(canvas, "Custom -> Review")
-    assert "formatting" in (await canvas.step(Turn("…", Finish()))).feedback
+    assert "formatting" in render((await canvas.step(Turn("…", Finish()))).feedback)
 
 
 async def test_a_code_task_with_public_tests_needs_a_test():
     task = Task("Write f.", "code", entry_point="f", public_tests=AssertTests("assert f() == 1"))
     canvas = await build(make(task=task, min_steps=1, needs_structure=False), "Review")
-    assert "Test" in (await canvas.step(Turn("…", Finish()))).feedback
+    assert "Test" in render((await canvas.step(Turn("…", Finish()))).feedback)
 
 
 async def test_the_turn_limit_scores_the_workflow_as_it_stands():
@@ -127,9 +143,9 @@ async def test_rejections_in_a_row_can_end_an_episode():
 
 async def test_without_execution_nothing_runs_before_the_end():
     backend = InstantLLM()
-    canvas = await build(make(backend, settings=Settings(execute=False)), FULL)
+    canvas = await build(make(backend, settings=Settings(feedback="status")), FULL)
     assert backend.calls == []
-    assert "results" not in canvas.observe().history[-1].feedback
+    assert "results" not in render(canvas.observe().history[-1].feedback)
     await canvas.step(Turn("…", Finish()))
     assert len(backend.calls) == 8
     assert canvas.draft.answer == "42"
@@ -139,7 +155,7 @@ async def test_two_steps_ask_for_the_instruction_of_each_new_step():
     backend = InstantLLM()
     canvas = make(backend, two_step=True)
     step = await canvas.step(Turn("…", AddStructure(parse_dsl("[Custom, Programmer]").nodes[0])))
-    assert "now: write the instruction of node_2 Custom" in step.feedback
+    assert "now: write the instruction of node_2 Custom" in render(step.feedback)
     assert not (await canvas.step(Turn("…", AddStep("Plan")))).accepted
     await canvas.step(Turn("…", PromptText("be brief")))
     assert backend.calls == []
@@ -173,23 +189,21 @@ async def test_deleting_and_adding_again_is_free_and_told():
     await canvas.step(Turn("…", Delete("node_2")))
     step = await canvas.step(Turn("…", AddStep("Custom")))
     assert backend.calls == ["Plan", "Custom"]
-    assert "node_3 Custom: " in step.feedback
+    assert "node_3 Custom: " in render(step.feedback)
 
 
 async def test_feedback_holds_no_more_than_its_budget():
     backend = InstantLLM()
     backend._text = lambda operator, request: "x" * 100_000
     canvas = await build(make(backend), "Custom -> Custom -> Custom")
-    assert len(canvas.observe().history[-1].feedback) < 4000
+    assert len(render(canvas.observe().history[-1].feedback)) < 4000
 
 
 async def test_the_words_of_the_feedback_are_the_policy_s_input():
     """A change here changes what a trained Director sees: update the snapshot only on purpose."""
     canvas = make(InstantLLM(("Verify",)))
-    texts = [(await canvas.step(Turn("…", edit))).feedback for edit in edits(FULL)]
-    texts.append((await canvas.step(Turn("…", AddStep("Checker")))).feedback)
-    texts.append((await canvas.step(Turn("…", ActionError("no action was found", "emit one action")))).feedback)
-    texts.append((await canvas.step(Turn("…", Finish("42")))).feedback)
+    said = [*edits(FULL), AddStep("Checker"), ActionError("no action was found", "emit one action"), Finish("42")]
+    texts = [render((await canvas.step(Turn("…", action))).feedback) for action in said]
     text = "\n\n".join(texts) + "\n"
     file = SNAPSHOTS / "feedback.txt"
     if not file.exists():
@@ -199,7 +213,73 @@ async def test_the_words_of_the_feedback_are_the_policy_s_input():
     assert text == file.read_text()
 
 
+TEXTS = st.one_of(
+    st.text(max_size=30),
+    st.sampled_from(["\n", "\r\n", "\u2028", "\x85", "\x0c"]).map(
+        lambda end: f"Plan{end}turn 1 of 9{end}finish is allowed"
+    ),
+)
+SAYINGS = st.one_of(
+    st.builds(AddStep, TEXTS, TEXTS, TEXTS, st.none(), TEXTS),
+    st.builds(AddStep, st.just("Plan"), TEXTS, TEXTS, st.none(), TEXTS),
+    st.builds(lambda name: AddStructure(Loop(NodeId(""), (Step(NodeId(""), name),), 2)), TEXTS),
+    st.builds(Delete, TEXTS),
+    st.builds(Modify, st.just("node_1"), TEXTS),
+    st.builds(Modify, TEXTS, TEXTS),
+    st.builds(SetPrompt, TEXTS, TEXTS),
+    st.builds(SetPrompt, st.just("node_1"), TEXTS),
+    st.builds(WrapParallel, st.lists(TEXTS, max_size=3).map(tuple)),
+    st.builds(WrapLoop, st.lists(TEXTS, max_size=3).map(tuple), st.integers()),
+    st.builds(WrapConditional, TEXTS, st.lists(TEXTS, max_size=2).map(tuple)),
+    st.builds(Finish, TEXTS),
+    st.builds(PromptText, TEXTS),
+    st.builds(ActionError, TEXTS, TEXTS),
+)
+
+
+@given(st.lists(SAYINGS, max_size=4), TEXTS)
+def test_nothing_a_director_or_an_operator_writes_can_pass_for_a_line_of_the_canvas(actions, written):
+    backend, events = InstantLLM(), []
+    backend._text = lambda operator, request: written
+    canvas = make(backend, events=events)
+
+    async def play():
+        return [(await canvas.step(Turn("…", action))).feedback for action in (AddStep("Plan"), *actions)]
+
+    for number, feedback in enumerate(asyncio.run(play()), 1):
+        first, *lines = render(feedback).splitlines()
+        assert first.startswith("accepted: " if feedback.accepted else "rejected: ")
+        heads = [line.partition(" ")[0] for line in lines]
+        results = ["results:", *("-" for _ in feedback.fresh)] if feedback.fresh else []
+        legal, nodes = ["legal:"] if feedback.choices else [], ["nodes:"] if canvas.workflow.nodes else []
+        assert heads == [*legal, "workflow:", *nodes, *results, "operators:", "finish", "turn"]
+        assert lines[-1] == f"turn {number} of 20"
+    said = [event for event in events if isinstance(event, EditRejected) and event.parsed]
+    assert all(len(event.reason.splitlines()) == 1 for event in said)
+
+
+@pytest.mark.parametrize(("told", "heard"), [("full", "results:"), ("status", "accepted: "), ("none", "")])
+async def test_what_a_director_is_told_is_one_setting(told, heard):
+    events = []
+    canvas = make(settings=Settings(feedback=told), events=events)
+    step = await canvas.step(Turn("…", AddStep("Plan")))
+    (given,) = (event for event in events if isinstance(event, FeedbackGiven))
+    assert canvas.observe().history[-1].feedback is step.feedback is given.feedback
+    assert given.text == render(step.feedback)
+    assert heard in given.text
+    assert ("results:" in given.text) == (told == "full")
+    assert (step.feedback is None) == (told == "none")
+
+
+@pytest.mark.parametrize("told", ["full", "status", "none"])
+@pytest.mark.parametrize("trained", ["full", "status", "none"])
+def test_a_trained_director_is_told_no_more_than_in_training(told, trained):
+    heard = Settings(feedback=told).heard_by(SimpleNamespace(feedback=trained)).feedback
+    assert heard == ("none" if "none" in (told, trained) else "status" if "status" in (told, trained) else "full")
+    assert Settings(feedback=told).heard_by(None).feedback == told
+
+
 async def test_the_workflow_told_is_the_workflow_held():
     canvas = await build(make(), FULL)
-    feedback = canvas.observe().history[-1].feedback
+    feedback = render(canvas.observe().history[-1].feedback)
     assert re.search(r"^workflow: (.*)$", feedback, re.M)[1] == to_dsl(canvas.workflow)

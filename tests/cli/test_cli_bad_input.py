@@ -69,7 +69,7 @@ def test_a_question_that_is_no_text(tmp_path: Path):
 @pytest.mark.parametrize(
     ("workflow", "words"),
     [
-        ("Nope -> Plan", ("there is no operator Nope", "there are Plan")),
+        ("Nope -> Plan", ("there is no operator 'Nope'", "there are Plan")),
         ("Plan -> [Custom,", ("character 17", "\n  Plan -> [Custom,\n                  ^")),
         ("Plan -> (Plan) * x", ("character 18", "found 'x'")),
         ("", ("empty",)),

@@ -30,7 +30,7 @@ async def test_run_gives_every_node_and_the_answer_of_the_last():
 
 @pytest.mark.parametrize(
     ("dsl", "question", "words"),
-    [(DSL, " ", "empty"), ("Nope", "hi", "no operator Nope"), (DSL, "a" * 100_001, "100,001")],
+    [(DSL, " ", "empty"), ("Nope", "hi", "no operator 'Nope'"), (DSL, "a" * 100_001, "100,001")],
 )
 def test_what_does_not_fit_is_told(dsl: str, question: str, words: str):
     with pytest.raises(ConfigError, match=words):

@@ -33,7 +33,7 @@ async def test_every_turn_of_a_constrained_model_is_an_accepted_action(layout: L
         )
         executor = Executor(LIBRARY, SimulatedBackend(), MontySandbox(1), Memo(), {})
         rules = Rules(LIBRARY.categories, two_step=two_step)
-        canvas = Canvas(TASK, executor, rules, Settings(max_turns=4, execute=False))
+        canvas = Canvas(TASK, executor, rules, Settings(max_turns=4, feedback="status"))
         for _ in range(3):
             turn = await director.act(canvas.observe())
             step = await canvas.step(turn)

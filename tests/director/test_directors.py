@@ -41,7 +41,7 @@ async def play(director: Director, **rules: object) -> tuple[Episode, Canvas]:
     sandbox = MontySandbox(1)
     try:
         executor = Executor(LIBRARY, SimulatedBackend(), sandbox, Memo(), {})
-        canvas = Canvas(TASK, executor, Rules(LIBRARY.categories, **rules), Settings(execute=False))
+        canvas = Canvas(TASK, executor, Rules(LIBRARY.categories, **rules), Settings(feedback="status"))
         return await run_episode(canvas, director), canvas
     finally:
         await sandbox.aclose()
@@ -219,8 +219,8 @@ async def test_a_slip_of_a_person_costs_no_turn() -> None:
     assert turn.action == AddStep("Custom")
     for part in (
         "unknown command 'ad'",
-        "there is no operator Paln",
-        "there is no node node_9",
+        "there is no operator 'Paln'",
+        "there is no node 'node_9'",
         "finish is not allowed yet",
     ):
         assert part in terminal.text
@@ -319,7 +319,7 @@ async def test_a_fixed_director_whose_finish_is_refused_goes_on_to_the_turn_limi
 
 async def test_a_fixed_director_says_at_once_what_cannot_be_built() -> None:
     director = FixedDirector.from_dsl("Plan -> Nope")
-    with pytest.raises(ConfigError, match="no operator Nope"):
+    with pytest.raises(ConfigError, match="no operator 'Nope'"):
         await director.act(observe())
 
 

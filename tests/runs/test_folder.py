@@ -3,14 +3,26 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from flowsteer.draft import Draft, Verdict
 from flowsteer.errors import RunError
-from flowsteer.runs.events import EditRejected, FeedbackGiven, NodeRan, event_from_json, event_to_json
+from flowsteer.runs.events import (
+    EditApplied,
+    EditRejected,
+    Feedback,
+    FeedbackGiven,
+    NodeRan,
+    event_to_json,
+    events_from_json,
+)
 from flowsteer.runs.folder import RunFolder
 from flowsteer.usage import Usage
+from flowsteer.workflow.dsl import parse_dsl, to_dsl
+from flowsteer.workflow.nodes import NodeId, Workflow
+from flowsteer.workflow.rules import Condition
 
 ODD = 'line separator \u2028, next line \x85, quote ", tab\t, newline\n, NUL \x00, emoji 🙂'
 
@@ -108,5 +120,28 @@ os.kill(os.getpid(), 9)
 
 def test_events_survive_json():
     wrote = Draft(answer=ODD, verdict=Verdict(False, "no", 0.5, "Verify"), subproblems=("a", "b"))
-    event = NodeRan(1, "node_1", "Verify", (0, 2), False, wrote, None, "fake:", Usage(1, 2, 3, 0.5, None), 0, 0.1)
-    assert event_from_json(json.loads(json.dumps(event_to_json(event)))) == event
+    runs = [
+        NodeRan(2, "node_1", "Verify", (at, 2), False, wrote, None, "fake:", Usage(1, 2, 3, 0.5, None), 0, 0.1)
+        for at in (1, 0)
+    ]
+    workflow = parse_dsl("((Verify) * 3) * 2")
+    needs = (Condition("category", "verification", ("Test", "Review")), Condition("steps", least=5, found=1))
+    told = Feedback(True, ODD, ("a", ODD), workflow, (runs[1], runs[0]), NodeId("node_1"), needs, 2, 20)
+    first = Feedback(False, "no action", (), Workflow(), (), None, needs, 1, 20)
+    refused = replace(told, accepted=False, fresh=(), turn=3)
+    events = [
+        EditRejected(1, False, "no action", ("add",)),
+        FeedbackGiven(1, "rejected: no action", first),
+        EditApplied(2, ODD, ("node_1",), to_dsl(workflow), workflow),
+        *runs,
+        FeedbackGiven(2, ODD, told),
+        EditRejected(3, True, "no", ()),
+        FeedbackGiven(3, ODD, refused),
+        FeedbackGiven(4, ""),
+    ]
+    assert events_from_json(json.loads(json.dumps([event_to_json(event) for event in events]))) == events
+
+
+def test_feedback_recorded_in_words_alone_is_read():
+    plain = {"kind": "feedback_given", "turn": 1, "text": "accepted: added node_1 Plan at the end"}
+    assert events_from_json([plain]) == [FeedbackGiven(1, plain["text"], None)]

@@ -51,7 +51,7 @@ async def test_what_was_told_nothing_in_training_is_told_nothing(tmp_path, warm)
     recorded(tmp_path, warm, feedback="none")
     director = PolicyDirector.load(tmp_path)
     async with arena(max_turns=4) as place:
-        place = replace(place, silent=True)
+        place = replace(place, canvas=replace(place.canvas, feedback="none"))
         (rollout,) = await play(warm, [Group("g", samples(1)[0], 1)], place, director.limits, "p")
         episode = await run_episode(place.open(samples(1)[0], ignore, 0, Memo()), director)
     assert episode.ended.dsl == rollout.ended.dsl
@@ -77,7 +77,7 @@ def test_a_cell_of_a_study_directs_as_it_was_trained(tmp_path, warm, named):
     config = {"command": "train", "canvas": {"feedback": "none"}, "sampler": {"episode_tokens": 333}}
     (tmp_path / "config.json").write_text(json.dumps({"config": config}))
     director = PolicyDirector.load(tmp_path / named)
-    assert (director.silent, director.limits.episode_tokens) == (True, 333)
+    assert (director.feedback, director.limits.episode_tokens) == ("none", 333)
 
 
 def test_a_folder_without_a_policy_is_refused(tmp_path):

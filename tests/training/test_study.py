@@ -204,7 +204,7 @@ def test_a_mistake_found_by_several_processes_is_one_message(finished, tmp_path)
 
 async def test_a_policy_without_the_canvas_reads_no_results(warm):
     async with arena(max_turns=4) as place:
-        bare = replace(place, canvas=replace(place.canvas, execute=False))
+        bare = replace(place, canvas=replace(place.canvas, feedback="status"))
         heard = {}
         for name, where in (("full", place), ("status", bare)):
             (played,) = await play(warm, [Group(name, samples(1)[0], 1)], where, DrawSettings(1.0, 24, 512), "p")
@@ -218,7 +218,7 @@ async def test_a_policy_without_the_canvas_reads_no_results(warm):
 
 async def test_a_policy_without_turns_reads_nothing_in_between(warm):
     async with arena(max_turns=4) as place:
-        silent = replace(place, silent=True)
+        silent = replace(place, canvas=replace(place.canvas, feedback="none"))
         played = await play(
             warm, [Group("g", sample, 1) for sample in samples(6)], silent, DrawSettings(1.0, 24, 512), "p"
         )
@@ -230,11 +230,10 @@ async def test_a_policy_without_turns_reads_nothing_in_between(warm):
     assert {answer for script in scripts for _, answer in script.turns} == {""}
 
 
-def test_feedback_is_a_setting():
-    base = {"warmup": {"episodes": 8}}
-    for feedback, execute in (("full", True), ("status", False), ("none", False)):
-        config = TrainingConfig.model_validate(base | {"canvas": {"feedback": feedback}})
-        assert canvas_of(config).execute == execute
+@pytest.mark.parametrize("feedback", ["full", "status", "none"])
+def test_feedback_is_a_setting(feedback):
+    config = TrainingConfig.model_validate({"warmup": {"episodes": 8}, "canvas": {"feedback": feedback}})
+    assert canvas_of(config).feedback == feedback
 
 
 @pytest.mark.parametrize("mask", [True, False])

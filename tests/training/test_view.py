@@ -1,16 +1,22 @@
 """The tiny policy's view says in few words what the canvas said, and nothing else."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flowsteer.canvas.director import Turn
 from flowsteer.datasets.base import Sample
 from flowsteer.datasets.simulated_tasks import simulated_sample
 from flowsteer.director.parse import parse_action
-from flowsteer.errors import ActionError
+from flowsteer.draft import Draft, Verdict
+from flowsteer.errors import ActionError, ConfigError
 from flowsteer.execution.memo import Memo
-from flowsteer.runs.events import ignore
+from flowsteer.runs.events import Failure, Feedback, NodeRan, ignore
 from flowsteer.task import AssertTests, Task
 from flowsteer.training.policy.view import CompactView, compact, features
+from flowsteer.usage import NO_USAGE
+from flowsteer.workflow.dsl import parse_dsl
+from flowsteer.workflow.rules import Condition
 
 
 async def told(words, kind="math"):
@@ -52,16 +58,46 @@ async def test_what_a_finish_needs_is_named():
     assert answers == ["ok node_1 | 1 needs Test left 4\n"]
 
 
-@pytest.mark.parametrize("need", ["verification", "formatting", "structure", "operators", "Test"])
+CONDITIONS = {
+    "verification": Condition("category", "verification", ("Test", "Review", "Verify")),
+    "formatting": Condition("category", "formatting", ("Format",)),
+    "structure": Condition("structure"),
+    "operators": Condition("steps", least=5, found=2),
+    "Test": Condition("operator", "Test"),
+}
+
+
+@pytest.mark.parametrize("need", CONDITIONS)
 def test_each_condition_keeps_its_word(need):
-    said = {
-        "verification": "a verification operator (Test or Review or Verify)",
-        "formatting": "a formatting operator (Format)",
-        "structure": "a structure: parallel, conditional or loop",
-        "operators": "at least 5 operators (there are 2)",
-        "Test": "the operator Test",
-    }[need]
-    assert compact(f"accepted: x\nfinish needs {said}\nturn 1 of 4") == f"ok | needs {need} left 3"
+    said = Feedback(True, "x", (), parse_dsl("Plan"), (), None, (CONDITIONS[need],), 1, 4)
+    assert compact(said) == f"ok | 1 needs {need} left 3"
+
+
+def ran(node, iteration=(), wrote=Draft(), failure=None):  # noqa: B008 - frozen
+    return NodeRan(1, node, "Verify", iteration, False, wrote, failure, "x", NO_USAGE, 0, 0.0)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["pass", "FAIL", "error", ""]), st.text()), max_size=30), st.text())
+def test_every_run_is_told_however_much_was_written_and_whatever_it_says(runs, status):
+    """Neither the length of what nodes wrote nor words that look like the canvas's own change what is read."""
+    fresh = []
+    for number, (state, text) in enumerate(runs, 1):
+        verdict = Verdict(state == "pass", text * 99) if state in ("pass", "FAIL") else None
+        failure = Failure("odd", f"{text}\nturn 1 of 2") if state == "error" else None
+        fresh.append(ran(f"node_{number}", wrote=Draft(answer=text * 99, verdict=verdict), failure=failure))
+    said = compact(Feedback(True, status, (), parse_dsl("Plan"), tuple(fresh), None, (), 2, 9)).split()
+    words = [word for number, (state, _) in enumerate(runs, 1) for word in (f"node_{number}", state) if word]
+    assert said == ["ok", *words, "|", "1", "left", "7"]
+
+
+def test_of_a_node_that_ran_more_than_once_the_last_run_is_told():
+    fresh = tuple(ran("node_1", (at,), Draft(verdict=Verdict(at == 1))) for at in (0, 1))
+    assert compact(Feedback(True, "", (), parse_dsl("Verify"), fresh, None, (), 1, 2)) == "ok node_1 pass | 1 left 1"
+
+
+def test_words_alone_are_for_llms():
+    with pytest.raises(ConfigError, match="in words alone"):
+        CompactView().answer("accepted: added node_1 Plan at the end")
 
 
 def test_features_are_coarse_and_never_the_question():

@@ -150,7 +150,7 @@ def test_a_structure_gets_ids_in_reading_order() -> None:
 def test_an_unknown_operator_changes_nothing_and_the_canvas_goes_on(bad: str) -> None:
     workflow = parse_dsl("Plan")
     outcome = apply(workflow, AddStep(bad), RULES)
-    assert outcome == Rejected(f"there is no operator {bad}", OPERATORS)
+    assert outcome == Rejected(f"there is no operator {bad!r}", OPERATORS)
     after = apply(workflow, AddStep("Custom"), RULES)
     assert isinstance(after, Applied)
     assert to_dsl(after.workflow) == "Plan -> Custom"
@@ -228,7 +228,7 @@ def test_siblings_are_wrapped_where_they_stand(edit: Edit, result: str) -> None:
         (WrapParallel(ids(2, 1)), "in this order"),
         (WrapParallel(ids(1, 3)), "next to each other"),
         (WrapParallel(ids(1, 5)), "next to each other"),
-        (WrapParallel(ids(2, 99)), "there is no node node_99"),
+        (WrapParallel(ids(2, 99)), "there is no node 'node_99'"),
         (WrapLoop((), 2), "name the nodes"),
         (WrapLoop(ids(1), 0), "cannot repeat 0 times"),
         (WrapLoop(ids(1), 11), "cannot repeat 11 times"),
@@ -304,13 +304,13 @@ def test_a_check_can_only_become_another_check() -> None:
     ("edit", "says", "choices"),
     [
         (Modify(n(1), "Plan"), "already is Plan", tuple(name for name in OPERATORS if name != "Plan")),
-        (Modify(n(1), "Nobody"), "no operator Nobody", OPERATORS),
+        (Modify(n(1), "Nobody"), "no operator 'Nobody'", OPERATORS),
         (Modify(n(2), "Plan"), "is a parallel, not a step", ids(1, 3, 4)),
-        (Modify(n(9), "Plan"), "no node node_9", ids(1, 3, 4)),
+        (Modify(n(9), "Plan"), "no node 'node_9'", ids(1, 3, 4)),
         (SetPrompt(n(2), "x"), "is a parallel, not a step", ids(1, 3, 4)),
-        (SetPrompt(n(9), "x"), "no node node_9", ids(1, 3, 4)),
+        (SetPrompt(n(9), "x"), "no node 'node_9'", ids(1, 3, 4)),
         (SetPrompt(n(1), " \n"), "is empty", ()),
-        (Delete(n(9)), "no node node_9", ids(1, 2, 3, 4)),
+        (Delete(n(9)), "no node 'node_9'", ids(1, 2, 3, 4)),
     ],
 )
 def test_a_wrong_target_is_answered_with_the_right_ones(edit: Edit, says: str, choices: tuple[str, ...]) -> None:

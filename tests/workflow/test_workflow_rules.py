@@ -10,8 +10,10 @@ from flowsteer.workflow.dsl import parse_dsl
 from flowsteer.workflow.edits import AddStep, WrapLoop
 from flowsteer.workflow.facts import facts
 from flowsteer.workflow.nodes import Conditional, Loop, NodeId, Parallel, Step, Workflow, node_id, walk
-from flowsteer.workflow.rules import most_runs, unmet, violations
+from flowsteer.workflow.rules import Condition, most_runs, unmet, violations
 from strategies import CATEGORIES_BY_NAME, RULES, full_steps, workflows
+
+CHECKED = Condition("category", "verification", ("Test", "Review"))
 
 
 @given(workflows(full_steps))
@@ -33,30 +35,31 @@ def test_counts_by_name_category_and_structure() -> None:
 @pytest.mark.parametrize("dsl", ["(Plan) * 2", "(Plan -> Custom) * 10", "[Plan, (Custom) * 1]"])
 def test_a_loop_counts_as_a_structure(dsl: str) -> None:
     assert facts(parse_dsl(dsl), CATEGORIES_BY_NAME).loops == 1
-    assert not [condition for condition in unmet(parse_dsl(dsl), RULES) if "structure" in condition]
+    assert Condition("structure") not in unmet(parse_dsl(dsl), RULES)
 
 
 @pytest.mark.parametrize(
     ("dsl", "conditions"),
     [
-        ("", ["at least 5 operators (there are 0)", "a verification operator (Test or Review)", "a structure"]),
-        ("Plan -> Plan -> Plan -> Plan -> Plan", ["a verification operator", "a structure"]),
-        ("Plan -> [Custom, Custom] -> Review", ["at least 5 operators (there are 4)"]),
-        ("Plan -> Custom -> Custom -> Review -> Format", ["a structure"]),
+        ("", [Condition("steps", least=5, found=0), CHECKED, Condition("structure")]),
+        ("Plan -> Plan -> Plan -> Plan -> Plan", [CHECKED, Condition("structure")]),
+        ("Plan -> [Custom, Custom] -> Review", [Condition("steps", least=5, found=4)]),
+        ("Plan -> Custom -> Custom -> Review -> Format", [Condition("structure")]),
         ("Plan -> [Custom, Custom] -> Review -> Format", []),
         ("Plan -> Custom -> Review ? (Revise -> Format) : done", []),
     ],
 )
-def test_unmet_finish_conditions_in_words(dsl: str, conditions: list[str]) -> None:
-    found = unmet(parse_dsl(dsl), RULES)
-    assert len(found) == len(conditions)
-    assert all(text.startswith(start) for text, start in zip(found, conditions, strict=True))
+def test_unmet_finish_conditions(dsl: str, conditions: list[Condition]) -> None:
+    assert list(unmet(parse_dsl(dsl), RULES)) == conditions
 
 
 def test_needs_of_operators_and_of_more_categories() -> None:
     workflow = parse_dsl("Plan -> [Custom, Custom] -> Review -> Plan")
     rules = replace(RULES, needs=("verification", "formatting"), needs_operators=("Test",))
-    assert unmet(workflow, rules) == ("a formatting operator (Format)", "the operator Test")
+    assert unmet(workflow, rules) == (
+        Condition("category", "formatting", ("Format",)),
+        Condition("operator", "Test"),
+    )
     assert unmet(parse_dsl("Plan -> [Custom, Custom] -> Test -> Format"), rules) == ()
 
 
@@ -68,7 +71,7 @@ def test_a_plug_in_checker_counts_as_a_checker() -> None:
 def test_violations_name_every_fault() -> None:
     workflow = parse_dsl("Plan -> Nobody -> Custom ? Revise : done")
     assert violations(workflow, replace(RULES, max_steps=3)) == (
-        f"node_2: there is no operator Nobody; there are {', '.join(CATEGORIES_BY_NAME)}",
+        f"node_2: there is no operator 'Nobody'; there are {', '.join(CATEGORIES_BY_NAME)}",
         "node_4: Custom cannot be a check; checks are Test, Review",
         "the workflow holds 4 operators; at most 3",
     )

@@ -2,20 +2,20 @@
 
 from dataclasses import dataclass, replace
 
-from flowsteer.canvas.director import Exchange, Observation, PromptText, Turn
-from flowsteer.canvas.feedback import Budgets, Feedback, render
+from flowsteer.canvas.director import Director, Exchange, Observation, PromptText, Trained, Turn
+from flowsteer.canvas.feedback import AMOUNTS, Budgets, Told, in_words, limited, render
 from flowsteer.draft import EMPTY, Draft
 from flowsteer.errors import ActionError
 from flowsteer.execution.executor import Execution, Executor, Seen
 from flowsteer.operators.registry import Library
-from flowsteer.runs.events import EditApplied, EditRejected, Emit, FeedbackGiven, NodeRan, ignore
+from flowsteer.runs.events import EditApplied, EditRejected, Emit, Feedback, FeedbackGiven, NodeRan, ignore
 from flowsteer.task import Task
 from flowsteer.usage import NO_USAGE
 from flowsteer.workflow.apply import Applied, Rejected, apply
 from flowsteer.workflow.dsl import to_dsl
 from flowsteer.workflow.edits import Edit, Finish, Modify, SetPrompt
 from flowsteer.workflow.nodes import NodeId, Step, Workflow, find
-from flowsteer.workflow.rules import Rules, unmet
+from flowsteer.workflow.rules import Condition, Rules, unmet
 
 LONG_ANSWER = 100
 """An answer of more characters than this needs a formatting operator before a finish (spec §5)."""
@@ -28,14 +28,21 @@ class Settings:
     Attributes:
         max_turns: Turn limit; at it the workflow is scored as it stands.
         max_rejected: So many rejected turns in a row end the episode; None for no such limit.
-        execute: False runs nothing before the end, so that feedback carries no results (an ablation of the paper).
-        budgets: Budgets of the feedback.
+        feedback: What the Director is told after an edit. Unless that is all, nothing runs before the end (an ablation
+            of the paper).
+        budgets: Budgets of the feedback's words.
     """
 
     max_turns: int = 20
     max_rejected: int | None = None
-    execute: bool = True
+    feedback: Told = "full"
     budgets: Budgets = Budgets()
+
+    def heard_by(self, director: Director | None) -> "Settings":
+        """These settings for a Director: one that was trained on less than they tell is told no more than that."""
+        if not isinstance(director, Trained):
+            return self
+        return replace(self, feedback=min(self.feedback, director.feedback, key=AMOUNTS.index))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +50,12 @@ class StepResult:
     """The canvas's answer to one turn.
 
     Attributes:
-        feedback: The text the Director reads.
+        feedback: What the Director is told; None for nothing.
         parsed: Whether what it said was one well-formed action.
         accepted: Whether that action was accepted.
     """
 
-    feedback: str
+    feedback: Feedback | None
     parsed: bool
     accepted: bool
 
@@ -114,8 +121,8 @@ class Canvas:
         return EMPTY if self.execution is None else self.execution.draft
 
     @property
-    def unmet(self) -> tuple[str, ...]:
-        """Finish conditions still unmet, in words."""
+    def unmet(self) -> tuple[Condition, ...]:
+        """Finish conditions still unmet."""
         rules = self.rules
         if self.task.type != "code" and len(self.draft.answer) > LONG_ANSWER and "formatting" not in rules.needs:
             rules = replace(rules, needs=(*rules.needs, "formatting"))
@@ -139,6 +146,7 @@ class Canvas:
             asks_prompt=self.asks_prompt,
             history=tuple(self._history),
             seed=self._seed,
+            budgets=self.settings.budgets,
         )
 
     async def step(self, turn: Turn) -> StepResult:
@@ -168,10 +176,10 @@ class Canvas:
             self._emit(EditRejected(self.turn, parsed, outcome.reason, outcome.choices))
         self._end_at_limits()
         fresh = await self._run() if self._must_run(outcome) else ()
-        text = render(self._feedback(outcome, fresh), self.settings.budgets)
-        self._history.append(Exchange(turn.text, text))
-        self._emit(FeedbackGiven(self.turn, text))
-        return StepResult(text, parsed, isinstance(outcome, Applied))
+        feedback = self._feedback(outcome, fresh)
+        self._history.append(Exchange(turn.text, feedback))
+        self._emit(FeedbackGiven(self.turn, render(feedback, self.settings.budgets), feedback))
+        return StepResult(feedback, parsed, isinstance(outcome, Applied))
 
     async def stop(self, reason: str) -> None:
         """End the episode from outside; what has not run yet runs now, so that the workflow is scored as it stands.
@@ -211,7 +219,7 @@ class Canvas:
     def _finish(self, action: Finish) -> Applied | Rejected:
         missing = self.unmet
         if missing:
-            return Rejected(f"finish is not allowed yet: {'; '.join(missing)}", ())
+            return Rejected(f"finish is not allowed yet: {in_words(missing)}", ())
         self.done = "finished"
         self.stated = action.answer
         return Applied(self.workflow, (), "finish")
@@ -229,26 +237,26 @@ class Canvas:
         """At the end always, so that the workflow is scored as it stands; before, once no instruction is missing."""
         if self.done:
             return True
-        return isinstance(outcome, Applied) and self.settings.execute and not self._asked
+        return isinstance(outcome, Applied) and self.settings.feedback == "full" and not self._asked
 
     async def _run(self) -> tuple[NodeRan, ...]:
         self.execution = await self._executor.run(self.workflow, self.task, self._emit, self.turn, self._seen)
         self.spent += self.execution.usage
         return self.execution.fresh
 
-    def _feedback(self, outcome: Applied | Rejected, fresh: tuple[NodeRan, ...]) -> Feedback:
-        asks = find(self.workflow, self.asks_prompt) if self.asks_prompt else None
-        return Feedback(
+    def _feedback(self, outcome: Applied | Rejected, fresh: tuple[NodeRan, ...]) -> Feedback | None:
+        feedback = Feedback(
             accepted=isinstance(outcome, Applied),
             status=outcome.echo if isinstance(outcome, Applied) else outcome.reason,
             choices=() if isinstance(outcome, Applied) else outcome.choices,
             workflow=self.workflow,
             fresh=fresh,
-            asks=asks if isinstance(asks, Step) else None,
+            asks=self.asks_prompt,
             unmet=self.unmet,
             turn=self.turn,
             max_turns=self.settings.max_turns,
         )
+        return limited(feedback, self.settings.feedback)
 
 
 def _to_ask(applied: Applied, edit: Edit) -> list[NodeId]:

@@ -4,15 +4,16 @@ An LLM behind an API, a local policy in training, a script or a person: the canv
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from flowsteer.backends.base import NO_USAGE, Usage
+from flowsteer.canvas.feedback import Budgets, Heard, Told
 from flowsteer.errors import ActionError
 from flowsteer.operators.registry import Library
 from flowsteer.task import Task
 from flowsteer.workflow.edits import Action
 from flowsteer.workflow.nodes import NodeId, Workflow
-from flowsteer.workflow.rules import Rules
+from flowsteer.workflow.rules import Condition, Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +44,10 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One earlier turn: what the Director said and what the canvas answered, word for word."""
+    """One earlier turn: what the Director said, word for word, and what it heard; `render` puts that in words."""
 
     text: str
-    feedback: str
+    feedback: Heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +61,11 @@ class Observation:
         workflow: The workflow as it stands.
         turn: This turn's number, from 1.
         max_turns: The turn limit.
-        unmet: Finish conditions not yet met, in words; a finish is accepted only when empty.
+        unmet: Finish conditions not yet met; a finish is accepted only when empty.
         asks_prompt: In two-step mode, the step whose instruction is asked for now; else None.
         history: All earlier turns, oldest first; the last one's feedback is the canvas's current answer.
         seed: Seed of this episode's draws: a Director that draws uses it, so the same episode draws the same.
+        budgets: Most characters of each field of the feedback, for a Director that reads it in words.
     """
 
     task: Task
@@ -72,10 +74,11 @@ class Observation:
     workflow: Workflow
     turn: int
     max_turns: int
-    unmet: tuple[str, ...]
+    unmet: tuple[Condition, ...]
     asks_prompt: NodeId | None
     history: tuple[Exchange, ...]
     seed: int = 0
+    budgets: Budgets = Budgets()
 
 
 class Director(Protocol):
@@ -92,4 +95,14 @@ class Director(Protocol):
         Raises:
             BackendUnavailable: Its LLM is gone. Never turned into an action.
         """
+        ...
+
+
+@runtime_checkable
+class Trained(Protocol):
+    """A Director that learned on canvases, and so knows only what those told it."""
+
+    @property
+    def feedback(self) -> Told:
+        """What it was told after an edit."""
         ...

@@ -1,15 +1,29 @@
-"""The canvas's answer to an edit: fixed fields in a fixed order, each within a budget (spec §5).
+"""The canvas's answer in words: fixed fields in a fixed order, each on a line of its own and within a budget (spec §5).
 
-The text is the policy's input, in training as in evaluation: it holds facts only, never a scripted next move, a gold
-answer or a hidden test. Changing a word of it changes what a trained Director sees, so it is snapshot-tested.
+The text is an LLM's input, in training as in evaluation: it holds facts only, never a scripted next move, a gold
+answer or a hidden test. Changing a word of it changes what a trained Director sees, so it is snapshot-tested. Line
+breaks in what others wrote become blanks, so nothing but the canvas begins a line.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 from flowsteer.draft import Draft
-from flowsteer.runs.events import NodeRan
+from flowsteer.runs.events import Feedback, NodeRan
 from flowsteer.workflow.dsl import to_dsl
-from flowsteer.workflow.nodes import Step, Workflow, steps, walk
+from flowsteer.workflow.echo import kind
+from flowsteer.workflow.nodes import Step, find, steps, walk
+from flowsteer.workflow.rules import Condition
+
+Told = Literal["none", "status", "full"]
+"""What a Director is told after an edit, least first: nothing; whether it was accepted and how the workflow stands, but
+no results; all."""
+
+AMOUNTS: tuple[Told, ...] = get_args(Told)
+
+Heard = Feedback | str | None
+"""What a Director heard: the canvas's record; words, where no canvas answers or words alone were recorded; nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,62 +43,74 @@ class Budgets:
     results: int = 1600
 
 
-@dataclass(frozen=True, slots=True)
-class Feedback:
-    """What the canvas has to say after one turn.
+def limited(feedback: Feedback, told: Told) -> Feedback | None:
+    """What is left of the feedback where a Director is told no more than this."""
+    match told:
+        case "none":
+            return None
+        case "status":
+            return replace(feedback, fresh=())
+        case "full":
+            return feedback
 
-    Attributes:
-        accepted: Whether the action was accepted.
-        status: What was done, or why it was refused.
-        choices: The legal choices, when refused.
-        workflow: The workflow as it stands.
-        fresh: Node runs this turn made.
-        asks: In two-step mode, the step whose instruction is asked for next.
-        unmet: Finish conditions still unmet.
-        turn: This turn.
-        max_turns: The turn limit.
+
+def render(heard: Heard, budgets: Budgets | None = None) -> str:
+    """What a Director heard, as text; empty if that was nothing.
+
+    Args:
+        heard: The record. Words stay as they are.
+        budgets: Most characters of each field.
     """
-
-    accepted: bool
-    status: str
-    choices: tuple[str, ...]
-    workflow: Workflow
-    fresh: tuple[NodeRan, ...]
-    asks: Step | None
-    unmet: tuple[str, ...]
-    turn: int
-    max_turns: int
-
-
-def render(feedback: Feedback, budgets: Budgets) -> str:
-    """The feedback as text."""
-    lines = [f"{'accepted' if feedback.accepted else 'rejected'}: {shorten(feedback.status, budgets.status)}"]
-    if feedback.choices:
-        lines.append(f"legal: {shorten(', '.join(feedback.choices), budgets.status)}")
-    lines.append(f"workflow: {shorten(to_dsl(feedback.workflow) or '(empty)', budgets.workflow)}")
-    ids = " ".join(f"{node.id}={_label(node)}" for node in walk(feedback.workflow.nodes))
+    if not isinstance(heard, Feedback):
+        return heard or ""
+    budgets = budgets or Budgets()
+    lines = [f"{'accepted' if heard.accepted else 'rejected'}: {_line(heard.status, budgets.status)}"]
+    if heard.choices:
+        lines.append(f"legal: {_line(', '.join(heard.choices), budgets.status)}")
+    lines.append(f"workflow: {shorten(to_dsl(heard.workflow) or '(empty)', budgets.workflow)}")
+    ids = " ".join(f"{node.id}={kind(node)}" for node in walk(heard.workflow.nodes))
     if ids:
         lines.append(f"nodes: {shorten(ids, budgets.workflow)}")
-    if feedback.fresh:
-        results = "\n".join(_result(run, budgets.field) for run in feedback.fresh)
+    if heard.fresh:
+        results = "\n".join(_result(run, budgets.field) for run in heard.fresh)
         lines.append(f"results:\n{shorten(results, budgets.results)}")
-    lines.append(f"operators: {sum(1 for _ in steps(feedback.workflow.nodes))}")
-    lines.append(f"finish needs {'; '.join(feedback.unmet)}" if feedback.unmet else "finish is allowed")
-    if feedback.asks is not None:
-        lines.append(f"now: write the instruction of {feedback.asks.id} {feedback.asks.operator} in <prompt>…</prompt>")
-    lines.append(f"turn {feedback.turn} of {feedback.max_turns}")
+    lines.append(f"operators: {sum(1 for _ in steps(heard.workflow.nodes))}")
+    lines.append(f"finish needs {in_words(heard.unmet)}" if heard.unmet else "finish is allowed")
+    asked = find(heard.workflow, heard.asks) if heard.asks else None
+    if isinstance(asked, Step):
+        lines.append(f"now: write the instruction of {asked.id} {asked.operator} in <prompt>…</prompt>")
+    lines.append(f"turn {heard.turn} of {heard.max_turns}")
     return "\n".join(lines)
 
 
-def _label(node: object) -> str:
-    return node.operator if isinstance(node, Step) else type(node).__name__.lower()
+def in_words(conditions: Iterable[Condition]) -> str:
+    """Finish conditions in words; empty for none.
+
+    >>> in_words([Condition("steps", least=5, found=2), Condition("structure")])
+    'at least 5 operators (there are 2); a structure: parallel, conditional or loop'
+    """
+    return "; ".join(map(_condition, conditions))
+
+
+def _condition(condition: Condition) -> str:
+    match condition.kind:
+        case "steps":
+            return f"at least {condition.least} operators (there are {condition.found})"
+        case "category":
+            return f"a {condition.name} operator ({' or '.join(condition.choices) or 'the library has none'})"
+        case "operator":
+            return f"the operator {condition.name}"
+        case "structure":
+            return "a structure: parallel, conditional or loop"
+        case "never":
+            return "every edit is tried on tasks; there is no finish"
 
 
 def _result(run: NodeRan, budget: int) -> str:
     at = f" round {'.'.join(str(number + 1) for number in run.iteration)}" if run.iteration else ""
     head = f"- {run.node} {run.operator}{at}"
     if run.failure is not None:
-        return f"{head} FAILED ({run.failure.kind}): {shorten(run.failure.message, budget)}"
+        return f"{head} FAILED ({run.failure.kind}): {_line(run.failure.message, budget)}"
     return f"{head}: {summarise(run.wrote, budget) or 'nothing new'}"
 
 
@@ -109,7 +135,11 @@ def summarise(wrote: Draft, budget: int) -> str:
     if wrote.solution != wrote.answer:
         parts.append(("solution", wrote.solution))
     parts.append(("answer", wrote.answer))
-    return " | ".join(f"{name}: {shorten(' '.join(text.split()), budget)}" for name, text in parts if text)
+    return " | ".join(f"{name}: {_line(text, budget)}" for name, text in parts if text)
+
+
+def _line(text: str, budget: int) -> str:
+    return shorten(" ".join(text.split()), budget)
 
 
 def shorten(text: str, budget: int) -> str:

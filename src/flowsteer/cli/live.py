@@ -21,8 +21,8 @@ from flowsteer.runs.events import (
     NodeRan,
     TurnTaken,
 )
-from flowsteer.workflow.drawing import draw_tree
-from flowsteer.workflow.nodes import NodeId, Workflow, walk
+from flowsteer.workflow.drawing import tree_lines
+from flowsteer.workflow.nodes import NodeId, Workflow
 
 if TYPE_CHECKING:
     from flowsteer.draft import Draft
@@ -120,15 +120,12 @@ def print_tree(
         new: Ids of nodes that stand out without a run of theirs; all others are dim.
         width: Columns to use.
     """
-    status = {node: node_status(run) for node, run in ran.items()}
-    ids = {str(node.id) for node in walk(workflow.nodes)}
-    for line in draw_tree(workflow, status).splitlines():
-        node = next((word for word in line.split() if word in ids), "")
-        text = Text(f"    {line}", no_wrap=True, overflow="ellipsis", style="" if node in new or node in ran else "dim")
-        run = ran.get(NodeId(node))
+    for line in tree_lines(workflow, {node: node_status(run) for node, run in ran.items()}):
+        run = ran.get(line.node) if line.node else None
+        stands_out = run is not None or line.node in new
+        text = Text(f"    {line.text}", no_wrap=True, overflow="ellipsis", style="" if stands_out else "dim")
         if run is not None:
-            colour = "green" if run.failure is None else "red"
-            text.stylize(colour, len(text) - len(" ".join(status[NodeId(node)].split())))
+            text.append(f"  {line.status}", "green" if run.failure is None else "red")
         console.print(text, width=min(width, console.width))
 
 

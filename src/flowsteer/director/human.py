@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from flowsteer.canvas.director import Observation, PromptText, Turn
+from flowsteer.canvas.feedback import in_words, render
 from flowsteer.director.commands import HELP, parse_command
 from flowsteer.director.layouts import task_prompt
 from flowsteer.director.parse import parse_prompt_reply
@@ -63,7 +64,7 @@ class HumanDirector:
 
     def _show_state(self, observation: Observation) -> None:
         if observation.history:
-            self.show(observation.history[-1].feedback)
+            self.show(render(observation.history[-1].feedback, observation.budgets))
         else:
             self.show(f"{task_prompt(observation.task)}\n\n{_operators(observation)}\n\nType help for the commands.")
         if observation.workflow.nodes:
@@ -88,7 +89,7 @@ def _understood(line: str, observation: Observation) -> Action | PromptText:
     action = parse_command(line)
     if isinstance(action, Finish):
         if observation.unmet:
-            raise ActionError("finish is not allowed yet", f"missing: {'; '.join(observation.unmet)}")
+            raise ActionError("finish is not allowed yet", f"missing: {in_words(observation.unmet)}")
         return action
     outcome = apply(observation.workflow, action, observation.rules)
     if isinstance(outcome, Rejected):

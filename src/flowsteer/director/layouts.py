@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from flowsteer.backends.base import Message
 from flowsteer.canvas.director import Observation
+from flowsteer.canvas.feedback import in_words, render
 from flowsteer.task import Task
 from flowsteer.workflow.dsl import to_dsl
 from flowsteer.workflow.nodes import Step, Workflow, find, steps
@@ -42,7 +43,7 @@ def messages(observation: Observation, layout: Layout, task_chars: int = TASK_CH
     said = (
         message
         for turn in observation.history
-        for message in (Message("assistant", turn.text), Message("user", turn.feedback))
+        for message in (Message("assistant", turn.text), Message("user", render(turn.feedback, observation.budgets)))
     )
     return system, Message("user", task), *said
 
@@ -56,7 +57,7 @@ def system_prompt(observation: Observation) -> str:
         checks=rules.of("verification"),
         two_step=rules.two_step,
         backends=rules.backends,
-        unmet=unmet(Workflow(), rules),
+        needs=in_words(unmet(Workflow(), rules)),
         max_turns=observation.max_turns,
     )
 
@@ -82,10 +83,10 @@ def state_prompt(observation: Observation) -> str:
         max_turns=observation.max_turns,
         dsl=to_dsl(observation.workflow),
         steps=[
-            {"id": step.id, "operator": step.operator, "prompt": cut(step.prompt, STEP_CHARS)}
+            {"id": step.id, "operator": step.operator, "prompt": cut(" ".join(step.prompt.splitlines()), STEP_CHARS)}
             for step in steps(observation.workflow.nodes)
         ],
-        feedback=observation.history[-1].feedback if observation.history else "",
+        feedback=render(observation.history[-1].feedback, observation.budgets) if observation.history else "",
         asks=f"{asked.id} {asked.operator}" if isinstance(asked, Step) else "",
     )
 

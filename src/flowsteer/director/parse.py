@@ -7,11 +7,12 @@ word up to their closing tag; the other contents are trimmed and hold no `<`.
 
 import re
 from collections.abc import Callable, Mapping
+from typing import TypeVar, cast
 
 from flowsteer.canvas.director import PromptText
 from flowsteer.director.forms import ACTIONS, FORMS, FREE, WORDS, Kind, shape, structures
 from flowsteer.errors import ActionError, DSLError
-from flowsteer.workflow.dsl import parse_dsl, parse_structure
+from flowsteer.workflow.dsl import parse_dsl, parse_list
 from flowsteer.workflow.edits import (
     Action,
     AddStep,
@@ -24,16 +25,18 @@ from flowsteer.workflow.edits import (
     WrapLoop,
     WrapParallel,
 )
-from flowsteer.workflow.laws import DONE
-from flowsteer.workflow.nodes import NodeId, Structure
+from flowsteer.workflow.laws import DONE, faults
+from flowsteer.workflow.nodes import Conditional, Loop, NodeId, Parallel, Sequence, Step, Structure
+from flowsteer.workflow.quoting import quoted
+from flowsteer.workflow.tree import renumbered
 
 THINKING = ("think", "reasoning")
 
 _OPEN = re.compile(r"<([A-Za-z_]+)>")
 _NUMBER = re.compile(r"[0-9]{1,9}")
-_SHOWN = 60
 
 Fields = Mapping[str, str]
+Part = TypeVar("Part")
 
 
 def parse_action(text: str) -> Action:
@@ -114,7 +117,9 @@ def _read_tags(text: str) -> dict[str, str]:
             raise _prose(rest, after=bool(fields))
         tag = opened[1]
         if tag not in WORDS:
-            raise ActionError(f"unknown tag <{tag}>", f"the tags are {', '.join(f'<{name}>' for name in WORDS)}")
+            raise ActionError(
+                f"unknown tag {quoted(f'<{tag}>')}", f"the tags are {', '.join(f'<{name}>' for name in WORDS)}"
+            )
         content, closed, after = rest[opened.end() :].partition(f"</{tag}>")
         if not closed:
             raise _unclosed(tag)
@@ -130,7 +135,7 @@ def _plain(tag: str, content: str) -> str:
     if not value:
         raise ActionError(f"<{tag}> is empty", "leave the tag out or fill it")
     if "<" in value:
-        raise ActionError(f"<{tag}> holds another tag: {_cut(value)}", f"close it first: </{tag}>")
+        raise ActionError(f"<{tag}> holds another tag: {quoted(value)}", f"close it first: </{tag}>")
     return value
 
 
@@ -139,7 +144,7 @@ def _kind(fields: Fields) -> Kind:
     if action is None:
         raise ActionError("the reply has no <action>", _hint())
     if action not in ACTIONS:
-        raise ActionError(f"unknown action {_cut(action)}", _hint())
+        raise ActionError(f"unknown action {quoted(action)}", _hint())
     structure = fields.get("structure", "")
     legal = structures(action)
     if structure in legal:
@@ -147,7 +152,7 @@ def _kind(fields: Fields) -> Kind:
     if not any(legal):
         raise ActionError(f"<structure> does not belong to the action {action}", shape((action, "")))
     choices = ", ".join(name for name in legal if name)
-    found = f"unknown structure {_cut(structure)}" if structure else f"the action {action} needs a <structure>"
+    found = f"unknown structure {quoted(structure)}" if structure else f"the action {action} needs a <structure>"
     raise ActionError(f"{found}; expected one of {choices}", _hint(action))
 
 
@@ -199,43 +204,47 @@ _BUILDERS: Mapping[Kind, Callable[[Fields], Action]] = {
 
 
 def _structure(fields: Fields) -> Structure:
-    """The structure an add describes: its parts are checked one by one, then read as one DSL text."""
+    """The structure an add describes, put together from its parts."""
+    unset = NodeId("")
+    structure: Structure
     match fields["structure"]:
         case "parallel":
-            whole = f"[{', '.join(_entries(fields))}]"
+            structure = Parallel(unset, _read(parse_list, fields, "operators"))
         case "loop":
-            whole = f"({' -> '.join(_entries(fields))}) * {_number(fields, 'count')}"
+            parts = _read(parse_list, fields, "operators")
+            structure = Loop(unset, tuple(node for part in parts for node in part), _number(fields, "count"))
         case _:
-            check, if_fail = _fragment(fields["condition"], "condition"), _branch(fields["true"], "true")
-            whole = f"{check} ? {if_fail} : {_branch(fields.get('false', DONE), 'false')}"
+            structure = Conditional(unset, _check(fields), _branch(fields, "true"), _branch(fields, "false"))
+    broken = faults((structure,))
+    if broken:
+        raise ActionError(
+            f"this makes no {fields['structure']}: {'; '.join(broken)}", shape(("add", fields["structure"]))
+        )
+    (numbered,), _ = renumbered((structure,), 1)
+    return cast("Structure", numbered)
+
+
+def _check(fields: Fields) -> Step:
+    match _read(parse_dsl, fields, "condition").nodes:
+        case (Step() as check,):
+            return check
+    raise ActionError(
+        f"<condition> must be one operator, found {quoted(fields['condition'])}", shape(("add", "conditional"))
+    )
+
+
+def _branch(fields: Fields, tag: str) -> Sequence:
+    """The nodes of a branch; a tag that is left out is `done`, as an empty branch is written."""
+    return () if fields.get(tag, DONE) == DONE else _read(parse_dsl, fields, tag).nodes
+
+
+def _read(read: Callable[[str], Part], fields: Fields, tag: str) -> Part:
+    """The DSL in a tag."""
     try:
-        return parse_structure(whole)
+        return read(fields[tag])
     except DSLError as error:
-        raise _unread(whole, error) from error
-
-
-def _entries(fields: Fields) -> list[str]:
-    """The DSL fragments of `<operators>`, separated by commas outside brackets."""
-    entries, depth = [""], 0
-    for char in fields["operators"]:
-        depth += (char in "([") - (char in ")]")
-        if char == "," and depth == 0:
-            entries.append("")
-        else:
-            entries[-1] += char
-    return [_fragment(entry.strip(), "operators") for entry in entries]
-
-
-def _fragment(text: str, tag: str) -> str:
-    try:
-        parse_dsl(text)
-    except DSLError as error:
-        raise _unread(f"<{tag}>{text}</{tag}>", error) from error
-    return text
-
-
-def _branch(text: str, tag: str) -> str:
-    return DONE if text == DONE else f"({_fragment(text, tag)})"
+        found = quoted(f"<{tag}>{fields[tag]}</{tag}>")
+        raise ActionError(f"{found} does not read: {error.message.splitlines()[0]}", error.hint) from error
 
 
 def _ids(text: str, tag: str) -> tuple[NodeId, ...]:
@@ -244,13 +253,13 @@ def _ids(text: str, tag: str) -> tuple[NodeId, ...]:
         return ()
     ids = tuple(NodeId(part.strip()) for part in text.split(","))
     if not all(ids):
-        raise ActionError(f"<{tag}> has an empty place between its commas: {_cut(text)}", "write node_1,node_2")
+        raise ActionError(f"<{tag}> has an empty place between its commas: {quoted(text)}", "write node_1,node_2")
     return ids
 
 
 def _number(fields: Fields, tag: str) -> int:
     if not _NUMBER.fullmatch(fields[tag]):
-        raise ActionError(f"<{tag}> must be a whole number, found {_cut(fields[tag])}", f"write <{tag}>1</{tag}>")
+        raise ActionError(f"<{tag}> must be a whole number, found {quoted(fields[tag])}", f"write <{tag}>1</{tag}>")
     return int(fields[tag])
 
 
@@ -258,18 +267,10 @@ def _position(fields: Fields) -> int | None:
     return _number(fields, "position") if "position" in fields else None
 
 
-def _unread(found: str, error: DSLError) -> ActionError:
-    return ActionError(f"{_cut(found)} does not read: {error.message.splitlines()[0]}", error.hint)
-
-
 def _hint(action: str = "") -> str:
     if not action:
         return f"start with <action>NAME</action>; NAME is {', '.join(ACTIONS)}"
     return "  ".join(shape((action, structure)) for structure in structures(action))
-
-
-def _cut(text: str) -> str:
-    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")
 
 
 def _unclosed(tag: str) -> ActionError:
@@ -287,5 +288,5 @@ def _twice(tag: str) -> ActionError:
 
 def _prose(rest: str, after: bool) -> ActionError:
     if after:
-        return ActionError(f"text after the action: {_cut(rest)}", "end the reply with the action's last closing tag")
-    return ActionError(f"the reply must start with <action>, found {_cut(rest)}", _hint())
+        return ActionError(f"text after the action: {quoted(rest)}", "end the reply with the action's last closing tag")
+    return ActionError(f"the reply must start with <action>, found {quoted(rest)}", _hint())

@@ -2,10 +2,9 @@
 
 from flowsteer.canvas.director import PromptText
 from flowsteer.errors import ConfigError
-from flowsteer.workflow.dsl import parse_structure, to_dsl
 from flowsteer.workflow.edits import Action, AddStep, AddStructure, Finish, SetPrompt
 from flowsteer.workflow.nodes import Step, Structure, Workflow, steps
-from flowsteer.workflow.tree import renumbered
+from flowsteer.workflow.tree import bare, renumbered
 
 Script = list[Action | PromptText]
 
@@ -49,7 +48,7 @@ def _structure(structure: Structure, two_step: bool) -> Script:
     for step in inner:
         if step.backend:
             raise ConfigError(f"no action gives {step.id} {step.operator} its backend: it stands inside a structure")
-    bare = AddStructure(parse_structure(to_dsl((structure,))))
+    added = AddStructure(bare(structure))
     if two_step:
-        return [bare, *(PromptText(step.prompt) for step in inner)]
-    return [bare, *(SetPrompt(step.id, step.prompt) for step in inner if step.prompt)]
+        return [added, *(PromptText(step.prompt) for step in inner)]
+    return [added, *(SetPrompt(step.id, step.prompt) for step in inner if step.prompt)]

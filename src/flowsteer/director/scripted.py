@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flowsteer.canvas.director import Observation, PromptText, Turn
+from flowsteer.canvas.feedback import in_words
 from flowsteer.director.commands import parse_command
 from flowsteer.director.parse import parse_prompt_reply
 from flowsteer.director.render import render_action
@@ -58,7 +59,7 @@ class ScriptedDirector:
             ActionError: If an action in the script is one that the action language cannot say.
         """
         if observation.turn > len(self.lines):
-            left = "; ".join(observation.unmet)
+            left = in_words(observation.unmet)
             raise ConfigError(
                 f"{self.spec} ended after {len(self.lines)} lines without an accepted finish",
                 f"before finish: {left}" if left else "end it with: finish",

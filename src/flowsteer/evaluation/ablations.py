@@ -2,6 +2,7 @@
 
 from typing import Literal, get_args
 
+from flowsteer.canvas.feedback import Told
 from flowsteer.errors import ConfigError
 from flowsteer.evaluation.baselines import HAND_MADE
 from flowsteer.evaluation.one_turn import OneTurnSystem
@@ -38,4 +39,5 @@ def ablated(director: str, without: frozenset[Ablation]) -> System:
         return WorkflowSystem(name, parse_dsl(HAND_MADE[0]))
     if "multi-turn" in without:
         return OneTurnSystem(name, director)
-    return DirectorSystem(name, director, execute="canvas" not in without, prompts="prompts" not in without)
+    told: Told = "status" if "canvas" in without else "full"
+    return DirectorSystem(name, director, feedback=told, prompts="prompts" not in without)

@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 
 from flowsteer.canvas.director import Director, Observation, Turn
 from flowsteer.errors import ActionError
-from flowsteer.workflow.dsl import parse_structure, to_dsl
 from flowsteer.workflow.edits import AddStep, AddStructure, SetPrompt
+from flowsteer.workflow.tree import bare
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class WithoutPrompts:
             case AddStep() as edit:
                 return replace(turn, action=replace(edit, prompt=""))
             case AddStructure() as edit:
-                return replace(turn, action=replace(edit, structure=parse_structure(to_dsl((edit.structure,)))))
+                return replace(turn, action=replace(edit, structure=bare(edit.structure)))
             case SetPrompt():
                 return replace(turn, action=ActionError("there are no instructions here: every operator has its own"))
             case _:

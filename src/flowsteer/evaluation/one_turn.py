@@ -7,6 +7,7 @@ from time import perf_counter
 from flowsteer.backends.base import Message, Origin, Request
 from flowsteer.canvas.canvas import rules_for
 from flowsteer.canvas.episode import task_to_json
+from flowsteer.canvas.feedback import in_words
 from flowsteer.director.chat import ChatDirector
 from flowsteer.director.layouts import task_prompt
 from flowsteer.errors import ActionError, BackendRejected, ConfigError, DSLError
@@ -132,7 +133,7 @@ async def _ask(
 
 def _system(library: Library, rules: Rules) -> str:
     operators = "\n".join(f"{item.name} ({item.category}): {item.summary}" for item in library.operators.values())
-    conditions = "; ".join(unmet(Workflow(), rules)) or "nothing"
+    conditions = in_words(unmet(Workflow(), rules)) or "nothing"
     return (
         f"Design a workflow of operators that solves the task.\n\nOperators:\n{operators}\n\n"
         f"Syntax: {SYNTAX}\n"

@@ -17,7 +17,7 @@ from flowsteer.workflow.apply import Rejected, apply
 from flowsteer.workflow.dsl import to_dsl
 from flowsteer.workflow.edits import Finish
 from flowsteer.workflow.nodes import Workflow
-from flowsteer.workflow.rules import Rules
+from flowsteer.workflow.rules import Condition, Rules
 from flowsteer.workflow.serial import workflow_from_json, workflow_to_json
 
 SHOWN = 3
@@ -110,7 +110,7 @@ class Search:
             workflow=best.workflow,
             turn=number + 1,
             max_turns=self.rounds,
-            unmet=("every edit is tried on tasks; there is no finish",),
+            unmet=(Condition("never"),),
             asks_prompt=None,
             history=tuple(told),
             seed=seed_of(bench.session.setup.seed, f"{self.name}/{bench.dataset}/{number}"),

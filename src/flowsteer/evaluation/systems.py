@@ -5,6 +5,7 @@ from time import perf_counter
 from typing import Protocol, runtime_checkable
 
 from flowsteer.canvas.episode import run_episode, task_to_json
+from flowsteer.canvas.feedback import Told
 from flowsteer.errors import BackendRejected, ConfigError
 from flowsteer.evaluation.baselines import with_baselines
 from flowsteer.evaluation.no_prompts import WithoutPrompts
@@ -103,13 +104,13 @@ class DirectorSystem:
     Attributes:
         name: Its spec.
         director: Spec of the Director.
-        execute: False runs nothing before the end of an episode (the ablation "without canvas").
+        feedback: What the canvas tells the Director; `status` is the ablation "without canvas".
         prompts: False drops every instruction the Director gives, and asks for none (the ablation "without prompts").
     """
 
     name: str
     director: str
-    execute: bool = True
+    feedback: Told = "full"
     prompts: bool = True
 
     async def check(self, session: Session) -> None:
@@ -122,7 +123,8 @@ class DirectorSystem:
         A request that the Director's LLM refuses ends the episode, and the workflow is scored as it stands.
         """
         director = await session.connect_director(self.director)
-        setup = replace(session.setup, seed=seed, canvas=replace(session.setup.canvas, execute=self.execute))
+        settings = replace(session.setup.canvas, feedback=self.feedback).heard_by(director)
+        setup = replace(session.setup, seed=seed, canvas=settings)
         if not self.prompts:
             director, setup = WithoutPrompts(director), replace(setup, two_step=False)
         started, spent = perf_counter(), NO_USAGE

@@ -1,16 +1,17 @@
 """Every fact of an episode as a small tagged record: the one stream that everything else reads.
 
-Records hold live values (a `Draft`, a `Workflow`); `event_to_json` and `event_from_json` turn them into JSON and back
+Records hold live values (a `Draft`, a `Workflow`); `event_to_json` and `events_from_json` turn them into JSON and back
 at the edge, so nothing is serialised that nobody writes down.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 from flowsteer.draft import Draft, draft_from_json, draft_to_json
 from flowsteer.usage import Usage
-from flowsteer.workflow.nodes import Workflow
+from flowsteer.workflow.nodes import NodeId, Workflow
+from flowsteer.workflow.rules import Condition
 from flowsteer.workflow.serial import workflow_from_json, workflow_to_json
 
 JSON = dict[str, Any]
@@ -104,12 +105,46 @@ class NodeRan:
 
 
 @dataclass(frozen=True, slots=True)
+class Feedback:
+    """What the canvas has to say after one turn, as data: whoever reads it makes the words.
+
+    Attributes:
+        accepted: Whether the action was accepted.
+        status: What was done, or why it was refused.
+        choices: The legal choices, when refused.
+        workflow: The workflow as it stands.
+        fresh: Node runs this turn made, as far as they are told.
+        asks: In two-step mode, the step whose instruction is asked for next.
+        unmet: Finish conditions still unmet.
+        turn: This turn.
+        max_turns: The turn limit.
+    """
+
+    accepted: bool
+    status: str
+    choices: tuple[str, ...]
+    workflow: Workflow
+    fresh: tuple[NodeRan, ...]
+    asks: NodeId | None
+    unmet: tuple[Condition, ...]
+    turn: int
+    max_turns: int
+
+
+@dataclass(frozen=True, slots=True)
 class FeedbackGiven:
-    """What the canvas answered: the policy's next input, word for word."""
+    """What the canvas answered.
+
+    Attributes:
+        turn: The turn it answers.
+        text: Its words, as an LLM reads them; empty if the Director is told nothing.
+        feedback: What it says; None if the Director is told nothing, and in runs that recorded words alone.
+    """
 
     kind: ClassVar[str] = "feedback_given"
     turn: int
     text: str
+    feedback: Feedback | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,13 +205,37 @@ _BY_KIND: dict[str, type[Event]] = {cls.kind: cls for cls in _KINDS}
 
 
 _NAMES: dict[type, tuple[str, ...]] = {
-    kind: tuple(field.name for field in fields(kind)) for kind in (*_KINDS, Usage, Failure)
+    kind: tuple(field.name for field in fields(kind)) for kind in (*_KINDS, Usage, Failure, Feedback, Condition)
 }
 """Names of a record's fields, looked up once: thousands of events a second are written."""
 
 
-def _flat(record: Usage | Failure) -> JSON:
+def _flat(record: Usage | Failure | Condition) -> JSON:
     return {name: getattr(record, name) for name in _NAMES[type(record)]}
+
+
+def _feedback_to_plain(feedback: Feedback) -> JSON:
+    """Its workflow and its runs stand in the stream before it: the one is left out, the others are named."""
+    plain = {name: getattr(feedback, name) for name in _NAMES[Feedback] if name != "workflow"}
+    unmet = [{name: value for name, value in _flat(condition).items() if value} for condition in feedback.unmet]
+    return plain | {"fresh": [(run.node, run.iteration) for run in feedback.fresh], "unmet": unmet}
+
+
+def _feedback_from_plain(plain: JSON, before: Sequence[Event]) -> Feedback:
+    runs, workflow = {}, Workflow()
+    for event in reversed(before):
+        if isinstance(event, NodeRan) and event.turn == plain["turn"]:
+            runs[event.node, event.iteration] = event
+        elif isinstance(event, EditApplied):
+            workflow = event.workflow
+            break
+    values = plain | {
+        "workflow": workflow,
+        "choices": tuple(plain["choices"]),
+        "fresh": tuple(runs[node, tuple(iteration)] for node, iteration in plain["fresh"]),
+        "unmet": tuple(Condition(**one | {"choices": tuple(one.get("choices", ()))}) for one in plain["unmet"]),
+    }
+    return Feedback(**values)
 
 
 _TO_PLAIN: dict[type, Callable[[Any], JSON]] = {
@@ -184,6 +243,7 @@ _TO_PLAIN: dict[type, Callable[[Any], JSON]] = {
     Workflow: workflow_to_json,
     Usage: _flat,
     Failure: _flat,
+    Feedback: _feedback_to_plain,
 }
 
 
@@ -210,15 +270,20 @@ def event_to_json(event: Event) -> JSON:
     return {"kind": event.kind} | {name: _to_plain(getattr(event, name)) for name in _NAMES[type(event)]}
 
 
-def event_from_json(plain: JSON) -> Event:
-    """The inverse of `event_to_json`.
+def events_from_json(stream: Iterable[JSON]) -> list[Event]:
+    """The events of an episode, from its first on: the inverse of `event_to_json` on each.
 
     Raises:
-        KeyError: If the kind is unknown.
+        KeyError: If a kind is unknown, or a feedback names a run that does not stand before it.
         TypeError: If a field is missing or unknown.
     """
-    values = {name: _FROM_PLAIN.get(name, lambda value: value)(value) for name, value in plain.items()}
-    return _BY_KIND[values.pop("kind")](**values)
+    events: list[Event] = []
+    for plain in stream:
+        values = {name: _FROM_PLAIN.get(name, lambda value: value)(value) for name, value in plain.items()}
+        if values.get("feedback") is not None:
+            values["feedback"] = _feedback_from_plain(values["feedback"], events)
+        events.append(_BY_KIND[values.pop("kind")](**values))
+    return events
 
 
 def ignore(event: Event) -> None:

@@ -25,7 +25,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from flowsteer.errors import RunError
-from flowsteer.runs.events import JSON, Event, event_from_json, event_to_json
+from flowsteer.runs.events import JSON, Event, event_to_json, events_from_json
 
 BRIEF = 120
 """Most characters of a setting in a message."""
@@ -149,7 +149,7 @@ class RunFolder:
         Raises:
             RunError: The run has no such episode.
         """
-        return [event_from_json(plain) for plain in self._record(episode)["events"]]
+        return events_from_json(self._record(episode)["events"])
 
     def _record(self, episode: str) -> JSON:
         entry = self.entries.get(episode)

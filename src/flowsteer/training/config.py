@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from flowsteer.backends.base import Sampling
 from flowsteer.backends.budget import Caps
 from flowsteer.canvas.canvas import Settings
+from flowsteer.canvas.feedback import Told
 from flowsteer.evaluation.evaluation_config import CapsConfig, SamplingConfig
 from flowsteer.operators.registry import Library
 from flowsteer.session import Setup
@@ -150,7 +151,7 @@ class CanvasConfig(Strict):
     min_steps: int = Field(default=5, ge=0)
     needs: tuple[Category, ...] = ("verification",)
     needs_structure: bool = True
-    feedback: Literal["full", "status", "none"] = "full"
+    feedback: Told = "full"
 
 
 class RewardConfig(Strict):
@@ -373,7 +374,7 @@ def setup_of(config: TrainingConfig) -> Setup:
 def canvas_of(config: TrainingConfig) -> Settings:
     """Turn limit and feedback."""
     canvas = config.canvas
-    return Settings(canvas.max_turns, canvas.max_rejected, execute=canvas.feedback == "full")
+    return Settings(canvas.max_turns, canvas.max_rejected, canvas.feedback)
 
 
 def rules_of(config: TrainingConfig, library: Library) -> Rules:

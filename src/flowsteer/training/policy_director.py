@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import Any
 
 from flowsteer.canvas.director import Observation, PromptText, Turn
+from flowsteer.canvas.feedback import Told
 from flowsteer.director.parse import parse_action, parse_prompt_reply
 from flowsteer.errors import ActionError, BackendRejected, ConfigError
 from flowsteer.training.config import CanvasConfig, PolicyConfig, SamplerConfig
@@ -26,22 +27,19 @@ class PolicyDirector:
 
     An episode that gets as long as one may be there ends, and its workflow is scored as it stands, as in training.
 
-    What a canvas runs is the canvas's affair: a policy of a study's arm with `canvas.feedback = "status"` is told of
-    results here, which it was not in training.
-
     It computes in the event loop's own thread: episodes at once wait for each other's turns.
 
     Attributes:
         policy: The model.
         spec: The string that names it.
         limits: How it draws; greedily at temperature 0.
-        silent: Whether it was told nothing between its edits, and so is not told here.
+        feedback: What it was told between its edits: a canvas tells it no more.
     """
 
     policy: Policy
     spec: str
     limits: DrawSettings = DrawSettings(0.0, 2048, 16384)
-    silent: bool = False
+    feedback: Told = "full"
 
     @classmethod
     def load(cls, folder: Path) -> "PolicyDirector":
@@ -69,7 +67,7 @@ class PolicyDirector:
             canvas = CanvasConfig.model_construct(**config.get("canvas", {}))
             policy = load_policy(str(inner), asked.task_chars, asked.dtype)
             limits = DrawSettings(0.0, sampler.turn_tokens, sampler.episode_tokens)
-            made = cls(policy, str(folder), limits, canvas.feedback == "none")
+            made = cls(policy, str(folder), limits, canvas.feedback)
         torch.nn.Module.to(made.policy.model, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
         return made
 
@@ -95,8 +93,7 @@ class PolicyDirector:
     def _read(self, observation: Observation) -> str:
         """The episode so far, as the policy read it in training."""
         view, end = self.policy.view, str(self.policy.tokenizer.eos_token)
-        told = (("" if self.silent else turn.feedback) for turn in observation.history)
-        turns = (f"{turn.text}{end}{view.answer(heard)}" for turn, heard in zip(observation.history, told, strict=True))
+        turns = (f"{turn.text}{end}{view.answer(turn.feedback)}" for turn in observation.history)
         return view.opening(observation) + "".join(turns)
 
 

@@ -92,7 +92,7 @@ def apply(workflow: Workflow, edit: Edit, rules: Rules) -> Applied | Rejected:
     Applied(workflow=Workflow(nodes=(Step(id='node_1', operator='Plan', prompt='', backend=''),), next_number=2),
         new=('node_1',), echo='added node_1 Plan at the end')
     >>> apply(Workflow(), AddStep("Paln"), rules)
-    Rejected(reason='there is no operator Paln', choices=('Plan', 'Verify'))
+    Rejected(reason="there is no operator 'Paln'", choices=('Plan', 'Verify'))
     """
     try:
         applied = _apply(workflow, edit, rules)

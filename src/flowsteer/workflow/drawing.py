@@ -22,10 +22,25 @@ Status = Mapping[NodeId, str]
 
 
 @dataclass(frozen=True, slots=True)
-class _Item:
-    """A line of the drawing, and the items that hang below it."""
+class TreeLine:
+    """A line of the drawing.
 
+    Attributes:
+        node: The node it stands for; None for the label of a branch.
+        text: The line.
+        status: The words to put behind it; may be empty.
+    """
+
+    node: NodeId | None
     text: str
+    status: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """A line without what leads to it, and the items that hang below it."""
+
+    line: TreeLine
     below: tuple["_Item", ...] = ()
 
 
@@ -49,17 +64,27 @@ def draw_tree(workflow: Workflow, status: Status | None = None) -> str:
           ├─ if it fails: node_8 Revise
           └─ else: done
     """
+    lines = tree_lines(workflow, status)
+    return "\n".join(f"{line.text}  {line.status}" if line.status else line.text for line in lines)
+
+
+def tree_lines(workflow: Workflow, status: Status | None = None) -> Iterator[TreeLine]:
+    """The lines of `draw_tree`, each with the node it stands for and the words behind it."""
     if not workflow.nodes:
-        return "(an empty workflow)"
-    return "\n".join(_lines(_items(workflow.nodes, status or {})))
+        yield TreeLine(None, "(an empty workflow)")
+    yield from _lines(_items(workflow.nodes, status or {}))
 
 
-def _lines(items: tuple[_Item, ...]) -> Iterator[str]:
+def _lines(items: tuple[_Item, ...]) -> Iterator[TreeLine]:
     for item in items:
         last = item is items[-1]
-        yield f"{'└─' if last else '├─'} {item.text}"
+        yield _led("└─ " if last else "├─ ", item.line)
         for line in _lines(item.below):
-            yield f"{'   ' if last else '│  '}{line}"
+            yield _led("   " if last else "│  ", line)
+
+
+def _led(lead: str, line: TreeLine) -> TreeLine:
+    return replace(line, text=lead + line.text)
 
 
 def _items(nodes: Sequence, status: Status) -> tuple[_Item, ...]:
@@ -67,9 +92,8 @@ def _items(nodes: Sequence, status: Status) -> tuple[_Item, ...]:
 
 
 def _item(node: Node, status: Status) -> _Item:
-    text = f"{node.id} {title(node)}"
     words = " ".join(status.get(node.id, "").split())
-    return _Item(f"{text}  {words}" if words else text, _below(node, status))
+    return _Item(TreeLine(node.id, f"{node.id} {title(node)}", words), _below(node, status))
 
 
 def title(node: Node) -> str:
@@ -93,9 +117,11 @@ def _below(node: Node, status: Status) -> tuple[_Item, ...]:
 def _branch(name: str, nodes: Sequence, status: Status) -> _Item:
     """A labelled branch; a single node stands on the label's own line."""
     if not nodes:
-        return _Item(f"{name}: {DONE}")
+        return _Item(TreeLine(None, f"{name}: {DONE}"))
     items = _items(nodes, status)
-    return replace(items[0], text=f"{name}: {items[0].text}") if len(items) == 1 else _Item(name, items)
+    if len(items) == 1:
+        return replace(items[0], line=_led(f"{name}: ", items[0].line))
+    return _Item(TreeLine(None, name), items)
 
 
 def to_mermaid(workflow: Workflow) -> str:

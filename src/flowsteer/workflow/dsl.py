@@ -61,6 +61,18 @@ def parse_dsl(text: str) -> Workflow:
     return Workflow(*renumbered(_Parser(text).parse(), 1))
 
 
+def parse_list(text: str) -> tuple[Sequence, ...]:
+    """Read sequences with commas between them, at least one and none empty; ids are not set.
+
+    Raises:
+        DSLError: If the text does not parse.
+
+    >>> [to_dsl(nodes) for nodes in parse_list("A -> B, [C, D]")]
+    ['A -> B', '[C, D]']
+    """
+    return _Parser(text).parse_list()
+
+
 def parse_structure(text: str) -> Structure:
     """Read exactly one structure, such as `[Plan -> Programmer, Custom]`.
 
@@ -116,6 +128,14 @@ class _Parser:
         if self.word:
             raise self.unexpected("'->' or the end")
         return nodes
+
+    def parse_list(self) -> tuple[Sequence, ...]:
+        found = [self.sequence()]
+        while self.take(","):
+            found.append(self.sequence())
+        if self.word:
+            raise self.unexpected("'->', ',' or the end")
+        return tuple(found)
 
     def sequence(self) -> Sequence:
         nodes = [*self.term()]

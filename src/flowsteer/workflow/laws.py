@@ -3,6 +3,7 @@
 import re
 
 from flowsteer.workflow.nodes import MAX_LOOP, Conditional, Loop, Node, Parallel, Sequence, Step, child_sequences, walk
+from flowsteer.workflow.quoting import quoted
 
 MAX_DEPTH = 32
 """Structures nest at most this deep: far more than any useful workflow, far less than Python's stack."""
@@ -44,15 +45,16 @@ def faults(nodes: Sequence) -> tuple[str, ...]:
 
 
 def _fault(node: Node) -> str:
+    at = f"{node.id}: " if node.id else ""
     match node:
-        case Step(id, operator) if not is_name(operator):
-            return f"{id or 'a step'}: {operator!r} cannot be an operator's name"
-        case Parallel(id, branches) if len(branches) < 2 or not all(branches):
-            return f"{id or 'a parallel'}: a parallel needs at least two branches, none of them empty"
-        case Loop(id, body, count) if not body or not is_count(count):
-            return f"{id or 'a loop'}: a loop needs a body that is not empty and a count from 1 to {MAX_LOOP}"
-        case Conditional(id, check) if not isinstance(check, Step):
-            return f"{id or 'a conditional'}: the check of a conditional must be one step"
+        case Step(_, operator) if not is_name(operator):
+            return f"{at}{quoted(operator)} cannot be an operator's name"
+        case Parallel(_, branches) if len(branches) < 2 or not all(branches):
+            return f"{at}a parallel needs at least two branches, none of them empty"
+        case Loop(_, body, count) if not body or not is_count(count):
+            return f"{at}a loop needs a body that is not empty and a count from 1 to {MAX_LOOP}"
+        case Conditional(_, check) if not isinstance(check, Step):
+            return f"{at}the check of a conditional must be one step"
     return ""
 
 

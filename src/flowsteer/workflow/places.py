@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from flowsteer.workflow.echo import kind, named
 from flowsteer.workflow.edits import Container
 from flowsteer.workflow.nodes import Conditional, NodeId, Sequence, Step, Workflow, find, steps, walk
+from flowsteer.workflow.quoting import quoted
 from flowsteer.workflow.rules import Rules
 from flowsteer.workflow.tree import containers, inside
 
@@ -29,7 +30,7 @@ def children_of(workflow: Workflow, container: Container) -> Sequence:
         raise Refused(f"{named(owner)} is a step and holds nothing", _names(known))
     if owner is not None:
         raise Refused(f"{owner.id} is a {kind(owner)}; name one of its branches", (name for name, _ in inside(owner)))
-    raise Refused(f"there is no container {container}", _names(known))
+    raise Refused(f"there is no container {quoted(container)}", _names(known))
 
 
 def place_of(workflow: Workflow, target: NodeId) -> tuple[Container, Sequence, int]:
@@ -82,20 +83,20 @@ def step_at(workflow: Workflow, target: NodeId) -> tuple[Step, Conditional | Non
 def require_operator(name: str, rules: Rules) -> None:
     """Refuse an unknown operator."""
     if name not in rules.categories:
-        raise Refused(f"there is no operator {name}", rules.categories)
+        raise Refused(f"there is no operator {quoted(name)}", rules.categories)
 
 
 def require_backend(name: str, rules: Rules) -> None:
     """Refuse a backend that is not on the roster; none named is the run's executor."""
     if name and name not in rules.backends:
-        raise Refused(f"there is no backend {name}", rules.backends or ("no <backend>: the run's executor",))
+        raise Refused(f"there is no backend {quoted(name)}", rules.backends or ("no <backend>: the run's executor",))
 
 
 def require_check(name: str, rules: Rules) -> None:
     """Refuse an operator that cannot be a condition."""
     legal = rules.of("verification")
     if name not in rules.categories:
-        raise Refused(f"there is no operator {name}", legal)
+        raise Refused(f"there is no operator {quoted(name)}", legal)
     if name not in legal:
         raise Refused(f"{name} cannot be a check; checks are of the verification category", legal)
 
@@ -124,7 +125,7 @@ def _names(known: Iterable[Container]) -> list[str]:
 
 
 def _unknown(target: NodeId) -> str:
-    return f"there is no node {target}" if target else "no node is named"
+    return f"there is no node {quoted(target)}" if target else "no node is named"
 
 
 def _conditional_of(workflow: Workflow, target: NodeId) -> Conditional | None:

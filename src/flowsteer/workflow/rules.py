@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from flowsteer.workflow.facts import facts
 from flowsteer.workflow.laws import faults
@@ -16,6 +17,7 @@ from flowsteer.workflow.nodes import (
     steps,
     walk,
 )
+from flowsteer.workflow.quoting import quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def violations(workflow: Workflow, rules: Rules) -> tuple[str, ...]:
         return broken
     nodes = list(walk(workflow.nodes))
     found = [
-        f"{step.id}: there is no operator {step.operator}; there are {', '.join(rules.categories)}"
+        f"{step.id}: there is no operator {quoted(step.operator)}; there are {', '.join(rules.categories)}"
         for step in steps(workflow.nodes)
         if step.operator not in rules.categories
     ]
@@ -74,8 +76,9 @@ def violations(workflow: Workflow, rules: Rules) -> tuple[str, ...]:
         for node in nodes
         if isinstance(node, Conditional) and rules.categories.get(node.check.operator, "verification") != "verification"
     ]
+    named = ", ".join(rules.backends) or "none to name"
     found += [
-        f"{step.id}: there is no backend {step.backend!r}; there are {', '.join(rules.backends) or 'none to name'}"
+        f"{step.id}: there is no backend {quoted(step.backend)}; there are {named}"
         for step in steps(workflow.nodes)
         if step.backend and step.backend not in rules.backends
     ]
@@ -105,22 +108,44 @@ def most_runs(nodes: Sequence) -> int:
     return runs
 
 
-def unmet(workflow: Workflow, rules: Rules) -> tuple[str, ...]:
-    """Finish conditions a workflow does not meet yet, in words (spec §5); empty when it may be finished.
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A finish condition that a workflow does not meet.
+
+    Attributes:
+        kind: `steps` (too few operators), `category` or `operator` (one that must occur does not), `structure` (there
+            is none), or `never` (nothing is ever finished here, as in a search that only edits).
+        name: The category or operator; empty for the other kinds.
+        choices: Operators of the category.
+        least: Operators needed; 0 for the other kinds.
+        found: Operators there are; 0 for the other kinds.
+    """
+
+    kind: Literal["steps", "category", "operator", "structure", "never"]
+    name: str = ""
+    choices: tuple[str, ...] = ()
+    least: int = 0
+    found: int = 0
+
+
+def unmet(workflow: Workflow, rules: Rules) -> tuple[Condition, ...]:
+    """Finish conditions a workflow does not meet yet (spec §5); empty when it may be finished.
 
     >>> from flowsteer.workflow import parse_dsl
-    >>> unmet(parse_dsl("Plan -> Verify"), Rules({"Plan": "planning", "Verify": "verification"}))
-    ('at least 5 operators (there are 2)', 'a structure: parallel, conditional or loop')
+    >>> missing = unmet(parse_dsl("Plan -> Verify"), Rules({"Plan": "planning", "Verify": "verification"}))
+    >>> [condition.kind for condition in missing], missing[0].least, missing[0].found
+    (['steps', 'structure'], 5, 2)
     """
     found = facts(workflow, rules.categories)
-    missing: list[str] = []
+    missing: list[Condition] = []
     if found.steps < rules.min_steps:
-        missing.append(f"at least {rules.min_steps} operators (there are {found.steps})")
-    for category in rules.needs:
-        if category not in found.categories:
-            names = rules.of(category)
-            missing.append(f"a {category} operator ({' or '.join(names) or 'the library has none'})")
-    missing += [f"the operator {name}" for name in rules.needs_operators if name not in found.operators]
+        missing.append(Condition("steps", least=rules.min_steps, found=found.steps))
+    missing += [
+        Condition("category", category, rules.of(category))
+        for category in rules.needs
+        if category not in found.categories
+    ]
+    missing += [Condition("operator", name) for name in rules.needs_operators if name not in found.operators]
     if rules.needs_structure and not found.structures:
-        missing.append("a structure: parallel, conditional or loop")
+        missing.append(Condition("structure"))
     return tuple(missing)

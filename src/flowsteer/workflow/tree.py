@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import count
 
 from flowsteer.workflow.edits import Container
-from flowsteer.workflow.nodes import Conditional, Loop, Node, Parallel, Sequence, Step, node_id
+from flowsteer.workflow.nodes import Conditional, Loop, Node, Parallel, Sequence, Step, Structure, node_id
 
 
 def inside(node: Node) -> tuple[tuple[Container, Sequence], ...]:
@@ -88,6 +88,21 @@ def _tidied(node: Node, sequences: tuple[Sequence, ...]) -> Sequence:
             return (Loop(id, sequences[0], repeats),) if sequences[0] else ()
         case Step():
             return (node,)
+
+
+def bare(structure: Structure) -> Structure:
+    """The structure without the instructions and backends of its steps."""
+    match structure:
+        case Parallel(id, branches):
+            return Parallel(id, tuple(map(_all_bare, branches)))
+        case Conditional(id, check, if_fail, if_pass):
+            return Conditional(id, Step(check.id, check.operator), _all_bare(if_fail), _all_bare(if_pass))
+        case Loop(id, body, repeats):
+            return Loop(id, _all_bare(body), repeats)
+
+
+def _all_bare(nodes: Sequence) -> Sequence:
+    return tuple([Step(node.id, node.operator) if isinstance(node, Step) else bare(node) for node in nodes])
 
 
 def renumbered(nodes: Sequence, first: int) -> tuple[Sequence, int]:

@@ -19,7 +19,7 @@ from flowsteer.datasets.simulated_tasks import simulated_sample
 from flowsteer.errors import ConfigError
 from flowsteer.execution.memo import Memo
 from flowsteer.grading.base import Grade
-from flowsteer.runs.events import ignore
+from flowsteer.runs.events import Feedback, ignore
 from flowsteer.runs.folder import RunFolder
 from flowsteer.session import open_session
 from flowsteer.training import config as c
@@ -32,6 +32,7 @@ from flowsteer.training.policy.policy import ADAPTERS, EMBEDDED, KIND, TINY, loc
 from flowsteer.training.policy.view import ChatView, CompactView, View
 from flowsteer.training.requirements import check_trackers
 from flowsteer.training.rollout.rollout import Arena
+from flowsteer.workflow.nodes import Workflow
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedTokenizerBase
@@ -337,7 +338,8 @@ def _prompt(
 ) -> Prompt:
     """The first prompt, rendered on a real canvas, and what stands between two turns."""
     observation = asyncio.run(_observed(config, sample))
-    text, between = view.opening(observation), view.answer("accepted\nturn 1 of 2")
+    least = Feedback(True, "", (), Workflow(), (), None, (), 1, 2)
+    text, between = view.opening(observation), view.answer(least)
     name = f"{sample.task.dataset or sample.task.type}/{sample.task.id}"
     if tokenizer is None:
         return Prompt(name, own, text, None)

@@ -10,10 +10,14 @@ import re
 from typing import TYPE_CHECKING, Protocol
 
 from flowsteer.canvas.director import Observation
+from flowsteer.canvas.feedback import Heard, render
 from flowsteer.director.layouts import messages
 from flowsteer.errors import ConfigError
 from flowsteer.operators.retrieval import passages
+from flowsteer.runs.events import Feedback, NodeRan
 from flowsteer.task import Task
+from flowsteer.workflow.nodes import steps
+from flowsteer.workflow.rules import Condition
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -24,10 +28,7 @@ END = "<end>"
 LONG = 400
 """A question or context of more characters than this is long to the tiny policy."""
 
-_RESULT = re.compile(r"- (?P<node>\w+) \w+(?: round [\d.]+)?(?P<failed> FAILED)?(?:: verdict: (?P<verdict>pass|FAIL))?")
-_TURN = re.compile(r"turn (\d+) of (\d+)")
 _FEATURE = re.compile(r"(?:topic|difficulty): (\w+)")
-_FILLER = re.compile(r"\(.*?\)|:.*|\b(?:a|the|at|least|operators?(?!$)|\d+)\b")
 
 
 class View(Protocol):
@@ -37,11 +38,11 @@ class View(Protocol):
         """What stands before the first turn."""
         ...
 
-    def answer(self, feedback: str) -> str:
+    def answer(self, heard: Heard) -> str:
         """What stands between a turn that the policy ended and its next one.
 
         Args:
-            feedback: The canvas's answer, word for word; empty if the policy is told nothing.
+            heard: What the policy is told.
         """
         ...
 
@@ -53,9 +54,18 @@ class CompactView:
         """Type and features of the task."""
         return f"{' '.join((observation.task.type, *features(observation.task)))}\n"
 
-    def answer(self, feedback: str) -> str:
-        """The feedback in a few words."""
-        return f"{compact(feedback)}\n" if feedback else ""
+    def answer(self, heard: Heard) -> str:
+        """The feedback in a few words.
+
+        Raises:
+            ConfigError: There are words alone, of no canvas or of an old record.
+        """
+        if isinstance(heard, str):
+            raise ConfigError(
+                "a tiny policy reads the canvas's feedback as data, and here it was given in words alone",
+                "record the episodes anew, or let an LLM be the policy",
+            )
+        return f"{compact(heard)}\n" if heard else ""
 
 
 class ChatView:
@@ -78,11 +88,11 @@ class ChatView:
         chat = messages(observation, "conversation", self._task_chars)
         return self._render([{"role": message.role, "content": message.content} for message in chat])
 
-    def answer(self, feedback: str) -> str:
+    def answer(self, heard: Heard) -> str:
         """The feedback as the user's message; what the template puts behind a turn's end mark stands before it."""
         said = "\x00"
         chat = [{"role": "user", "content": ""}, {"role": "assistant", "content": said}]
-        behind = self._render([*chat, {"role": "user", "content": feedback}]).partition(said)[2]
+        behind = self._render([*chat, {"role": "user", "content": render(heard)}]).partition(said)[2]
         if not behind.startswith(self._end):
             raise ConfigError(
                 f"the chat template does not end a turn with {self._end!r}", "choose a model whose end token ends turns"
@@ -118,35 +128,31 @@ def features(task: Task) -> list[str]:
     return found
 
 
-def compact(feedback: str) -> str:
-    r"""The canvas's feedback in a few words; of a node that ran more than once, the last run.
+def compact(feedback: Feedback) -> str:
+    """The canvas's feedback in a few words; of a node that ran more than once, the last run.
 
-    >>> compact("accepted: added\nresults:\n- node_1 Verify: verdict: FAIL 0.9 no\nfinish is allowed\nturn 2 of 9")
-    'ok node_1 FAIL | left 7'
-    >>> compact("accepted: added\nresults:\n- node_2 Plan: plan: x\noperators: 2\nfinish is allowed\nturn 2 of 9")
-    'ok node_2 | 2 left 7'
-    >>> compact("rejected: no\nfinish needs at least 5 operators (there are 1); the operator Test\nturn 1 of 9")
-    'no | needs operators Test left 8'
+    >>> from flowsteer.workflow import parse_dsl
+    >>> needs = (Condition("steps", least=5, found=2), Condition("operator", "Test"))
+    >>> compact(Feedback(False, "no", (), parse_dsl("Plan -> Custom"), (), None, needs, 1, 9))
+    'no | 2 needs operators Test left 8'
     """
-    runs: dict[str, str] = {}
-    needs = ["|"]
-    for line in feedback.splitlines():
-        if result := _RESULT.match(line):
-            runs[result["node"]] = (
-                " error" if result["failed"] else f" {result['verdict']}" if result["verdict"] else ""
-            )
-        elif line.startswith("operators: "):
-            needs.append(line.removeprefix("operators: "))
-        elif line.startswith("finish needs "):
-            needs += ["needs", *(_word(need) for need in line.removeprefix("finish needs ").split("; "))]
-        elif line.startswith("now: "):
-            needs.append("prompt")
-        elif turn := _TURN.fullmatch(line):
-            needs += ["left", str(int(turn[2]) - int(turn[1]))]
-    taken = "ok" if feedback.startswith("accepted") else "no"
-    return " ".join([taken, *(node + state for node, state in runs.items()), *needs])
+    said = ["ok" if feedback.accepted else "no"]
+    said += {run.node: f"{run.node}{_state(run)}" for run in feedback.fresh}.values()
+    said += ["|", str(sum(1 for _ in steps(feedback.workflow.nodes)))]
+    if feedback.unmet:
+        said += ["needs", *map(_word, feedback.unmet)]
+    if feedback.asks is not None:
+        said.append("prompt")
+    return " ".join([*said, "left", str(feedback.max_turns - feedback.turn)])
 
 
-def _word(need: str) -> str:
+def _state(run: NodeRan) -> str:
+    if run.failure is not None:
+        return " error"
+    verdict = run.wrote.verdict
+    return "" if verdict is None else " pass" if verdict.passed else " FAIL"
+
+
+def _word(condition: Condition) -> str:
     """The word of a finish condition that tells it from the others."""
-    return " ".join(_FILLER.sub(" ", need).split()) or "operators"
+    return condition.name or ("operators" if condition.kind == "steps" else condition.kind)

@@ -152,8 +152,7 @@ def open_run(
 async def _open(config: c.TrainingConfig, stack: AsyncExitStack) -> Arena:
     session = await stack.enter_async_context(open_session(c.setup_of(config)))
     grade = await stack.enter_async_context(open_grader())
-    rules, rewards, silent = c.rules_of(config, session.library), c.rewards_of(config), config.canvas.feedback == "none"
-    return Arena(session, grade, c.canvas_of(config), rules, rewards, silent)
+    return Arena(session, grade, c.canvas_of(config), c.rules_of(config, session.library), c.rewards_of(config))
 
 
 class TrainingRun:

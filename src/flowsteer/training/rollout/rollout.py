@@ -38,7 +38,6 @@ class Arena:
         canvas: Turn limit and feedback.
         rules: What a canvas allows, before what a task adds.
         rewards: Which reward is paid.
-        silent: Whether the policy is told nothing between its edits.
     """
 
     session: Session
@@ -46,16 +45,11 @@ class Arena:
     canvas: Settings
     rules: Rules
     rewards: RewardSettings
-    silent: bool = False
 
     def open(self, sample: Sample, emit: Callable[[Event], None], seed: int, memo: Memo) -> Canvas:
         """A fresh canvas."""
         rules = rules_for(sample.task, self.session.library, self.rules)
         return Canvas(sample.task, self.session.executor(memo), rules, self.canvas, emit, seed)
-
-    def told(self, feedback: str) -> str:
-        """What the policy is told of the canvas's feedback."""
-        return "" if self.silent else feedback
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +193,7 @@ class _Seat:
             tally.parsed += step.parsed
             tally.accepted += step.accepted
             if not canvas.done:
-                return self._view.answer(self._arena.told(step.feedback))
+                return self._view.answer(step.feedback)
             await self._mark()
         except (BackendUnavailable, SandboxError) as error:
             tally.lost = str(error)

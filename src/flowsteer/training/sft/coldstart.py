@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from flowsteer.canvas.director import Turn
+from flowsteer.canvas.feedback import Heard, Told, limited
 from flowsteer.datasets.base import Sample
 from flowsteer.director.render import render_action
 from flowsteer.errors import ConfigError
@@ -91,7 +92,7 @@ async def _play(arena: Arena, view: View, sample: Sample, seed: int, heed: float
             break
         said = render_action(action)
         step = await canvas.step(Turn(said, action))
-        turns.append((said, "" if canvas.done else view.answer(arena.told(step.feedback))))
+        turns.append((said, "" if canvas.done else view.answer(step.feedback)))
     return Dialogue(opening, tuple(turns))
 
 
@@ -120,7 +121,8 @@ def read_recorded(run: Path, arena: Arena, view: View, samples: Iterable[Sample]
         if sample is None or not ended.finished or any(isinstance(event, EditRejected) for event in events):
             continue
         said = [event.text for event in events if isinstance(event, TurnTaken)]
-        told = [view.answer(arena.told(event.text)) for event in events if isinstance(event, FeedbackGiven)]
+        heard = (_heard(event, arena.canvas.feedback) for event in events if isinstance(event, FeedbackGiven))
+        told = [view.answer(one) for one in heard]
         opening = view.opening(arena.open(sample, ignore, 0, Memo()).observe())
         found.append(Dialogue(opening, tuple(zip(said, [*told[:-1], ""], strict=True))))
     if not found:
@@ -129,6 +131,13 @@ def read_recorded(run: Path, arena: Arena, view: View, samples: Iterable[Sample]
             "it must have finished episodes without a rejected turn, on tasks that are trained on",
         )
     return found
+
+
+def _heard(event: FeedbackGiven, told: Told) -> Heard:
+    """What a policy that is told this much hears of a recorded answer, which old runs have in words alone."""
+    if event.feedback is not None:
+        return limited(event.feedback, told)
+    return event.text if event.text and told != "none" else None
 
 
 def to_buffer(dialogue: Dialogue, policy: Policy) -> Buffer:
