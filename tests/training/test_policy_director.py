@@ -9,8 +9,10 @@ torch = pytest.importorskip("torch", reason="needs the extra: pip install 'flows
 
 from flowsteer.canvas.episode import run_episode  # noqa: E402
 from flowsteer.errors import ActionError, ConfigError  # noqa: E402
+from flowsteer.evaluation.systems import DirectorSystem  # noqa: E402
 from flowsteer.execution.memo import Memo  # noqa: E402
-from flowsteer.runs.events import ignore  # noqa: E402
+from flowsteer.runs.events import FeedbackGiven, NodeRan, ignore  # noqa: E402
+from flowsteer.session import Setup, open_session  # noqa: E402
 from flowsteer.training.config import TrainingConfig, settings_of  # noqa: E402
 from flowsteer.training.inference.trajectory import DrawSettings  # noqa: E402
 from flowsteer.training.policy_director import PolicyDirector, understood  # noqa: E402
@@ -56,6 +58,19 @@ async def test_what_was_told_nothing_in_training_is_told_nothing(tmp_path, warm)
         episode = await run_episode(place.open(samples(1)[0], ignore, 0, Memo()), director)
     assert episode.ended.dsl == rollout.ended.dsl
     assert episode.ended.turns == rollout.ended.turns > 1
+
+
+async def test_what_was_told_no_results_in_training_is_told_none(tmp_path, warm):
+    """The canvas takes it from the Director: whoever solves or evaluates with the policy need not know."""
+    recorded(tmp_path, warm, feedback="status")
+    spec, evaluated = str(tmp_path), []
+    async with open_session(Setup(director=spec, executor="simulated:typed")) as session:
+        assert session.canvas(samples(1)[0].task).settings.feedback == "status"
+        await DirectorSystem("it", spec).run(session, samples(1)[0].task, evaluated.append, "e", 0)
+    answers = [event.feedback for event in evaluated if isinstance(event, FeedbackGiven)]
+    assert answers
+    assert not any(feedback.fresh for feedback in answers)
+    assert {event.turn for event in evaluated if isinstance(event, NodeRan)} <= {len(answers)}
 
 
 async def test_an_episode_longer_than_any_in_training_is_scored_as_it_stands(tmp_path, warm):
