@@ -88,7 +88,7 @@ async def asolve(
         episode = await session.episode(task, emit)
     ended = episode.ended
     usage = ended.director_usage + ended.executor_usage
-    return Solved(ended.answer, ended.finished, ended.workflow, ended.turns, usage)
+    return Solved(ended.answer, ended.finished is True, ended.workflow, ended.turns, usage)
 
 
 async def arun(

@@ -1,9 +1,9 @@
 """The task: everything a Director and its operators may see, and nothing a grader keeps to itself."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 TaskType = Literal["math", "qa", "code"]
 
@@ -77,3 +77,32 @@ class Task:
             self.answer_form,
         )
         return hashlib.sha256(repr(seen).encode()).hexdigest()[:32]
+
+
+_TESTS: dict[str, type[PublicTests]] = {kind.__name__: kind for kind in (AssertTests, StdioTests, CallTests)}
+
+
+def task_to_json(task: Task) -> dict[str, Any]:
+    """The task as plain JSON values; fields that are empty are left out.
+
+    >>> task_to_json(Task("1 + 1?", "math"))
+    {'question': '1 + 1?', 'type': 'math'}
+    """
+    plain = {name: value for name, value in asdict(task).items() if value}
+    if task.public_tests is not None:
+        plain["public_tests"] = {"kind": type(task.public_tests).__name__} | plain["public_tests"]
+    return plain
+
+
+def task_from_json(plain: dict[str, Any]) -> Task:
+    """The inverse of `task_to_json`.
+
+    Raises:
+        KeyError: If the kind of public tests is unknown.
+        TypeError: If a field is missing or unknown.
+    """
+    tests = plain.get("public_tests")
+    if tests is None:
+        return Task(**plain)
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in tests.items()}
+    return Task(**plain | {"public_tests": _TESTS[values.pop("kind")](**values)})

@@ -6,13 +6,14 @@ from flowsteer.runs.events import (
     EditRejected,
     EpisodeEnded,
     EpisodeStarted,
-    Failure,
     FeedbackGiven,
     Graded,
     NodeRan,
     TurnTaken,
 )
+from flowsteer.runs.failure import Failure
 from flowsteer.runs.folder import Entry, RunFolder
+from flowsteer.task import Task
 from flowsteer.usage import Usage
 from flowsteer.workflow.dsl import parse_dsl, to_dsl
 from flowsteer.workflow.nodes import Workflow
@@ -62,9 +63,9 @@ def directed_events(text=HOSTILE):
     wrote = Draft(
         text, (text,), text, text, text, (Candidate("Custom", text),), Verdict(False, text, 0.5, "Review"), text
     )
-    task = {"question": f"question {text}", "type": "math", "context": f"context {text}"}
+    task = Task(f"question {text}", "math", f"context {text}")
     return [
-        EpisodeStarted("id", task, f"director {text}", "simulated:typed", {}),
+        EpisodeStarted("id", task, f"director {text}", "simulated:typed"),
         TurnTaken(1, f"first reply {text}", f"thinking {text}", usage, 0.2),
         EditRejected(1, False, f"reason {text}", (f"choice {text}",)),
         FeedbackGiven(1, f"first feedback {text}"),
@@ -86,7 +87,7 @@ def plain_events():
     workflow, usage = parse_dsl("Custom"), Usage(1, 90, 10, 0.5, 0.5)
     return [
         NodeRan(0, "node_1", "Custom", (), False, Draft(answer="42"), None, "simulated:typed", usage, 0, 0.1),
-        EpisodeEnded("42", False, "no Director", 0, "", "Custom", workflow, Usage(), usage, 2.0),
+        EpisodeEnded("42", None, "no Director", 0, "", "Custom", workflow, Usage(), usage, 2.0),
         Graded(1.0, {"accuracy": 1.0}),
     ]
 
@@ -94,7 +95,7 @@ def plain_events():
 def nothing_happened():
     """The record of a Director that never got anything accepted."""
     return [
-        EpisodeStarted("id", {"question": "q", "type": "qa"}, "d", "e", {}),
+        EpisodeStarted("id", Task("q"), "d", "e"),
         EpisodeEnded("", False, "turn limit", 0, "", "", Workflow(), Usage(), Usage(), 0.0),
     ]
 

@@ -8,8 +8,7 @@ from flowsteer.errors import BackendRejected, ConfigError, DSLError
 from flowsteer.evaluation.baselines import HAND_MADE
 from flowsteer.evaluation.evaluation_plan import most_calls
 from flowsteer.evaluation.specs import parse_system, parse_systems
-from flowsteer.evaluation.systems import UNDIRECTED
-from flowsteer.runs.events import EpisodeEnded, EpisodeStarted, Graded, NodeRan, TurnTaken
+from flowsteer.runs.events import UNDIRECTED, EpisodeEnded, EpisodeStarted, Graded, NodeRan, TurnTaken
 from flowsteer.runs.folder import RunFolder
 from flowsteer.session import Setup, open_session
 from flowsteer.task import AssertTests, Task
@@ -89,7 +88,7 @@ async def test_a_fixed_workflow_leaves_the_events_of_an_episode_without_turns():
     assert isinstance(events[0], EpisodeStarted)
     assert ran(events) == ["Plan", "Custom"]
     assert events[-1] is ended
-    assert (ended.turns, ended.finished, ended.reason) == (0, False, UNDIRECTED)
+    assert (ended.turns, ended.finished, ended.reason) == (0, None, UNDIRECTED)
     assert ended.executor_usage.calls == 2
 
 

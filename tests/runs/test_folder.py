@@ -12,6 +12,8 @@ from flowsteer.errors import RunError
 from flowsteer.runs.events import (
     EditApplied,
     EditRejected,
+    EpisodeSettings,
+    EpisodeStarted,
     Feedback,
     FeedbackGiven,
     NodeRan,
@@ -19,10 +21,11 @@ from flowsteer.runs.events import (
     events_from_json,
 )
 from flowsteer.runs.folder import RunFolder
+from flowsteer.task import AssertTests, CallTests, StdioTests, Task, task_from_json, task_to_json
 from flowsteer.usage import Usage
 from flowsteer.workflow.dsl import parse_dsl, to_dsl
 from flowsteer.workflow.nodes import NodeId, Workflow
-from flowsteer.workflow.rules import Condition
+from flowsteer.workflow.rules import Condition, Rules
 
 ODD = 'line separator \u2028, next line \x85, quote ", tab\t, newline\n, NUL \x00, emoji 🙂'
 
@@ -145,3 +148,16 @@ def test_events_survive_json():
 def test_feedback_recorded_in_words_alone_is_read():
     plain = {"kind": "feedback_given", "turn": 1, "text": "accepted: added node_1 Plan at the end"}
     assert events_from_json([plain]) == [FeedbackGiven(1, plain["text"], None)]
+
+
+@pytest.mark.parametrize(
+    "tests",
+    [None, AssertTests("assert f(1) == 2"), StdioTests(("1\n",), ("2\n",)), CallTests("f", ("[1]",), ("2",))],
+)
+def test_a_task_and_what_was_allowed_survive_json(tests):
+    rules = Rules({"Custom": "solving"}, needs=("verification", "formatting"), backends=("big",))
+    task = Task(ODD, "code", ODD, "t/1", "mine", "f", "def f(x):", tests, "a program")
+    for settings in (None, EpisodeSettings(20, None, "full", rules)):
+        event = EpisodeStarted("a/b", task, "human", "simulated:", settings)
+        assert events_from_json(json.loads(json.dumps([event_to_json(event)]))) == [event]
+    assert task_from_json(json.loads(json.dumps(task_to_json(task)))).digest == task.digest

@@ -1,17 +1,15 @@
 """One episode: a Director edits a canvas until it finishes, or the turns are used up (spec §1)."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
 
 from flowsteer.canvas.canvas import Canvas
 from flowsteer.canvas.director import Director
 from flowsteer.errors import BackendRejected
 from flowsteer.execution.executor import Execution
-from flowsteer.runs.events import Emit, EpisodeEnded, EpisodeStarted, TurnTaken, ignore
+from flowsteer.runs.events import Emit, EpisodeEnded, EpisodeSettings, EpisodeStarted, TurnTaken, ignore
 from flowsteer.task import Task
-from flowsteer.usage import NO_USAGE
-from flowsteer.workflow.dsl import to_dsl
+from flowsteer.usage import NO_USAGE, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,7 @@ async def run_episode(
     """
     started, spent = perf_counter(), NO_USAGE
     parsed = accepted = 0
-    emit(EpisodeStarted(episode, task_to_json(canvas.task), director.spec, executor, settings_to_json(canvas)))
+    emit(EpisodeStarted(episode, canvas.task, director.spec, executor, episode_settings(canvas)))
     while not canvas.done:
         try:
             turn = await director.act(canvas.observe())
@@ -69,31 +67,33 @@ async def run_episode(
         step = await canvas.step(turn)
         parsed += step.parsed
         accepted += step.accepted
-    ended = EpisodeEnded(
-        answer=canvas.draft.answer,
-        finished=canvas.done == "finished",
-        reason=canvas.done,
-        turns=canvas.turn,
-        stated=canvas.stated,
-        dsl=to_dsl(canvas.workflow),
-        workflow=canvas.workflow,
-        director_usage=spent,
-        executor_usage=canvas.spent,
-        seconds=perf_counter() - started,
-    )
+    ended = episode_ended(canvas, spent, perf_counter() - started)
     emit(ended)
     return Episode(episode, canvas.task, ended, canvas.execution, parsed, accepted)
 
 
-def task_to_json(task: Task) -> dict[str, Any]:
-    """The task as plain JSON values; fields that are empty are left out."""
-    plain = {name: value for name, value in asdict(task).items() if value}
-    if task.public_tests is not None:
-        plain["public_tests"] = {"kind": type(task.public_tests).__name__} | plain["public_tests"]
-    return plain
+def episode_settings(canvas: Canvas) -> EpisodeSettings:
+    """What a canvas allows, for the record."""
+    settings = canvas.settings
+    return EpisodeSettings(settings.max_turns, settings.max_rejected, settings.feedback, canvas.rules)
 
 
-def settings_to_json(canvas: Canvas) -> dict[str, Any]:
-    """Settings and rules of a canvas as plain JSON values, so that a record says what was allowed."""
-    rules = asdict(canvas.rules)
-    return {"canvas": asdict(canvas.settings), "rules": rules}
+def episode_ended(canvas: Canvas, director_usage: Usage, seconds: float, reason: str = "") -> EpisodeEnded:
+    """The last event of an episode on a canvas.
+
+    Args:
+        canvas: The canvas, as it was left.
+        director_usage: What the Director's turns cost.
+        seconds: Wall time of the episode.
+        reason: Why it broke off; empty for the canvas's own reason.
+    """
+    return EpisodeEnded.of(
+        canvas.workflow,
+        canvas.draft.answer,
+        reason or canvas.done,
+        canvas.spent,
+        seconds,
+        turns=canvas.turn,
+        stated=canvas.stated,
+        director_usage=director_usage,
+    )

@@ -84,9 +84,9 @@ def _read(source: str, episode: str) -> tuple["Workflow", dict[str, Any]]:
         raise RunError(f"the episode {episode!r} of {source} has no workflow", f"flowsteer show {source}")
     task, config = start.task, record.config
     return end.workflow, {
-        "question": task["question"],
-        "kind": task["type"],
-        "context": task.get("context", ""),
+        "question": task.question,
+        "kind": task.type,
+        "context": task.context,
         "executor": start.executor,
         "library": config.get("library", "paper"),
         "sandbox": config.get("sandbox", "auto"),

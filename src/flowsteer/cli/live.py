@@ -73,10 +73,10 @@ class Display:
                 self._say("●", f"score {score} {event.reason}", "cyan")
 
     def _start(self, event: EpisodeStarted) -> None:
-        self._max_turns = event.settings["canvas"]["max_turns"]
-        question = shorten(str(event.task["question"]), 1000)
-        self._panel(question, f"{event.task['type']} task", "blue")
-        self._indented(Text(f"Director {event.director}\nexecutor {event.executor}", style="dim"))
+        self._max_turns = event.settings.max_turns if event.settings else 0
+        self._panel(shorten(event.task.question, 1000), f"{event.task.type} task", "blue")
+        director = f"Director {event.director}\n" if event.director else ""
+        self._indented(Text(f"{director}executor {event.executor}", style="dim"))
 
     def _turn(self, event: TurnTaken) -> None:
         self._console.print(f"\n[bold]Turn {event.turn} of {self._max_turns}[/]  [dim]{_cost(event)}[/]")
@@ -93,7 +93,8 @@ class Display:
 
     def _end(self, event: EpisodeEnded) -> None:
         how = "finished by the Director" if event.finished else f"not finished: {event.reason}"
-        table = Table("", "calls", "tokens read", "written", "seconds", "US$", title=f"{event.turns} turns, {how}")
+        title = "a fixed workflow" if event.finished is None else f"{event.turns} turns, {how}"
+        table = Table("", "calls", "tokens read", "written", "seconds", "US$", title=title)
         for name, usage in (("Director", event.director_usage), ("operators", event.executor_usage)):
             table.add_row(name, *_row(usage))
         self._console.print()

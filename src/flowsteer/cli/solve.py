@@ -95,7 +95,7 @@ def solve(
 
 def _config(task: "Task", setup: "Setup") -> dict[str, Any]:
     """What decides how a solve goes; budgets, streaming and the cache do not."""
-    from flowsteer.canvas.episode import task_to_json
+    from flowsteer.task import task_to_json
 
     values = asdict(setup) | {"roster": dict(setup.roster)}
     for free in ("caps", "cache", "stream"):

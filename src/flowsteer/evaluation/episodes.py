@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flowsteer.datasets.base import Sample
-from flowsteer.evaluation.systems import UNDIRECTED, System
+from flowsteer.evaluation.systems import System
 from flowsteer.grading.base import Grade
 from flowsteer.runs.events import EditRejected, Emit, EpisodeEnded, Event, Graded, NodeRan
 from flowsteer.session import Session
@@ -116,7 +116,7 @@ def outcome(ended: EpisodeEnded, session: Session) -> JSON:
     counted = facts(ended.workflow, session.library.categories)
     return {
         "answer": ended.answer,
-        "finished": None if ended.reason == UNDIRECTED else ended.finished,
+        "finished": ended.finished,
         "turns": ended.turns,
         "director_tokens": ended.director_usage.tokens,
         "executor_tokens": ended.executor_usage.tokens,

@@ -6,13 +6,21 @@ from time import perf_counter
 
 from flowsteer.backends.base import Message, Origin, Request
 from flowsteer.canvas.canvas import rules_for
-from flowsteer.canvas.episode import task_to_json
 from flowsteer.canvas.feedback import in_words
 from flowsteer.director.chat import ChatDirector
 from flowsteer.director.layouts import task_prompt
 from flowsteer.errors import ActionError, BackendRejected, ConfigError, DSLError
 from flowsteer.operators.registry import Library
-from flowsteer.runs.events import EditApplied, EditRejected, Emit, EpisodeEnded, EpisodeStarted, TurnTaken
+from flowsteer.runs.events import (
+    FINISHED,
+    EditApplied,
+    EditRejected,
+    Emit,
+    EpisodeEnded,
+    EpisodeSettings,
+    EpisodeStarted,
+    TurnTaken,
+)
 from flowsteer.session import Session, seed_of
 from flowsteer.task import Task
 from flowsteer.usage import NO_USAGE, Usage
@@ -51,7 +59,8 @@ class OneTurnSystem:
         """See `System.run`."""
         director, started = await self._director(session), perf_counter()
         rules = rules_for(task, session.library, Rules(session.library.categories, backends=tuple(session.roster)))
-        emit(EpisodeStarted(episode, task_to_json(task), director.spec, session.executor_backend.spec, {}))
+        settings = EpisodeSettings(1, None, "none", rules)
+        emit(EpisodeStarted(episode, task, director.spec, session.executor_backend.spec, settings))
         workflow, spent, reason = Workflow(), NO_USAGE, "rejected edits"
         try:
             text, spent = await _ask(director, task, session.library, rules, seed_of(seed, episode), emit)
@@ -61,23 +70,13 @@ class OneTurnSystem:
         except ActionError as error:
             emit(EditRejected(1, False, error.message, (error.hint,) if error.hint else ()))
         else:
-            reason = "turn limit" if unmet(workflow, rules) else "finished"
+            reason = "turn limit" if unmet(workflow, rules) else FINISHED
             new = tuple(str(step.id) for step in steps(workflow.nodes))
             emit(EditApplied(1, "whole workflow", new, to_dsl(workflow), workflow))
         own = replace(session, setup=replace(session.setup, seed=seed))
         execution = await own.execute(workflow, task, emit)
-        ended = EpisodeEnded(
-            answer=execution.draft.answer,
-            finished=reason == "finished",
-            reason=reason,
-            turns=1,
-            stated="",
-            dsl=to_dsl(workflow),
-            workflow=workflow,
-            director_usage=spent,
-            executor_usage=execution.usage,
-            seconds=perf_counter() - started,
-        )
+        answer, seconds = execution.draft.answer, perf_counter() - started
+        ended = EpisodeEnded.of(workflow, answer, reason, execution.usage, seconds, turns=1, director_usage=spent)
         emit(ended)
         return ended
 

@@ -4,21 +4,16 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Protocol, runtime_checkable
 
-from flowsteer.canvas.episode import run_episode, task_to_json
+from flowsteer.canvas.episode import run_episode
 from flowsteer.canvas.feedback import Told
-from flowsteer.errors import BackendRejected, ConfigError
+from flowsteer.errors import ConfigError
 from flowsteer.evaluation.baselines import with_baselines
 from flowsteer.evaluation.no_prompts import WithoutPrompts
-from flowsteer.runs.events import Emit, EpisodeEnded, EpisodeStarted, Event, TurnTaken
+from flowsteer.runs.events import UNDIRECTED, Emit, EpisodeEnded, EpisodeStarted
 from flowsteer.session import Session
 from flowsteer.task import Task
-from flowsteer.usage import NO_USAGE
-from flowsteer.workflow.dsl import to_dsl
 from flowsteer.workflow.nodes import Workflow
 from flowsteer.workflow.rules import Rules, violations
-
-UNDIRECTED = "no Director"
-"""Why the episode of a fixed workflow ended: nobody could finish it."""
 
 
 @runtime_checkable
@@ -78,21 +73,11 @@ class WorkflowSystem:
     async def run(self, session: Session, task: Task, emit: Emit, episode: str, seed: int) -> EpisodeEnded:
         """See `System.run`."""
         started = perf_counter()
-        emit(EpisodeStarted(episode, task_to_json(task), "", session.executor_backend.spec, {"system": self.name}))
+        emit(EpisodeStarted(episode, task, "", session.executor_backend.spec))
         own = with_baselines(seeded(session, seed, self.temperature))
         execution = await own.execute(self.workflow, task, emit)
-        ended = EpisodeEnded(
-            answer=execution.draft.answer,
-            finished=False,
-            reason=UNDIRECTED,
-            turns=0,
-            stated="",
-            dsl=to_dsl(self.workflow),
-            workflow=self.workflow,
-            director_usage=NO_USAGE,
-            executor_usage=execution.usage,
-            seconds=perf_counter() - started,
-        )
+        answer, seconds = execution.draft.answer, perf_counter() - started
+        ended = EpisodeEnded.of(self.workflow, answer, UNDIRECTED, execution.usage, seconds)
         emit(ended)
         return ended
 
@@ -127,32 +112,8 @@ class DirectorSystem:
         setup = replace(session.setup, seed=seed, canvas=settings)
         if not self.prompts:
             director, setup = WithoutPrompts(director), replace(setup, two_step=False)
-        started, spent = perf_counter(), NO_USAGE
-
-        def watch(event: Event) -> None:
-            nonlocal spent
-            if isinstance(event, TurnTaken):
-                spent += event.usage
-            emit(event)
-
-        canvas = replace(session, setup=setup).canvas(task, watch, episode)
-        try:
-            return (await run_episode(canvas, director, watch, episode, session.executor_backend.spec)).ended
-        except BackendRejected as error:
-            ended = EpisodeEnded(
-                answer=canvas.draft.answer,
-                finished=False,
-                reason=f"the Director's LLM refused: {error.message}",
-                turns=canvas.turn,
-                stated="",
-                dsl=to_dsl(canvas.workflow),
-                workflow=canvas.workflow,
-                director_usage=spent,
-                executor_usage=canvas.spent,
-                seconds=perf_counter() - started,
-            )
-            emit(ended)
-            return ended
+        canvas = replace(session, setup=setup).canvas(task, emit, episode)
+        return (await run_episode(canvas, director, emit, episode, session.executor_backend.spec)).ended
 
 
 def check_workflow(name: str, workflow: Workflow, session: Session) -> None:

@@ -15,7 +15,8 @@ from flowsteer.execution.memo import Memo, NodeResult
 from flowsteer.execution.watchdog import Watchdog
 from flowsteer.operators.base import CodeRunner, Operator, OperatorCall
 from flowsteer.operators.registry import Library
-from flowsteer.runs.events import Emit, Failure, NodeRan, ignore
+from flowsteer.runs.events import Emit, NodeRan, ignore
+from flowsteer.runs.failure import Failure
 from flowsteer.task import Task
 from flowsteer.usage import NO_USAGE, Usage
 from flowsteer.workflow.dsl import to_dsl

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Generic, ParamSpec, TypeVar
 
 from flowsteer.draft import Draft
-from flowsteer.runs.events import Failure
+from flowsteer.runs.failure import Failure
 from flowsteer.usage import Usage
 
 P = ParamSpec("P")

@@ -5,36 +5,59 @@ at the edge, so nothing is serialised that nobody writes down.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
 
 from flowsteer.draft import Draft, draft_from_json, draft_to_json
-from flowsteer.usage import Usage
+from flowsteer.runs.failure import Failure
+from flowsteer.task import Task, task_from_json, task_to_json
+from flowsteer.usage import NO_USAGE, Usage
+from flowsteer.workflow.dsl import to_dsl
 from flowsteer.workflow.nodes import NodeId, Workflow
-from flowsteer.workflow.rules import Condition
+from flowsteer.workflow.rules import Condition, Rules
 from flowsteer.workflow.serial import workflow_from_json, workflow_to_json
 
 JSON = dict[str, Any]
 
+FINISHED, UNDIRECTED = "finished", "no Director"
+"""Why an episode ended: the Director's finish was accepted; or it was a fixed workflow's, which nobody could finish."""
+
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """Why a node failed: a short stable word for statistics, and a sentence for people."""
+class EpisodeSettings:
+    """What a Director was allowed in an episode.
 
-    kind: str
-    message: str
+    Attributes:
+        max_turns: Turn limit.
+        max_rejected: So many rejected turns in a row would have ended it; None for no such limit.
+        feedback: What the Director was told after an edit: `full`, `status` or `none`.
+        rules: What the canvas allowed, and what a finish needed.
+    """
+
+    max_turns: int
+    max_rejected: int | None
+    feedback: str
+    rules: Rules
 
 
 @dataclass(frozen=True, slots=True)
 class EpisodeStarted:
-    """An episode began. `task` is the task as JSON: it holds no gold answer and no hidden test."""
+    """An episode began.
+
+    Attributes:
+        episode: Its id.
+        task: The task; it holds no gold answer and no hidden test.
+        director: Spec of the Director; empty where none edits.
+        executor: Spec of the executor.
+        settings: What the Director was allowed; None where none edits.
+    """
 
     kind: ClassVar[str] = "episode_started"
     episode: str
-    task: JSON
+    task: Task
     director: str
     executor: str
-    settings: JSON
+    settings: EpisodeSettings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +176,8 @@ class EpisodeEnded:
 
     Attributes:
         answer: What the workflow produced.
-        finished: True only if the Director's own finish was accepted.
-        reason: `finished`, `turn limit`, `rejected edits`, or why the Director could not go on.
+        finished: Whether the Director's own finish was accepted; None where there is no Director to finish.
+        reason: `finished`, `turn limit`, `rejected edits`, `no Director`, or why the Director could not go on.
         turns: Turns taken.
         stated: The answer the Director wrote into its finish; recorded, never scored.
         dsl: The final workflow as DSL.
@@ -166,7 +189,7 @@ class EpisodeEnded:
 
     kind: ClassVar[str] = "episode_ended"
     answer: str
-    finished: bool
+    finished: bool | None
     reason: str
     turns: int
     stated: str
@@ -176,15 +199,54 @@ class EpisodeEnded:
     executor_usage: Usage
     seconds: float
 
+    @classmethod
+    def of(
+        cls,
+        workflow: Workflow,
+        answer: str,
+        reason: str,
+        executor_usage: Usage,
+        seconds: float,
+        *,
+        turns: int = 0,
+        stated: str = "",
+        director_usage: Usage = NO_USAGE,
+    ) -> "EpisodeEnded":
+        """The one maker of this event: how the workflow is written, and whether it is finished, follows from the rest.
+
+        >>> EpisodeEnded.of(Workflow(), "", UNDIRECTED, NO_USAGE, 0.1).finished is None
+        True
+        """
+        return cls(
+            answer=answer,
+            finished=None if reason == UNDIRECTED else reason == FINISHED,
+            reason=reason,
+            turns=turns,
+            stated=stated,
+            dsl=to_dsl(workflow),
+            workflow=workflow,
+            director_usage=director_usage,
+            executor_usage=executor_usage,
+            seconds=seconds,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Graded:
-    """A grader's outcome. `score` None means unscorable, with the reason."""
+    """A grader's outcome.
+
+    Attributes:
+        score: The score; None means unscorable.
+        metrics: All that was measured, by name.
+        reason: Why it is unscorable, or what the grader noticed.
+        failure: What went wrong in the grader itself, if it was that.
+    """
 
     kind: ClassVar[str] = "graded"
     score: float | None
     metrics: dict[str, float]
     reason: str = ""
+    failure: Failure | None = None
 
 
 Event = EpisodeStarted | TurnTaken | EditApplied | EditRejected | NodeRan | FeedbackGiven | EpisodeEnded | Graded
@@ -238,12 +300,26 @@ def _feedback_from_plain(plain: JSON, before: Sequence[Event]) -> Feedback:
     return Feedback(**values)
 
 
+def _settings_to_plain(settings: EpisodeSettings) -> JSON:
+    return asdict(settings) | {"rules": asdict(settings.rules) | {"categories": dict(settings.rules.categories)}}
+
+
+def _settings_from_plain(plain: JSON | None) -> EpisodeSettings | None:
+    if plain is None:
+        return None
+    rules: JSON = {name: tuple(value) if isinstance(value, list) else value for name, value in plain["rules"].items()}
+    values: JSON = plain | {"rules": Rules(**rules)}
+    return EpisodeSettings(**values)
+
+
 _TO_PLAIN: dict[type, Callable[[Any], JSON]] = {
     Draft: draft_to_json,
     Workflow: workflow_to_json,
     Usage: _flat,
     Failure: _flat,
     Feedback: _feedback_to_plain,
+    Task: task_to_json,
+    EpisodeSettings: _settings_to_plain,
 }
 
 
@@ -253,6 +329,8 @@ def _to_plain(value: Any) -> Any:
 
 
 _FROM_PLAIN: dict[str, Callable[[Any], Any]] = {
+    "task": task_from_json,
+    "settings": _settings_from_plain,
     "wrote": draft_from_json,
     "workflow": workflow_from_json,
     "usage": lambda plain: Usage(**plain),

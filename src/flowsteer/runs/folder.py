@@ -26,6 +26,7 @@ from typing import IO, Any, Self
 
 from flowsteer.errors import RunError
 from flowsteer.runs.events import JSON, Event, event_to_json, events_from_json
+from flowsteer.runs.format_1 import upgraded
 
 BRIEF = 120
 """Most characters of a setting in a message."""
@@ -149,7 +150,7 @@ class RunFolder:
         Raises:
             RunError: The run has no such episode.
         """
-        return events_from_json(self._record(episode)["events"])
+        return events_from_json(map(upgraded, self._record(episode)["events"]))
 
     def _record(self, episode: str) -> JSON:
         entry = self.entries.get(episode)

@@ -34,7 +34,7 @@ def measure(rollouts: Sequence[Rollout]) -> JSON:
         "gate_open": _mean([rollout.reward.gate_open for rollout in played]),
         "valid": sum(rollout.accepted for rollout in played) / turns if turns else None,
         "parsed": sum(rollout.parsed for rollout in played) / turns if turns else None,
-        "finished": _mean([rollout.ended.finished for rollout in played]),
+        "finished": _mean([rollout.ended.finished is True for rollout in played]),
         "turns": _mean([rollout.ended.turns for rollout in played]),
         "operators": _mean([rollout.operators for rollout in played]),
         "tokens": _mean([rollout.buffer.own for rollout in played]),

@@ -6,7 +6,7 @@ from time import perf_counter
 
 from flowsteer.canvas.canvas import Canvas, Settings, rules_for
 from flowsteer.canvas.director import Turn
-from flowsteer.canvas.episode import settings_to_json, task_to_json
+from flowsteer.canvas.episode import episode_ended, episode_settings
 from flowsteer.datasets.base import Sample
 from flowsteer.errors import BackendUnavailable, SandboxError
 from flowsteer.execution.memo import Memo, Once
@@ -20,7 +20,6 @@ from flowsteer.training.policy.view import View
 from flowsteer.training.policy_director import understood
 from flowsteer.training.rollout.reward import Reward, RewardSettings, Shortcuts, reward, shortcuts
 from flowsteer.usage import Usage
-from flowsteer.workflow.dsl import to_dsl
 from flowsteer.workflow.nodes import steps
 from flowsteer.workflow.rules import Rules
 
@@ -178,8 +177,8 @@ class _Seat:
         self._started = perf_counter()
         self._grade = Grade(None, {}, "the episode was not graded")
         self.prompt = view.opening(self._canvas.observe())
-        executor, settings = arena.session.executor_backend.spec, settings_to_json(self._canvas)
-        self._emit(EpisodeStarted(name, task_to_json(sample.task), spec, executor, settings))
+        executor, settings = arena.session.executor_backend.spec, episode_settings(self._canvas)
+        self._emit(EpisodeStarted(name, sample.task, spec, executor, settings))
 
     async def answer(self, text: str, cut: bool, tokens: int) -> str | None:
         """Take one turn; the end of the episode is graded at once, while others still play."""
@@ -213,7 +212,9 @@ class _Seat:
         ended = self._ended()
         succeeded = frozenset() if canvas.execution is None else canvas.execution.succeeded
         categories = arena.session.library.categories
-        paid = reward(canvas.workflow, succeeded, categories, self._grade, ended.finished, tally.sampled, arena.rewards)
+        paid = reward(
+            canvas.workflow, succeeded, categories, self._grade, ended.finished is True, tally.sampled, arena.rewards
+        )
         if tally.lost:
             paid = replace(paid, value=None)
         cuts = shortcuts(canvas.workflow, succeeded)
@@ -238,16 +239,5 @@ class _Seat:
         self._grade, _ = await self._grades.get(answer, self._arena.grade, self._sample, answer)
 
     def _ended(self) -> EpisodeEnded:
-        canvas = self._canvas
-        return EpisodeEnded(
-            answer=canvas.draft.answer,
-            finished=canvas.done == "finished",
-            reason=self._tally.lost or canvas.done,
-            turns=canvas.turn,
-            stated=canvas.stated,
-            dsl=to_dsl(canvas.workflow),
-            workflow=canvas.workflow,
-            director_usage=Usage(calls=canvas.turn, completion_tokens=self._tally.sampled),
-            executor_usage=canvas.spent,
-            seconds=perf_counter() - self._started,
-        )
+        spent = Usage(calls=self._canvas.turn, completion_tokens=self._tally.sampled)
+        return episode_ended(self._canvas, spent, perf_counter() - self._started, self._tally.lost)

@@ -116,7 +116,7 @@ def read_recorded(run: Path, arena: Arena, view: View, samples: Iterable[Sample]
     for episode in record.entries:
         events = record.events(episode)
         started = next(event for event in events if isinstance(event, EpisodeStarted))
-        sample = by_id.get((started.task.get("dataset", ""), started.task.get("id", "")))
+        sample = by_id.get((started.task.dataset, started.task.id))
         ended = next(event for event in events if isinstance(event, EpisodeEnded))
         if sample is None or not ended.finished or any(isinstance(event, EditRejected) for event in events):
             continue

@@ -1,0 +1,41 @@
+"""What went wrong, as data: a failed node, an episode that broke off, a grader that could not decide."""
+
+from dataclasses import dataclass
+from traceback import format_exception
+
+from flowsteer.errors import FlowSteerError
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why something failed.
+
+    Attributes:
+        kind: A short stable word for statistics.
+        message: A sentence for people.
+        error: Class of the exception, such as `BackendUnavailable` or `KeyError`; empty if it was none.
+        place: Where it was raised, such as the grader of a dataset; empty where the record that holds this says it.
+        trace: Traceback of an error that nobody had foreseen; empty for one that is raised on purpose.
+    """
+
+    kind: str
+    message: str
+    error: str = ""
+    place: str = ""
+    trace: str = ""
+
+
+def failure_of(error: BaseException, place: str = "", kind: str = "") -> Failure:
+    """An exception as a failure.
+
+    Args:
+        error: The exception.
+        place: Where it was raised.
+        kind: The word for statistics; the name of its class if none is given.
+
+    >>> failure_of(FlowSteerError("no answer within 60 s"), kind="timeout")
+    Failure(kind='timeout', message='no answer within 60 s', error='FlowSteerError', place='', trace='')
+    """
+    name = type(error).__name__
+    trace = "" if isinstance(error, FlowSteerError) else "".join(format_exception(error))
+    return Failure(kind or name, str(error), name, place, trace)
