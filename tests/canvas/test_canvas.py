@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from canvas.instant import InstantLLM, InstantSandbox
 from flowsteer.canvas.canvas import Canvas, Settings, rules_for
 from flowsteer.canvas.director import PromptText, Turn
-from flowsteer.canvas.feedback import render
+from flowsteer.canvas.feedback import Budgets, render
+from flowsteer.director.layouts import messages
 from flowsteer.errors import ActionError
 from flowsteer.execution.executor import Executor
 from flowsteer.execution.memo import Memo
@@ -256,6 +257,17 @@ def test_nothing_a_director_or_an_operator_writes_can_pass_for_a_line_of_the_can
         assert lines[-1] == f"turn {number} of 20"
     said = [event for event in events if isinstance(event, EditRejected) and event.parsed]
     assert all(len(event.reason.splitlines()) == 1 for event in said)
+
+
+async def test_what_an_llm_reads_is_what_is_recorded():
+    events = []
+    canvas = make(settings=Settings(budgets=Budgets(status=20, field=12)), events=events)
+    await build(canvas, "Plan -> Decompose")
+    told = [event.text for event in events if isinstance(event, FeedbackGiven)]
+    seen = canvas.observe()
+    assert [message.content for message in messages(seen, "conversation") if message.role == "user"][1:] == told
+    assert told[-1] in messages(seen, "rebuilt")[-1].content
+    assert "[…]" in told[-1]
 
 
 @pytest.mark.parametrize(("told", "heard"), [("full", "results:"), ("status", "accepted: "), ("none", "")])
