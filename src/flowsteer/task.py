@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Literal
 
+from flowsteer.unicode import refuse_unsound
+
 TaskType = Literal["math", "qa", "code"]
 
 
@@ -63,6 +65,12 @@ class Task:
     prompt_code: str = ""
     public_tests: PublicTests | None = None
     answer_form: str = ""
+
+    def __post_init__(self) -> None:
+        refuse_unsound(
+            (self.question, self.context, self.id, self.prompt_code, self.entry_point or "", self.answer_form),
+            "the task",
+        )
 
     @cached_property
     def digest(self) -> str:

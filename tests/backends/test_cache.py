@@ -1,6 +1,7 @@
 """The response cache: what counts as the same request, what is shared, and what a broken file costs."""
 
 import asyncio
+import json
 import sqlite3
 import subprocess
 import sys
@@ -8,10 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from stub_backend import Counting, ask
+from wire_strategies import ANY_JSON, SCALARS
 
 from flowsteer.backends.base import Message, Origin, Sampling
 from flowsteer.backends.cache import CachedBackend, ResponseCache
+from flowsteer.backends.codec import decode, read_json
 from flowsteer.errors import BackendUnavailable, ConfigError
 from flowsteer.task import Task
 
@@ -44,6 +49,7 @@ import asyncio, sys, pathlib
 sys.path.insert(0, sys.argv[3])
 from stub_backend import Counting, ask
 from flowsteer.backends.cache import CachedBackend, ResponseCache
+from flowsteer.backends.codec import decode, read_json
 async def main():
     cache = ResponseCache(pathlib.Path(sys.argv[1]))
     backend = CachedBackend(Counting(), cache)
@@ -159,9 +165,12 @@ async def test_a_failure_is_told_to_all_and_not_kept(inner: Counting, cache: Res
     assert not (await backend.complete(ask())).cached
 
 
-@pytest.mark.parametrize("broken", ["", "{", "[]", "7", '{"text": "x"}', '{"text": 1, "usage": {}, "model": "m"}'])
+@pytest.mark.parametrize(
+    "broken",
+    ["", "{", "[]", "7", "[" * 100_000, b"\xff", '{"text": "x"}', '{"text": 1, "usage": {}, "model": "m"}'],
+)
 async def test_a_broken_entry_is_a_miss_that_is_counted_logged_and_mended(
-    inner: Counting, cache: ResponseCache, broken: str, caplog: pytest.LogCaptureFixture
+    inner: Counting, cache: ResponseCache, broken: str | bytes, caplog: pytest.LogCaptureFixture
 ):
     backend = CachedBackend(inner, cache)
     await backend.complete(ask())
@@ -173,6 +182,38 @@ async def test_a_broken_entry_is_a_miss_that_is_counted_logged_and_mended(
     assert cache.faults == 1
     assert "could not be read" in caplog.text
     assert (await backend.complete(ask())).cached
+
+
+async def test_an_entry_that_cannot_be_written_down_is_made_sound_when_it_is_read(
+    inner: Counting, cache: ResponseCache
+):
+    backend = CachedBackend(inner, cache)
+    await backend.complete(ask())
+    other = sqlite3.connect(cache.path)
+    other.execute("UPDATE replies SET reply = replace(reply, 'reply 1', 'Paris \\ud835\\u0000')")
+    other.commit()
+    other.close()
+    assert (await backend.complete(ask())).text == "Paris \ufffd\ufffd"
+
+
+VALUES = ANY_JSON | st.fixed_dictionaries(
+    {"text": ANY_JSON, "model": ANY_JSON, "usage": ANY_JSON},
+    optional={"finish": ANY_JSON, "reasoning": ANY_JSON, "cached": ANY_JSON},
+)
+USAGES = st.fixed_dictionaries(
+    {}, optional=dict.fromkeys(("calls", "prompt_tokens", "completion_tokens", "seconds", "cost"), SCALARS)
+)
+
+
+@given(VALUES, USAGES)
+def test_any_entry_is_a_sound_reply_or_none(values, usage):
+    for fields in (values, {**values, "usage": usage} if isinstance(values, dict) else values):
+        try:
+            reply = decode(read_json(json.dumps(fields)))
+        except ValueError:
+            continue
+        (reply.text + reply.reasoning + reply.model).encode()
+        assert (reply.usage + reply.usage).tokens >= 0
 
 
 async def test_a_file_that_breaks_while_in_use_costs_calls_only(

@@ -51,6 +51,10 @@ def cut(path: Path, count: int) -> None:
     path.write_bytes(path.read_bytes()[:-count])
 
 
+def spoil(path: Path, old: str, new: str) -> None:
+    path.write_text(path.read_text().replace(old, new))
+
+
 async def test_a_line_cut_off_in_writing_is_recorded_anew(path: Path, caplog: pytest.LogCaptureFixture):
     recorder = Recorder(Counting(), path)
     first = await recorder.complete(ask("a"))
@@ -69,13 +73,25 @@ async def test_a_line_cut_off_in_writing_is_recorded_anew(path: Path, caplog: py
     assert await played.complete(ask("b")) == again
 
 
-@pytest.mark.parametrize("line", ["{}", "nonsense", '{"request": "x", "reply": {"text": "y"}}'])
+@pytest.mark.parametrize("line", ["{}", "nonsense", "[" * 100_000, '{"request": "x", "reply": {"text": "y"}}'])
 async def test_a_broken_line_is_named_by_number(path: Path, line: str):
     await Recorder(Counting(), path).complete(ask("a"))
     with path.open("a") as file:
         file.write(line + "\n")
     with pytest.raises(ConfigError, match="line 3"):
         RecordedBackend(path)
+
+
+async def test_a_recorded_reply_that_cannot_be_written_down_is_made_sound(path: Path):
+    await Recorder(Counting(), path).complete(ask("a"))
+    spoil(path, "reply 1", r"Paris \ud835\u0000")
+    assert (await RecordedBackend(path).complete(ask("a"))).text == "Paris \ufffd\ufffd"
+
+
+async def test_a_recording_that_cannot_be_written_is_named(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match=r"file/run\.jsonl cannot be written"):
+        Recorder(Counting(), tmp_path / "file" / "run.jsonl")
 
 
 @pytest.mark.parametrize("content", [None, "", "just text\n", "\xff\n"])
@@ -98,7 +114,7 @@ async def test_a_recording_of_another_backend_is_not_continued(path: Path):
 async def test_replies_survive_any_text(path: Path):
     class Odd(Counting):
         async def complete(self, request):
-            return replace(await super().complete(request), text="a\nb\u2028c 😀 \x00 \\n", reasoning="é")
+            return replace(await super().complete(request), text="a\nb\u2028c 😀 \x01 \\n", reasoning="é")
 
     reply = await Recorder(Odd(), path).complete(ask())
     assert await RecordedBackend(path).complete(ask()) == reply

@@ -6,9 +6,11 @@ from typing import Any, Literal, Protocol
 
 from flowsteer.draft import EMPTY, Draft
 from flowsteer.task import Task
+from flowsteer.unicode import sound
 from flowsteer.usage import NO_USAGE, Usage
 
 __all__ = [
+    "MOST_CHARACTERS",
     "NO_USAGE",
     "Backend",
     "Features",
@@ -19,6 +21,11 @@ __all__ = [
     "Sampling",
     "Usage",
 ]
+
+
+MOST_CHARACTERS = 1_000_000
+"""Most characters of a reply, and of its reasoning: some 250,000 tokens, more than models write at once. What is longer
+is cut there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +101,17 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a backend answered.
+    """What a backend answered: text that can be written down and is of bounded length, whoever made the record.
+
+    Half characters and NULs are replaced by U+FFFD, and text is cut at `MOST_CHARACTERS`, when the record is made:
+    from the wire, a cache, a recording or a backend of a user's own alike.
 
     Attributes:
         text: The reply, without reasoning.
         usage: What it cost when the model was asked, also if it comes from the cache now, so that an episode's
             figures do not depend on what had been asked before. What is paid now is the budget's affair.
         model: The model name the server reports.
-        finish: `stop`, or `length` when it was cut at `max_tokens`.
+        finish: `stop`, or `length` when it was cut at `max_tokens` or at `MOST_CHARACTERS`.
         reasoning: Thinking that the server returned apart.
         cached: True if it came from the response cache.
     """
@@ -112,6 +122,12 @@ class Reply:
     finish: Literal["stop", "length"] = "stop"
     reasoning: str = ""
     cached: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.text) > MOST_CHARACTERS:
+            object.__setattr__(self, "finish", "length")
+        for name in ("text", "reasoning", "model"):
+            object.__setattr__(self, name, sound(getattr(self, name)[:MOST_CHARACTERS]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flowsteer.backends.base import Backend, Features, Reply, Request
-from flowsteer.backends.codec import decode, digest, encode
+from flowsteer.backends.codec import decode, digest, encode, read_json
 from flowsteer.errors import ConfigError
 
 _log = logging.getLogger(__name__)
@@ -68,8 +68,8 @@ class ResponseCache:
         try:
             with self._turn:
                 row = self._database.execute("SELECT reply FROM replies WHERE key = ?", (key,)).fetchone()
-            return decode(json.loads(row[0])) if row else None
-        except (sqlite3.Error, ValueError) as error:
+            return decode(read_json(row[0])) if row else None
+        except (sqlite3.Error, ValueError, TypeError) as error:
             self._fault("read", key, error)
             return None
 

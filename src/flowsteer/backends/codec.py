@@ -2,10 +2,13 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from flowsteer.backends.base import Reply, Request, Usage
+
+_MOST = 10**15  # of tokens, seconds or dollars: more is no figure, and may be too large to add up
 
 
 def digest(request: Request, *context: str) -> str:
@@ -48,9 +51,35 @@ def decode(fields: object) -> Reply:
     try:
         values = dict(fields)  # type: ignore[call-overload]
         usage = Usage(**values.pop("usage"))
-        reply = Reply(usage=usage, **values)
+        if not (_is_usage(usage) and _is_reply(values)):
+            raise ValueError("not a reply: a field has the wrong type")
+        return Reply(usage=usage, **values)
     except (TypeError, KeyError) as error:
         raise ValueError(f"not a reply: {error}") from None
-    if not isinstance(reply.text, str) or not isinstance(reply.model, str) or reply.finish not in ("stop", "length"):
-        raise ValueError("not a reply: a field has the wrong type")
-    return reply
+
+
+def read_json(text: str | bytes) -> Any:
+    """JSON from outside. Bytes are UTF-8; one that is not is replaced, so that it costs a character and not the rest.
+
+    Raises:
+        ValueError: It is no JSON, or nested too deep.
+    """
+    if isinstance(text, bytes):
+        text = text.decode("utf-8-sig", "replace")
+    try:
+        return json.loads(text, strict=False)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+
+
+def _is_reply(values: Mapping[str, Any]) -> bool:
+    texts = (values["text"], values["model"], values.get("reasoning", ""))
+    return all(isinstance(text, str) for text in texts) and values.get("finish", "stop") in ("stop", "length")
+
+
+def _is_usage(usage: Usage) -> bool:
+    counts = (usage.calls, usage.prompt_tokens, usage.completion_tokens)
+    amounts = (usage.seconds, 0.0 if usage.cost is None else usage.cost)
+    return all(type(count) is int for count in counts) and all(
+        type(amount) in (int, float) and 0 <= amount <= _MOST for amount in (*counts, *amounts)
+    )

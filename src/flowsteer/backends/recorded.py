@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from flowsteer.backends.base import Backend, Features, Reply, Request
-from flowsteer.backends.codec import decode, digest, encode
+from flowsteer.backends.codec import decode, digest, encode, read_json
 from flowsteer.errors import BackendUnavailable, ConfigError
 
 SCHEME = "recorded"
@@ -38,7 +38,7 @@ class Recorder:
         path: The recording; made if it is not there, else continued.
 
     Raises:
-        ConfigError: The file is there and is not a recording.
+        ConfigError: The file is there and is not a recording, or cannot be written.
     """
 
     def __init__(self, backend: Backend, path: Path) -> None:
@@ -52,7 +52,6 @@ class Recorder:
                 )
             _drop_torn_line(path)
         else:
-            path.parent.mkdir(parents=True, exist_ok=True)
             self._append({"spec": backend.spec, "features": asdict(backend.features)})
 
     @property
@@ -76,8 +75,14 @@ class Recorder:
         await self._backend.aclose()
 
     def _append(self, entry: dict[str, Any]) -> None:
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(entry) + "\n")
+        except OSError as error:
+            raise ConfigError(
+                f"The recording {self._path} cannot be written: {error.strerror}.", "Make room, or name another file."
+            ) from error
 
 
 class RecordedBackend:
@@ -141,11 +146,11 @@ def _read(path: Path) -> _Recording:
     try:
         if not lines:
             raise ValueError("it is empty")
-        header = json.loads(lines[0])
+        header = read_json(lines[0])
         recording = _Recording(str(header["spec"]), Features(**header["features"]))
         for line in lines[1:]:
             number += 1
-            entry = json.loads(line)
+            entry = read_json(line)
             recording.replies.append((str(entry["request"]), decode(entry["reply"])))
     except (ValueError, TypeError, KeyError) as error:
         raise ConfigError(f"{path}, line {number}: not a line of a recording ({error}).", "Record anew.") from error

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowsteer.errors import ConfigError, WorkflowError
+from flowsteer.unicode import refuse_unsound
 
 if TYPE_CHECKING:
     from flowsteer.task import Task, TaskType
@@ -42,6 +43,7 @@ def read_workflow(source: str) -> "Workflow":
 
     is_file = source.endswith(WORKFLOW_FILES)
     text = (read_text(Path(source), "workflow") if is_file else source).strip()
+    refuse_unsound([text], "the workflow")
     if source.endswith(".json") or text.startswith("{"):
         return _from_json(text)
     return parse_dsl(text)
@@ -77,8 +79,9 @@ def _from_json(text: str) -> "Workflow":
 
     try:
         plain = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise WorkflowError(
             f"the workflow is not JSON: {error}", "flowsteer export RUN --to json writes one"
         ) from error
+    refuse_unsound([json.dumps(plain, ensure_ascii=False)], "the workflow")
     return workflow_from_json(plain)

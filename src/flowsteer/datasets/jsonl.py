@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from flowsteer.errors import ConfigError
+from flowsteer.unicode import refuse_unsound
 
 
 def read_objects(path: Path, *, numbers_as_text: bool = False) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -34,6 +35,8 @@ def read_objects(path: Path, *, numbers_as_text: bool = False) -> Iterator[tuple
                     raise ConfigError(f"{where} is not JSON: {error}") from error
                 if not isinstance(row, dict):
                     raise ConfigError(f"{where} is not a JSON object but {type(row).__name__}")
+                if "\\u" in line:  # only an escape can hold half of a character
+                    refuse_unsound([json.dumps(row, ensure_ascii=False)], where)
                 yield where, row
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {path}: {error}", "the file must be JSON Lines in UTF-8") from error
