@@ -13,7 +13,8 @@ class FakeServer:
     """Answers chat requests by the behaviours in `script`, then by `then`.
 
     Attributes:
-        models: What `GET /models` lists, as (id, owned_by); None answers 404.
+        models: What `GET /models` lists, as (id, owned_by).
+        listing: What answers `GET /models` instead.
         seen: The body of every chat request, in order.
         headers: The headers of every request, in order.
         most_at_once: Most chat requests that were open at one time.
@@ -22,6 +23,7 @@ class FakeServer:
 
     def __init__(self, *script: Behaviour, models: list[tuple[str, str]] | None = None) -> None:
         self.models = [("tiny", "someone")] if models is None else models
+        self.listing: Behaviour | None = None
         self.script = deque(script)
         self.then: Behaviour = say("fine")
         self.seen: list[dict[str, Any]] = []
@@ -73,6 +75,9 @@ class FakeServer:
             writer.close()
 
     async def _list(self, writer: asyncio.StreamWriter) -> None:
+        if self.listing is not None:
+            await self.listing(writer, {})
+            return
         if self.models == [("", "")]:
             await status(404, "no list here")(writer, {})
             return
@@ -156,6 +161,17 @@ def status(status_code: int, message: str = "no", *headers: str, **fields: str) 
 
     async def behave(writer: asyncio.StreamWriter, body: dict[str, Any]) -> None:
         await send(writer, status_code, json.dumps({"error": {"message": message} | fields}), *headers)
+
+    return behave
+
+
+def raw(content: bytes, code: int = 200, kind: str = "application/json", *headers: str) -> Behaviour:
+    """Answer with these very bytes."""
+
+    async def behave(writer: asyncio.StreamWriter, body: dict[str, Any]) -> None:
+        lines = [f"HTTP/1.1 {code} X", f"content-type: {kind}", f"content-length: {len(content)}", "connection: close"]
+        writer.write("\r\n".join([*lines, *headers, "", ""]).encode("latin-1") + content)
+        await writer.drain()
 
     return behave
 

@@ -98,6 +98,25 @@ async def test_a_pause_that_would_pass_the_deadline_is_not_begun():
     assert clock.naps == []
 
 
+async def test_a_server_that_loads_is_waited_for_apart_from_the_retries_and_the_deadline():
+    clock, tried = Clock(), 0
+
+    async def attempt() -> str:
+        nonlocal tried
+        tried += 1
+        if tried < 100:
+            raise Transient("503 loading", retry_after=0.1, loading=True)
+        return "up"
+
+    limits = limiter(clock, retries=0, total_seconds=1.0, backoff_seconds=0.5, start_seconds=60.0)
+    assert await limits.run(attempt, name="x") == "up"
+    assert clock.time == pytest.approx(99 * 0.5)
+    tried = -10_000
+    with pytest.raises(BackendUnavailable, match="x was still not ready after 60 s: 503 loading"):
+        await limits.run(attempt, name="x")
+    assert clock.time == pytest.approx(99 * 0.5 + 60)
+
+
 async def test_what_is_final_is_not_repeated():
     tried = 0
 

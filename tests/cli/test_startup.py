@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-HEAVY = {"torch", "openai", "httpx", "pydantic", "jinja2", "rich", "lark", "math_verify", "sympy", "numpy"}
+HEAVY = {"torch", "openai", "httpx", "httpx2", "pydantic", "jinja2", "rich", "lark", "math_verify", "sympy", "numpy"}
 
 
 def loaded(code: str) -> set[str]:

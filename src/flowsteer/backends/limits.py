@@ -15,6 +15,9 @@ from flowsteer.errors import BackendUnavailable
 
 T = TypeVar("T")
 
+START_SECONDS = 120.0
+"""Longest wait for a server that is loading its model."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -30,6 +33,7 @@ class Limits:
             count: being busy is not being broken.
         backoff_seconds: The first pause is drawn from 0 to this; the range doubles with each attempt.
         backoff_cap: Upper end of that range.
+        start_seconds: Longest wait while the server says that it is loading its model; counted apart from the rest.
     """
 
     concurrency: int = 16
@@ -40,6 +44,7 @@ class Limits:
     total_seconds: float = 900.0
     backoff_seconds: float = 0.5
     backoff_cap: float = 30.0
+    start_seconds: float = START_SECONDS
 
 
 class Transient(Exception):
@@ -48,12 +53,14 @@ class Transient(Exception):
     Args:
         reason: What happened, in a few words.
         retry_after: Seconds the server asks to wait, if it does.
+        loading: Whether the server is still loading its model.
     """
 
-    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+    def __init__(self, reason: str, retry_after: float | None = None, *, loading: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.retry_after = retry_after
+        self.loading = loading
 
 
 class Limiter:
@@ -93,10 +100,11 @@ class Limiter:
             used: The true number of an answer's tokens.
 
         Raises:
-            BackendUnavailable: It kept failing; the message lists every attempt.
+            BackendUnavailable: It kept failing, and the message lists every attempt; or it never got to start.
         """
         history: list[str] = []
         spent = 0.0
+        loading_since: float | None = None
         while True:
             async with self._slots:
                 await self._admit(tokens)
@@ -112,6 +120,10 @@ class Limiter:
                     self._tokens.correct(tokens, used(result) if used else tokens)
                     return result
             self._tokens.correct(tokens, 0)
+            if fault.loading:
+                loading_since = started if loading_since is None else loading_since
+                await self._await_start(loading_since, fault, name)
+                continue
             spent += self._now() - started
             history.append(fault.reason)
             spent += await self._pause(fault, history, spent, name)
@@ -131,12 +143,23 @@ class Limiter:
             # The server speaks for the whole endpoint, so the others hold back as well.
             self._paused_until = max(self._paused_until, self._now() + fault.retry_after)
         if len(history) > limits.retries or spent + delay >= limits.total_seconds:
+            asked = f"; it asks to wait {delay:.0f} s" if fault.retry_after and delay >= limits.total_seconds else ""
             raise BackendUnavailable(
-                f"{name} did not answer; {len(history)} attempt(s): {'; '.join(history)}.",
+                f"{name} did not answer; {len(history)} attempt(s): {'; '.join(history)}{asked}.",
                 "Check that the server is up and within its limits, then run the same command again to resume.",
             )
         await self._sleep(delay)
         return delay
+
+    async def _await_start(self, since: float, fault: Transient, name: str) -> None:
+        """Wait a little for a server that is loading its model, or give up."""
+        left = since + self.limits.start_seconds - self._now()
+        if left <= 0:
+            raise BackendUnavailable(
+                f"{name} was still not ready after {self.limits.start_seconds:g} s: {fault.reason}.",
+                "Wait until the server has loaded its model, then run the same command again.",
+            )
+        await self._sleep(min(left, max(self.limits.backoff_seconds, fault.retry_after or 0.0)))
 
 
 class _Bucket:

@@ -17,6 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 
+from flowsteer.backends.limits import START_SECONDS
 from flowsteer.backends.models import locate
 from flowsteer.errors import BackendUnavailable, ConfigError, FlowSteerError
 
@@ -29,7 +30,6 @@ THREADS = max(1, (os.cpu_count() or 1) // 2)
 are all taken one thread too many is ruin: 2 tokens/s with two threads against 27 with one, on two busy cores."""
 
 _KEY_ENV = "FLOWSTEER_API_KEY"
-_START_SECONDS = 120.0
 _CACHE_MIB = 1024  # llama.cpp would take up to 8 GiB of memory for prompts seen before
 
 
@@ -73,7 +73,7 @@ class LlamaServer:
         server = cls(process, "", key, stderr)
         assert process.stdout is not None  # noqa: S101 - a pipe was asked for
         try:
-            async with asyncio.timeout(_START_SECONDS):
+            async with asyncio.timeout(START_SECONDS):
                 line = (await process.stdout.readline()).decode()
         except TimeoutError:
             line = ""

@@ -1,27 +1,36 @@
 """Any server that speaks OpenAI chat completions."""
 
+import json
 import logging
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from flowsteer.backends.base import Features, Reply, Request, Usage
-from flowsteer.backends.failures import explain
+from flowsteer.backends.body import MOST_BYTES
+from flowsteer.backends.codec import read_json
+from flowsteer.backends.completion import MOST_NAME, Answer, Completion
+from flowsteer.backends.failures import Fault, explain_connection, explain_fault, fault_of
 from flowsteer.backends.limits import Limiter, Limits
 from flowsteer.backends.presets import Preset, recognise
 from flowsteer.backends.prices import is_free, price
-from flowsteer.backends.wire import Answer, body, left_out, read_completion, read_stream
+from flowsteer.backends.wire import body, left_out
+from flowsteer.errors import BackendError
+from flowsteer.unicode import sound
 
 if TYPE_CHECKING:
-    from openai import AsyncOpenAI
+    from httpx2 import AsyncClient, Response
 
 _log = logging.getLogger(__name__)
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _NO_LIST = frozenset({404, 405, 501})  # what a bare chat endpoint says to `GET /models`
 _CHARACTERS_PER_TOKEN = 4  # rough, and only to book a rate ahead; the answer corrects it
+_CONNECT_SECONDS = 10.0
+_LIST_SECONDS = 20.0  # for an answer to `GET /models`
+_MOST_MODELS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +44,15 @@ class Catalogue:
 
     names: tuple[str, ...] = ()
     owners: frozenset[str] = frozenset()
+
+    @classmethod
+    def read(cls, listed: object) -> "Catalogue":
+        """The catalogue in an answer to `GET /models`: a list, in `data` or bare. What is no list says nothing."""
+        models = listed.get("data") if isinstance(listed, Mapping) else listed
+        found = [model for model in models if isinstance(model, Mapping)] if isinstance(models, list) else []
+        names = (name for model in found if isinstance(name := model.get("id"), str) and len(name) <= MOST_NAME)
+        owners = (owner for model in found if isinstance(owner := model.get("owned_by"), str))
+        return cls(tuple(map(sound, names))[:_MOST_MODELS], frozenset(owners))
 
 
 class Endpoint:
@@ -51,7 +69,7 @@ class Endpoint:
         self.preset = preset
         self._key = key
         self._limiter = limiter or Limiter(limits)
-        self._client = _client(preset.base_url, key, preset.name)
+        self._client = _client(preset.base_url, key)
 
     def __repr__(self) -> str:
         return f"Endpoint({self.preset.name!r}, {self.preset.base_url!r})"
@@ -59,26 +77,40 @@ class Endpoint:
     async def catalogue(self) -> Catalogue:
         """Ask the server what it serves, and learn from it what kind of server it is.
 
+        A server that can be reached and does not refuse the key may well chat, whatever it makes of this question: then
+        the catalogue is empty.
+
         Raises:
             BackendUnavailable: It cannot be reached, or refuses the key.
         """
-        limits = replace(self._limiter.limits, retries=2, call_seconds=10.0, total_seconds=30.0, concurrency=1)
+        import httpx2
+
+        hopeless = False
 
         async def ask() -> Catalogue:
-            import openai
-
+            nonlocal hopeless
+            hopeless = False
             async with self._explained("/models"):
                 try:
-                    page = await self._client.models.list()
-                except openai.APIStatusError as error:
-                    if error.status_code in _NO_LIST:
+                    async with self._response("GET", "/models") as response:
+                        return Catalogue.read(await _read(response))
+                except Fault as fault:
+                    if fault.status in _NO_LIST:
                         return Catalogue()
+                    hopeless = fault.status == 401
                     raise
-            models = getattr(page, "data", None) or ()
-            owners = frozenset(str(model.owned_by) for model in models if getattr(model, "owned_by", None))
-            return Catalogue(tuple(model.id for model in models), owners)
+                except (httpx2.ConnectError, httpx2.ConnectTimeout):
+                    hopeless = True
+                    raise
 
-        catalogue = await Limiter(limits).run(ask, name=f"{self.preset.base_url}/models")
+        limits = replace(self._limiter.limits, retries=2, call_seconds=_LIST_SECONDS, total_seconds=30.0, concurrency=1)
+        try:
+            catalogue = await Limiter(limits).run(ask, name=f"{self.preset.base_url}/models")
+        except BackendError as error:
+            if hopeless:
+                raise
+            _log.warning("%s lists no models: %s", self.preset.base_url, error)
+            catalogue = Catalogue()
         self.preset = recognise(self.preset, catalogue.owners)
         return catalogue
 
@@ -86,18 +118,19 @@ class Endpoint:
         """Ask once, within the limits and with retries.
 
         Args:
-            fields: Arguments of the SDK's call.
+            fields: The request.
             stream: Take the answer in pieces.
             tokens: Estimate of prompt and reply.
 
         Returns:
             The answer and the seconds that the successful attempt took.
         """
+        asked = {**fields, "stream": True, "stream_options": {"include_usage": True}} if stream else fields
 
         async def attempt() -> tuple[Answer, float]:
             started = time.perf_counter()
             async with self._explained("/chat/completions"):
-                answer = await (self._streamed(fields) if stream else self._whole(fields))
+                answer = await self._completed(asked)
             return answer, time.perf_counter() - started
 
         return await self._limiter.run(
@@ -109,24 +142,42 @@ class Endpoint:
 
     async def aclose(self) -> None:
         """Close the client's connections."""
-        await self._client.close()
+        await self._client.aclose()
 
-    async def _whole(self, fields: Mapping[str, Any]) -> Answer:
-        return read_completion(await self._client.chat.completions.create(**fields))
+    async def _completed(self, fields: Mapping[str, Any]) -> Answer:
+        completion = Completion()
+        async with (
+            self._response("POST", "/chat/completions", json.dumps(fields).encode()) as response,
+            aclosing(response.aiter_bytes()) as chunks,
+        ):
+            async for chunk in chunks:
+                completion.feed(chunk)
+                if completion.over:
+                    break
+        return completion.answer()
 
-    async def _streamed(self, fields: Mapping[str, Any]) -> Answer:
-        asked = {**fields, "stream": True, "stream_options": {"include_usage": True}}
-        async with await self._client.chat.completions.create(**asked) as chunks:
-            return await read_stream(chunks)
+    @asynccontextmanager
+    async def _response(self, method: str, path: str, content: bytes | None = None) -> "AsyncIterator[Response]":
+        """An answer whose status is good, its body still to be read."""
+        headers = {"Content-Type": "application/json"} if content else {}
+        url = self.preset.base_url + path
+        async with self._client.stream(method, url, content=content, headers=headers) as response:
+            if response.is_error:
+                raise fault_of(response.status_code, await _read(response), response.headers)
+            yield response
 
     @asynccontextmanager
     async def _explained(self, path: str) -> AsyncIterator[None]:
-        import openai
+        import anyio
+        import httpx2
 
         try:
             yield
-        except (openai.OpenAIError, ValueError) as error:
-            explain(error, where=self.preset.base_url + path, key=self._key, key_env=self.preset.key_env)
+        except Fault as fault:
+            explain_fault(fault, where=self.preset.base_url + path, key=self._key, key_env=self.preset.key_env)
+        # Below the client's own errors: TLS that breaks off, and a host that is none, at the end of a redirect.
+        except (httpx2.HTTPError, httpx2.InvalidURL, anyio.EndOfStream, OSError, UnicodeError) as error:
+            explain_connection(error, self._key)
 
 
 class OpenAIBackend:
@@ -201,21 +252,33 @@ class OpenAIBackend:
             _log.warning("%s %s.", self._spec, what)
 
 
-def _client(base_url: str, key: str, name: str) -> "AsyncOpenAI":
-    """The SDK's client, with retries off and nothing of another provider's account taken from the environment."""
-    import openai
+async def _read(response: "Response") -> object:
+    """A body as JSON, or as text if it is none; one that is too long is cut."""
+    read = bytearray()
+    async with aclosing(response.aiter_bytes()) as chunks:
+        async for chunk in chunks:
+            read += chunk
+            if len(read) > MOST_BYTES:
+                break
+    try:
+        return read_json(bytes(read))
+    except ValueError:
+        return read.decode(errors="replace").strip()
+
+
+def _client(base_url: str, key: str) -> "AsyncClient":
+    import httpx2
 
     local = urlsplit(base_url).hostname in _LOOPBACK
-    headers: dict[str, Any] = {}
-    if name != "openai":
-        headers |= {"OpenAI-Organization": openai.Omit(), "OpenAI-Project": openai.Omit()}
+    headers = {"User-Agent": "flowsteer"}
+    if key:
+        headers["Authorization"] = f"Bearer {key}"
     if local:
         headers["Connection"] = "close"  # llama.cpp promises to keep a connection after a stream, and drops it
-    return openai.AsyncOpenAI(
-        base_url=base_url,
-        api_key=key or "none",  # the SDK insists on one
-        max_retries=0,
-        timeout=None,  # the limiter keeps the time
-        default_headers=headers,
-        http_client=openai.DefaultAsyncHttpxClient(trust_env=not local),  # no proxy between here and here
+    return httpx2.AsyncClient(
+        headers=headers,
+        timeout=httpx2.Timeout(None, connect=_CONNECT_SECONDS),  # the limiter keeps the time of all the rest
+        limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100),  # the limiter keeps the number
+        follow_redirects=True,
+        trust_env=not local,  # no proxy between here and here
     )
