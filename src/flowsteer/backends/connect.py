@@ -15,7 +15,9 @@ from flowsteer.backends.llamacpp import LlamaServer, name_of
 from flowsteer.backends.openai import Catalogue, Endpoint, OpenAIBackend
 from flowsteer.backends.presets import PRESETS, SERVER, Preset
 from flowsteer.backends.recorded import RecordedBackend
+from flowsteer.credentials import refuse_key
 from flowsteer.errors import ConfigError
+from flowsteer.unicode import refuse_unsound
 
 _FORMS = (
     "PRESET:MODEL, http://HOST/v1#MODEL, https://HOST/v1#MODEL, llamacpp:smollm2, llamacpp:FILE.gguf, "
@@ -87,6 +89,7 @@ class Backends:
         self._ready.clear()
 
     async def _connect(self, spec: str) -> Backend:
+        check_spec(spec)
         scheme, _, rest = spec.partition(":")
         if scheme == "simulated":
             from flowsteer.backends.simulated import SimulatedBackend
@@ -99,7 +102,8 @@ class Backends:
     async def _model(self, spec: str, scheme: str, rest: str) -> OpenAIBackend:
         if scheme in ("http", "https"):
             base_url, model = _split_url(spec)
-            preset, key = replace(SERVER, base_url=base_url), os.environ.get(SERVER.key_env, "")
+            preset = replace(SERVER, base_url=base_url)
+            key = _key(preset)
         elif scheme == "llamacpp" and rest:
             server = await self._server(rest)
             model = name_of(rest)
@@ -132,11 +136,13 @@ class Backends:
 
 
 def check_spec(spec: str) -> None:
-    """Refuse a spec that names no kind of backend; nothing is connected, and no key is asked for.
+    """Refuse a spec that names no kind of backend, or holds a key; nothing is connected, and no key is asked for.
 
     Raises:
-        ConfigError: It names none.
+        ConfigError: It does.
     """
+    refuse_unsound([spec], "the name of a backend")
+    refuse_key(spec)
     scheme, _, rest = spec.partition(":")
     if scheme == "simulated":
         from flowsteer.backends.simulated import SimulatedBackend
@@ -149,21 +155,23 @@ def check_spec(spec: str) -> None:
 
 
 def _split_url(spec: str) -> tuple[str, str]:
-    url = urlsplit(spec)
-    if url.username or url.password or url.query:
-        raise ConfigError(
-            "A server's URL may hold no user, password or query, since specs are written into records.",
-            f"Put the key into {SERVER.key_env}.",
-        )
-    if not url.hostname or not url.fragment:
+    try:
+        url = urlsplit(spec)
+        host = (url.hostname or "").encode("idna")
+        fits = bool(host and url.fragment) and url.port != 0
+    except ValueError:  # brackets without an address, a port that is none, a name that no host can have
+        fits = False
+    if not fits:
         raise ConfigError(f"{spec!r} names no server and model.", "Write http://HOST:PORT/v1#MODEL.")
     return spec.partition("#")[0].rstrip("/"), url.fragment
 
 
 def _key(preset: Preset) -> str:
-    key = os.environ.get(preset.key_env, "")
+    key = os.environ.get(preset.key_env, "").strip()
     if preset.key_required and not key:
         raise ConfigError(f"{preset.name} wants a key, and {preset.key_env} is not set.", f"export {preset.key_env}=…")
+    if not (key.isascii() and key.isprintable()):
+        raise ConfigError(f"The key in {preset.key_env} has characters that no key has.", f"export {preset.key_env}=…")
     return key
 
 

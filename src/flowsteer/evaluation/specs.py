@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import cast
 
+from flowsteer.credentials import refuse_key
 from flowsteer.errors import ConfigError
 from flowsteer.evaluation.ablations import ABLATIONS, OPTION, Ablation, ablated
 from flowsteer.evaluation.baselines import COT, DIRECT, REFINE, SC_TEMPERATURE, self_consistency
@@ -63,12 +64,13 @@ def parse_systems(specs: Iterable[str], without: Iterable[str] = ()) -> tuple[Sy
         without: Ablations; each adds, behind every whole `director:` system, one that goes without it.
 
     Raises:
-        ConfigError: A spec names no system, or an ablation has no Director to go without.
+        ConfigError: A spec names no system or holds a key, or an ablation has no Director to go without.
         DSLError: A workflow does not parse.
     """
     wanted: list[str] = []
     dropped = list(without)
     for spec in specs:
+        refuse_key(spec)
         wanted.append(spec)
         if spec.startswith("director:") and OPTION not in spec:
             wanted += [f"{spec}{OPTION}{name}" for name in dropped]

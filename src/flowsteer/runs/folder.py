@@ -24,6 +24,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+from flowsteer.credentials import refuse_keys
 from flowsteer.errors import RunError
 from flowsteer.runs.events import JSON, Event, event_to_json, events_from_json
 from flowsteer.runs.format_1 import upgraded
@@ -80,7 +81,9 @@ class RunFolder:
 
         Raises:
             RunError: The folder cannot be written, is in use, is no run folder, or belongs to another configuration.
+            ConfigError: The configuration holds a key, which is never written down.
         """
+        refuse_keys(config)
         run = cls(path, config)
         run._new = not path.exists()
         try:
