@@ -180,7 +180,7 @@ except BlockingIOError:
     assert 1 <= await value_of(bubblewrap, code) < SHORT.processes
     bomb = "import os\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        pass"
     outcome = await bubblewrap.run(Program(bomb), SandboxLimits(seconds=1.0, processes=8))
-    assert (outcome.status, outcome.seconds < 3.0) == ("timeout", True)
+    assert (outcome.status, outcome.seconds < 6.0) == ("timeout", True)
     assert await value_of(bubblewrap, "x = 1", "x") == 1
 
 
@@ -189,7 +189,7 @@ async def test_what_a_program_leaves_behind_dies_with_it(bubblewrap):
     code = f"""
 import os, sys, time
 if os.fork() == 0:
-    os.setsid()
+    os.setpgid(0, 0)
     if os.fork() == 0:
         os.execv(sys.executable, [sys.executable, '-c', 'import time; time.sleep(60)', {marker!r}])
     os._exit(0)

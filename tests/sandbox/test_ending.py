@@ -95,10 +95,10 @@ async def busy_machine(each):
 async def test_time_spent_waiting_for_a_processor_does_not_count(bubblewrap):
     limits = SandboxLimits(seconds=0.6)
     works = Program("import time\nwhile time.process_time() < 0.2: pass")
-    async with busy_machine(4):
+    async with busy_machine(2):
         outcome = await bubblewrap.run(works, limits)
         assert outcome.status == "ok", outcome
         sleeps = await bubblewrap.run(Program("import time\ntime.sleep(60)"), limits)
-        assert (sleeps.status, sleeps.seconds < 1.7) == ("timeout", True)
+        assert (sleeps.status, sleeps.seconds < 3.0) == ("timeout", True)
         outcome = await bubblewrap.run(ENDLESS, limits)
         assert (outcome.status, outcome.seconds < 0.6 * PATIENCE + 1) == ("timeout", True)

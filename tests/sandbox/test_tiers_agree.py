@@ -110,7 +110,7 @@ async def test_each_limit_ends_the_run_and_keeps_the_output_before(sandbox, code
     assert outcome.error
     assert outcome.stdout.startswith("before\n")
     assert len(outcome.stdout.encode()) <= SHORT.output_bytes
-    assert outcome.seconds < 4.0  # on a busy machine up to three times the limit
+    assert outcome.seconds < 6.0  # on a busy machine up to five times the limit
 
 
 async def test_a_huge_value_is_refused(sandbox):

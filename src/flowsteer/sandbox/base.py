@@ -14,7 +14,7 @@ class SandboxLimits:
     """What one run may use.
 
     Attributes:
-        seconds: Wall time; under bubblewrap less what it waited for a processor on a busy machine, at most three times
+        seconds: Wall time; under bubblewrap less what it waited for a processor on a busy machine, at most five times
             as much in all, and never less than its processor time.
         memory_mb: Memory in MiB.
         output_bytes: Most bytes printed; more ends the run.

@@ -4,14 +4,18 @@ Every program gets a fresh sandbox and a fresh interpreter. It sees the system's
 installed packages, all read-only; one small scratch folder, `/tmp`, which dies with it; its own process table; and an
 empty environment.
 
-What it does not do: memory and processor time are limited for each process, and processes in number, so a program may
-use `processes` times `memory_mb`; a container counts them together. And it relies on the kernel: a fault there that
-lets a program out of its namespaces lets it out of here.
+The processes of a run share one processor, so that however many spin they take nothing from another run and no more
+processor time than wall time. A filter refuses system calls that would undo this, make namespaces, or use memory that
+nothing counts.
+
+What it does not do: memory is limited for each process, and processes in number, so a program may use `processes` times
+`memory_mb`; a container counts them together. And it relies on the kernel: a fault there that lets a program out of its
+namespaces lets it out of here.
 """
 
-import asyncio
 import functools
 import os
+import platform
 import secrets
 import shutil
 import sys
@@ -21,11 +25,13 @@ from pathlib import Path
 
 from flowsteer.errors import SandboxError
 from flowsteer.sandbox.base import Outcome, Program, SandboxLimits, Tier
-from flowsteer.sandbox.group import Launch
+from flowsteer.sandbox.group import FILTER, Launch
 from flowsteer.sandbox.pair import PairOutcome
 from flowsteer.sandbox.process import run_process
 from flowsteer.sandbox.process_pair import run_pair
+from flowsteer.sandbox.processors import Places
 from flowsteer.sandbox.protocol import MIB, Role, encode_request, outcome, resource_limits
+from flowsteer.sandbox.seccomp import seccomp_filter
 
 GUEST = Path(__file__).with_name("guest")
 """What runs inside, started as `runner.py`."""
@@ -135,7 +141,7 @@ class BubblewrapSandbox:
         concurrency: Most sandboxes at once, by default one a processor; further runs wait, and their clock with them.
 
     Raises:
-        SandboxError: If bubblewrap is not installed.
+        SandboxError: If bubblewrap or taskset is not installed, or there is no filter for this machine.
     """
 
     tier: Tier = "bubblewrap"
@@ -144,9 +150,14 @@ class BubblewrapSandbox:
         found = shutil.which("bwrap")
         if found is None:
             raise SandboxError("bubblewrap (the command bwrap) is not installed", INSTALL)
+        taskset = shutil.which("taskset")
+        if taskset is None:
+            raise SandboxError("the command taskset is not installed", "install it: sudo apt install util-linux")
         self._bwrap = found
+        self._taskset = taskset
+        self._filter = seccomp_filter(platform.machine())
         self._interpreter = interpreter or this_interpreter()
-        self.places = asyncio.Semaphore(concurrency or len(os.sched_getaffinity(0)))
+        self.places = Places(concurrency)
 
     async def run(self, program: Program, limits: SandboxLimits = SandboxLimits()) -> Outcome:
         """Run a program; see `flowsteer.sandbox.base.Sandbox.run`.
@@ -154,9 +165,8 @@ class BubblewrapSandbox:
         Raises:
             SandboxError: If namespaces are not permitted here.
         """
-        launch, request = self._prepare(program, limits, "alone")
-        async with self.places:
-            ended = await run_process(launch, request, limits)
+        async with self.places.one() as processor:
+            ended = await run_process(*self._prepare(program, limits, "alone", processor), limits)
         try:
             return outcome(self.tier, program, limits, ended)
         except SandboxError as error:
@@ -168,24 +178,32 @@ class BubblewrapSandbox:
         Raises:
             SandboxError: If namespaces are not permitted here.
         """
-        sides = self._prepare(caller, limits, "caller"), self._prepare(callee, limits, "callee")
-        async with self.places:
+        async with self.places.one() as processor:
+            ours = self._prepare(caller, limits, "caller", processor)
+            theirs = self._prepare(callee, limits, "callee", processor)
             try:
-                return await run_pair(self.tier, *sides, limits)
+                return await run_pair(self.tier, ours, theirs, limits)
             except SandboxError as error:
                 raise SandboxError(error.message, PERMIT) from None
 
-    def _prepare(self, program: Program, limits: SandboxLimits, role: Role) -> tuple[Launch, bytes]:
-        launch, packages = self.launch(limits)
+    def _prepare(self, program: Program, limits: SandboxLimits, role: Role, processor: int) -> tuple[Launch, bytes]:
+        launch, packages = self.launch(limits, processor)
         return launch, encode_request(program, resource_limits(limits), packages, own_user(), role)
 
-    def launch(self, limits: SandboxLimits, *, serves: bool = False) -> tuple[Launch, tuple[str, ...]]:
-        """How to start a sandbox, and its package folders; see `bubblewrap_command`."""
+    def launch(self, limits: SandboxLimits, processor: int, *, serves: bool = False) -> tuple[Launch, tuple[str, ...]]:
+        """How to start a sandbox on a processor and behind the filter, and its package folders as seen inside.
+
+        Args:
+            limits: See `bubblewrap_command`.
+            processor: The processor's number.
+            serves: See `bubblewrap_command`.
+        """
         privileged = os.geteuid() == 0
         command, packages = bubblewrap_command(
             self._bwrap, self._interpreter, limits, privileged=privileged, serves=serves
         )
-        return Launch(command, {}), packages
+        command = (self._taskset, "--cpu-list", f"{processor}", self._bwrap, "--seccomp", FILTER, *command[1:])
+        return Launch(command, {}, filter=self._filter), packages
 
     async def aclose(self) -> None:
         """Nothing to end: every process ends with its run."""

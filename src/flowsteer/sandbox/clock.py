@@ -6,7 +6,7 @@ import os
 from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 
-PATIENCE = 3.0
+PATIENCE = 5.0
 """Most wall time of a run, as a multiple of its limit, however long it was kept waiting for a processor."""
 
 TICKS = os.sysconf("SC_CLK_TCK")

@@ -72,6 +72,8 @@ class PairSandbox(Sandbox, Protocol):
     async def run_pair(self, caller: Program, callee: Program, limits: SandboxLimits = ...) -> PairOutcome:
         """Run a caller, made by `calling`, and a callee, each within these limits; the time is that of both together.
 
+        Neither has a standard input.
+
         Raises:
             SandboxError: The sandbox itself is missing or broke.
         """

@@ -23,15 +23,15 @@ class Places:
     """
 
     def __init__(self, most: int | None = None) -> None:
-        self._room = asyncio.Semaphore(most or len(os.sched_getaffinity(0)))
+        processors = os.sched_getaffinity(0)
+        self._room = asyncio.Semaphore(most or len(processors))
+        self._processors = random.sample(sorted(processors), len(processors))  # other programs choose as well
 
     @contextlib.asynccontextmanager
     async def one(self) -> AsyncIterator[int]:
-        """Wait for a place, and hold it; gives the number of its processor, one that fewest runs are on."""
+        """Wait for a place, and hold it; gives the number of its processor, the first that fewest runs are on."""
         async with self._room:
-            processors = list(os.sched_getaffinity(0))
-            random.shuffle(processors)  # other processes choose as well
-            processor = min(processors, key=_TAKEN.__getitem__)
+            processor = min(self._processors, key=_TAKEN.__getitem__)
             _TAKEN[processor] += 1
             try:
                 yield processor

@@ -45,14 +45,13 @@ def encode_request(
         rlimits: Resource limits by name, without the `RLIMIT_` prefix.
         packages: Folders, as seen inside, to import third-party packages from.
         user: The user id to change to first; None if the sandbox has already left the superuser.
-        role: What it is in a pair of programs (`flowsteer.sandbox.pair`), if in one.
+        role: What it is in a pair of programs (`flowsteer.sandbox.pair`), if in one; then it has no standard input.
 
     Raises:
         SandboxError: If an argument of a call is no plain value (the caller's mistake, not the program's).
     """
     request = {
         "code": program.code,
-        "stdin": program.stdin,
         "result": program.result,
         "calls": [(call.function, call.args) for call in program.calls],
         "rlimits": rlimits,
@@ -60,7 +59,9 @@ def encode_request(
         "user": user,
         "role": role,
     }
-    return encode(request)
+    data = encode(request)
+    stdin = program.stdin.encode("utf-8", "surrogatepass") if role == "alone" else b""
+    return len(data).to_bytes(8, "little") + data + stdin
 
 
 def encode(message: Any) -> bytes:

@@ -8,6 +8,7 @@ its program ended well: whatever happened to another, it is run anew elsewhere, 
 
 import asyncio
 import contextlib
+from collections import defaultdict
 from collections.abc import AsyncIterator
 
 from flowsteer.sandbox.base import Outcome, Program, SandboxLimits, Tier
@@ -33,7 +34,7 @@ class SharedBubblewrap:
 
     def __init__(self, alone: BubblewrapSandbox) -> None:
         self._alone = alone
-        self._idle: dict[bool, list[ForkServer]] = {True: [], False: []}
+        self._idle: defaultdict[tuple[int, bool], list[ForkServer]] = defaultdict(list)
 
     async def run(self, program: Program, limits: SandboxLimits = SandboxLimits()) -> Outcome:
         """Run a program; see `flowsteer.sandbox.base.Sandbox.run`.
@@ -41,7 +42,7 @@ class SharedBubblewrap:
         Raises:
             SandboxError: If the sandbox cannot be started.
         """
-        async with self._alone.places, self._server(limits) as server:
+        async with self._alone.places.one() as processor, self._server(limits, processor) as server:
             ended = await run_process(*self._prepare(program, limits, "alone", server), limits)
             result = outcome(self.tier, program, limits, ended)
             server.usable &= result.status == "ok"
@@ -53,17 +54,23 @@ class SharedBubblewrap:
         Raises:
             SandboxError: If a sandbox cannot be started.
         """
-        async with self._alone.places, self._server(limits, trusted=True) as ours, self._server(limits) as theirs:
+        async with (
+            self._alone.places.one() as processor,
+            self._server(limits, processor, trusted=True) as ours,
+            self._server(limits, processor) as theirs,
+        ):
             sides = self._prepare(caller, limits, "caller", ours), self._prepare(callee, limits, "callee", theirs)
             result = await run_pair(self.tier, *sides, limits)
             theirs.usable &= result.status == "ok"
             return result
 
     @contextlib.asynccontextmanager
-    async def _server(self, limits: SandboxLimits, *, trusted: bool = False) -> AsyncIterator[ForkServer]:
+    async def _server(
+        self, limits: SandboxLimits, processor: int, *, trusted: bool = False
+    ) -> AsyncIterator[ForkServer]:
         """A sandbox for one run; no sandbox serves tests and solutions both."""
-        idle = self._idle[trusted]
-        server = idle.pop() if idle else ForkServer(*self._alone.launch(limits, serves=True))
+        idle = self._idle[processor, trusted]
+        server = idle.pop() if idle else ForkServer(*self._alone.launch(limits, processor, serves=True))
         if not server.runs:
             await server.start()
         try:
@@ -81,5 +88,5 @@ class SharedBubblewrap:
     async def aclose(self) -> None:
         """End all sandboxes."""
         servers = [server for idle in self._idle.values() for server in idle]
-        self._idle = {True: [], False: []}
+        self._idle.clear()
         await asyncio.gather(*(server.aclose() for server in servers))

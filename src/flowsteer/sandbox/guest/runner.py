@@ -3,11 +3,12 @@
 This file is handed to the sandboxed interpreter as a script; the package never imports it. It needs only a standard
 CPython of 3.8 or later and imports as little as it can, for every run pays for it.
 
-Standard input carries the request (marshal, written by the host, which is trusted here). The report leaves by what was
-standard error, under a new descriptor, as one frame a line: `ready`; `value`, `return` and `raised` with JSON; and
-`end STATUS "error"`. One of a pair of programs (see `flowsteer.sandbox.pair`) goes on reading there: the caller the
-answers to its `ask` frames, the callee the calls to make, one by one. Once `ready` is out, whatever the channel says is
-the program's doing and can only concern its own values: limits, output and exit are watched from outside.
+Standard input carries the request (its length in eight bytes, then marshal, written by the host, which is trusted
+here), and after it what the program reads there. The report leaves by what was standard error, under a new descriptor,
+as one frame a line: `ready`; `value`, `return` and `raised` with JSON; and `end STATUS "error"`. One of a pair of
+programs (see `flowsteer.sandbox.pair`) has no input; the runner goes on reading there: for the caller answers to its
+`ask` frames, for the callee the calls to make, one by one. Once `ready` is out, whatever the channel says is the
+program's doing and can only concern its own values: limits, output and exit are watched from outside.
 """
 
 import marshal
@@ -40,11 +41,11 @@ class Channel:
 
 def main() -> None:
     """Run one request."""
-    source = os.fdopen(os.dup(0), "rb")  # read for as long as the program runs
-    request = marshal.load(source)  # noqa: S302  # written by the host
+    request = marshal.loads(read(int.from_bytes(read(8), "little")))  # noqa: S302  # written by the host
+    source = os.fdopen(os.dup(0), "rb") if request["role"] != "alone" else None
     channel = Channel(os.dup(2))
     restrict(request)
-    replace_standard_streams(request["stdin"])
+    replace_standard_streams(source is None)
     channel.send("ready")
     try:
         status, error = perform(request, channel, source)
@@ -52,6 +53,17 @@ def main() -> None:
         status, error = "memory", "MemoryError"
     channel.send("end " + status + " " + quote(error))
     os._exit(0)
+
+
+def read(size: int) -> bytes:
+    """Read so many bytes from standard input and not one more."""
+    data = bytearray()
+    while len(data) < size:
+        part = os.read(0, size - len(data))
+        if not part:
+            os._exit(1)  # the host is gone
+        data += part
+    return bytes(data)
 
 
 def restrict(request: "dict[str, Any]") -> None:
@@ -67,16 +79,12 @@ def restrict(request: "dict[str, Any]") -> None:
         os.setresuid(user, user, user)
 
 
-def replace_standard_streams(text: str) -> None:
-    """Make the program's input readable from descriptor 0 too, and its standard error go nowhere."""
-    memory = os.memfd_create("stdin")
-    with open(memory, "wb", closefd=False) as file:
-        file.write(text.encode("utf-8", "surrogatepass"))
-    os.lseek(memory, 0, os.SEEK_SET)
-    os.dup2(memory, 0)
-    os.close(memory)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+def replace_standard_streams(has_input: bool) -> None:
+    """Make the program's standard error go nowhere, and its standard input empty if the runner itself reads there."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
     os.dup2(nowhere, 2)
+    if not has_input:
+        os.dup2(nowhere, 0)
     os.close(nowhere)
     sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # type: ignore[misc]  # noqa: SIM115
 
@@ -247,7 +255,14 @@ def part(name: str) -> "Any":
     return module
 
 
+def go_first() -> None:
+    """Have the kernel end this process and those it starts, and not the host's, when the machine's memory runs out."""
+    with open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123  # pathlib takes 10 ms to import
+        file.write("1000")
+
+
 if __name__ == "__main__":
+    go_first()
     if sys.argv[1:]:
         part("fork_server").serve(main)
     else:
