@@ -20,6 +20,7 @@ LIMITS = SandboxLimits(seconds=90.0, memory_mb=4096, processes=64)
 
 HINT = 'pip install "flowsteer[datascience]" (numpy, pandas, scipy, scikit-learn)'
 
+_NAMES = Path(__file__).with_name("science_names.py")
 _CALLER = Path(__file__).with_name("science_caller.py")
 _CALLEE = Path(__file__).with_name("science_callee.py")
 _READ = re.compile(r"""test_env\[["'](\w+)["']\]""")
@@ -42,9 +43,9 @@ async def run_science(solution: str, tests: str, sandbox: PairSandbox, limits: S
     wanted = sorted({name for name in _READ.findall(tests) if name != "test_input"})
     completion = fitted(solution, tests)
     checks = ["test_execution", *(["test_string"] if "def test_string(" in tests else [])]
-    driver = f"__wanted = {wanted!r}\n{_CALLER.read_text(encoding='utf-8')}"
+    driver = "\n".join(path.read_text(encoding="utf-8") for path in (_NAMES, _CALLER))
     run = "".join(f"{check}({completion!r})\n" for check in checks)
-    caller = calling(["execute_here"], "", f"{driver}\n{tests}\n{run}")
+    caller = calling(["execute_here"], "", f"__wanted = {wanted!r}\n{driver}\n{tests}\n{run}")
     outcome = await sandbox.run_pair(caller, Program(_CALLEE.read_text(encoding="utf-8")), limits)
     if outcome.status == "unsupported":
         raise NotDecided(outcome.error)

@@ -1,12 +1,14 @@
 """What stands above a DS-1000 test program: its `exec`, which has the solution executed in another process.
 
-This file is handed to a sandbox as text, behind `__wanted`, the names that the tests read, and the stub of
-`execute_here` (`science_callee.py`); the package never imports it. A pickle from there is hostile. It may hold data
-types of the libraries and of Python itself, built in the way that those pickle themselves, and name functions of the
-libraries without calling any: no change to a class, no attribute that hides a method or speaks for an object, no mask
-on an array.
+This file is handed to a sandbox as text, behind `science_names.py`, `__wanted` (the names that the tests read) and the
+stub of `execute_here` (`science_callee.py`); the package never imports it. A pickle from there is hostile. It may name
+what is listed by module and name, call what is listed as called, make what is listed as made (each compared by
+identity), and fill lists, dicts and sets: nothing else that pickles can do, no change to a class, no attribute that
+hides a method or speaks for an object, no mask on an array.
 """
 
+import collections as _collections
+import importlib as _importlib
 import io as _io
 import pickle as _pickle
 import sys as _sys
@@ -14,7 +16,10 @@ import types as _types
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from typing import Any, ClassVar
+
+    from flowsteer.grading.science_names import CALLED, MADE, NAMED
 
     __wanted: list[str] = []
 
@@ -22,43 +27,43 @@ if TYPE_CHECKING:
         ...
 
 
-_LIBRARIES = {
-    *("numpy", "pandas", "scipy", "sklearn"),
-    *("collections", "datetime", "dateutil", "decimal", "fractions", "pytz", "uuid", "zoneinfo"),
-}
-_EXCLUDED = {
-    *("ma", "tests", "testing", "_testing", "_mocking", "conftest", "memmap"),
-    *("ctypeslib", "_internal", "_stride_tricks_impl", "stride_tricks", "_ccallback"),
-}
-"""Parts of the libraries that fake, mask or reach into memory."""
-
-_BUILTINS = {
-    *("object", "bool", "int", "float", "complex", "str", "bytes", "bytearray", "slice", "range"),
-    *("list", "tuple", "dict", "set", "frozenset"),
-}
-_SINGLETONS = {"NA", "NaT"}
-_CONSTRUCTORS = {
-    *("_reconstruct", "scalar", "_frombuffer", "_unpickle_block", "_new_Index", "_new_DatetimeIndex", "_nat_unpickle"),
-    *("_new_IntervalIndex", "_new_PeriodIndex", "_new_TimedeltaIndex", "_unpickle_timestamp", "_timedelta_unpickle"),
-    *("_unpickle_freq", "_period_unpickle", "newObj", "__bit_generator_ctor", "__generator_ctor"),
-    *("__randomstate_ctor", "_ufunc_reconstruct", "_UTC", "_p", "gettz", "tzutc"),
-}
-"""Functions by which the libraries' objects pickle themselves, beside their types."""
-
-
 class _Refused(_pickle.UnpicklingError):
     """A result is not what it may be."""
 
 
-def _is_data(module: str, name: str, found: "Any") -> bool:
-    """Whether what a pickle names is a type, function or singleton of a library."""
-    if isinstance(found, _types.ModuleType):
-        return False
-    if not callable(found):
-        return name in _SINGLETONS
-    home = getattr(found, "__module__", None) or module
-    parts = {*module.split("."), *name.split("."), *home.split(".")}
-    return module.partition(".")[0] in _LIBRARIES and home.partition(".")[0] in _LIBRARIES and not parts & _EXCLUDED
+def _places(listed: "dict[str, str]") -> "dict[str, list[str]]":
+    """The modules under each name of a list."""
+    places: dict[str, list[str]] = {}
+    for module, names in listed.items():
+        for name in names.split():
+            places.setdefault(name, []).append(module)
+    return places
+
+
+_CALLED, _MADE, _NAMED = _places(CALLED), _places(MADE), _places(NAMED)
+
+
+def _listed(name: str, *lists: "dict[str, list[str]]") -> "Iterator[tuple[str, Any]]":
+    """The objects that are listed under a name, each with its module; only modules of the lists are ever imported."""
+    for places in lists:
+        for module in places.get(name, ()):
+            try:
+                yield module, getattr(_importlib.import_module(module), name)
+            except (ImportError, AttributeError):  # this version of the library has no such thing
+                continue
+
+
+def _find(module: str, name: str) -> "Any":
+    """What is listed under the name, if the pickle calls it as the list does, or as it calls itself."""
+    for place, found in _listed(name, _CALLED, _MADE, _NAMED):
+        if module in (place, getattr(found, "__module__", place)):
+            return found
+    raise _Refused(f"a result may not hold {module}.{name}")
+
+
+def _is_listed(found: object, *lists: "dict[str, list[str]]") -> bool:
+    """Whether an object is itself in one of the lists."""
+    return any(listed is found for _, listed in _listed(getattr(found, "__name__", ""), *lists))
 
 
 def _zone(owner: "Any", name: str) -> "Any":
@@ -66,8 +71,15 @@ def _zone(owner: "Any", name: str) -> "Any":
     from zoneinfo import ZoneInfo
 
     if name == "_unpickle" and owner is ZoneInfo:
-        return getattr(owner, name)
+        return _zone_info
     raise _Refused("a result may not hold an attribute")
+
+
+def _zone_info(key: str, _cached: bool) -> object:
+    """A time zone, by its name."""
+    from zoneinfo import ZoneInfo
+
+    return ZoneInfo(key)
 
 
 def _encode(text: str, encoding: str) -> bytes:
@@ -77,6 +89,8 @@ def _encode(text: str, encoding: str) -> bytes:
 
 def _rebuild(kind: "Any", base: "Any", state: object) -> object:
     """How old pickles build an object."""
+    if not _is_listed(kind, _MADE, _NAMED, _CALLED):
+        raise _Refused("a result may not be built so")
     if base is object:
         return object.__new__(kind)
     if base not in (dict, list, set, tuple, int, float, str):
@@ -112,7 +126,8 @@ class _Reader(_pickle._Unpickler):  # type: ignore[name-defined, misc, unused-ig
     """Reads a pickle of data. The reader written in Python, for its steps can be replaced."""
 
     stack: "list[Any]"
-    dispatch: "ClassVar[dict[int, Any]]" = {**_pickle._Unpickler.dispatch}  # type: ignore[attr-defined, unused-ignore]  # noqa: RUF012
+    metastack: "list[list[Any]]"
+    dispatch: "ClassVar[dict[int, Any]]"
 
     def find_class(self, module: str, name: str) -> "Any":
         """What a pickle names.
@@ -120,35 +135,84 @@ class _Reader(_pickle._Unpickler):  # type: ignore[name-defined, misc, unused-ig
         Raises:
             UnpicklingError: If it may not name this.
         """
-        if (module, name) in _OWN:
-            return _OWN[module, name]
-        if module == "builtins" and name in _BUILTINS:
-            return super().find_class(module, name)
-        if module.partition(".")[0] in _LIBRARIES and _is_data(module, name, found := super().find_class(module, name)):
-            return found
-        raise _Refused(f"a result may not hold {module}.{name}")
+        module = {"__builtin__": "builtins", "copy_reg": "copyreg"}.get(module, module)
+        name = {"xrange": "range"}.get(name, name)
+        return _OWN[module, name] if (module, name) in _OWN else _find(module, name)
 
     def load_reduce(self) -> None:
         """Call what builds an object, and nothing else."""
         function = self.stack[-2]
-        name = getattr(function, "__name__", "")
-        known = isinstance(function, type) or function in _OWN.values() or name in _CONSTRUCTORS
-        if not (known or name.startswith("__pyx_unpickle_") or name == "_unpickle"):
-            raise _Refused(f"a result may not call {name}")
+        if not (any(function is own for own in (_zone_info, *_OWN.values())) or _is_listed(function, _CALLED)):
+            raise _Refused(f"a result may not call {getattr(function, '__name__', function)}")
         super().load_reduce()  # type: ignore[misc, unused-ignore]
+
+    def load_newobj(self) -> None:
+        """Make an empty object."""
+        self._check_made(self.stack[-2])
+        super().load_newobj()  # type: ignore[misc, unused-ignore]
+
+    def load_newobj_ex(self) -> None:
+        """Make an empty object."""
+        self._check_made(self.stack[-3])
+        super().load_newobj_ex()  # type: ignore[misc, unused-ignore]
+
+    def _check_made(self, kind: object) -> None:
+        if not _is_listed(kind, _MADE):
+            raise _Refused(f"a result may not make {getattr(kind, '__name__', kind)}")
 
     def load_build(self) -> None:
         """Give an object its state, unless that changes a type or a function, or hides a method."""
-        if isinstance(self.stack[-2], (type, _types.FunctionType, _types.BuiltinFunctionType)):
+        state, built = self.stack[-1], self.stack[-2]
+        if isinstance(built, (type, _types.FunctionType, _types.BuiltinFunctionType)):
             raise _Refused("a result may not change a type or a function")
+        if not hasattr(built, "__setstate__") and not isinstance(state, dict):
+            raise _Refused(f"a result may not set attributes of {type(built).__name__}")
         super().load_build()  # type: ignore[misc, unused-ignore]
-        built = self.stack[-1]
         for key in getattr(built, "__dict__", ()):
             if key.startswith("__array") or callable(getattr(type(built), key, None)):
                 raise _Refused(f"a result may not replace {type(built).__name__}.{key}")
 
-    dispatch[_pickle.REDUCE[0]] = load_reduce
-    dispatch[_pickle.BUILD[0]] = load_build
+
+_CONTAINERS = (
+    list,
+    dict,
+    set,
+    _collections.deque,
+    _collections.OrderedDict,
+    _collections.Counter,
+    _collections.defaultdict,
+)
+
+
+def _filling(step: "Any", place: "Callable[[_Reader], Any]") -> "Any":
+    """A step of the reader that fills a container: one of Python's own, or a dict of the lists."""
+
+    def fill(self: _Reader) -> None:
+        kind = type(place(self))
+        if kind not in _CONTAINERS and not (issubclass(kind, dict) and _is_listed(kind, _MADE)):
+            raise _Refused(f"a result may not fill {kind.__name__}")
+        step(self)
+
+    return fill
+
+
+def _steps() -> "dict[int, Any]":
+    """The steps of the reader: without those that call (INST, OBJ) or look up (EXT, PERSID, BUFFER) by other ways."""
+    steps: dict[int, Any] = {**_pickle._Unpickler.dispatch}  # type: ignore[attr-defined, unused-ignore]
+    for code in b"PQio\x82\x83\x84\x97\x98":
+        del steps[code]
+    steps[_pickle.REDUCE[0]] = _Reader.load_reduce
+    steps[_pickle.NEWOBJ[0]] = _Reader.load_newobj
+    steps[_pickle.NEWOBJ_EX[0]] = _Reader.load_newobj_ex
+    steps[_pickle.BUILD[0]] = _Reader.load_build
+    for one, depth in ((_pickle.APPEND, 2), (_pickle.SETITEM, 3)):
+        steps[one[0]] = _filling(steps[one[0]], lambda self, depth=depth: self.stack[-depth])  # type: ignore[misc]
+    for many in (_pickle.APPENDS, _pickle.SETITEMS, _pickle.ADDITEMS):
+        steps[many[0]] = _filling(steps[many[0]], lambda self: self.metastack[-1][-1])
+    return steps
+
+
+_Reader.dispatch = _steps()
 
 
 class _NoArrow:
