@@ -161,6 +161,55 @@ async def test_calls_compare_as_apps_does(solution, score, sandboxes):
     assert (await grade_code(sample("apps", json.dumps(tests)), solution, sandboxes)).score == score
 
 
+@pytest.mark.parametrize(
+    "solution",
+    [
+        "def f(xs): return sum(xs) // gcd(*xs)",
+        "def f(xs):\n    h = []\n    for x in xs: heappush(h, x)\n    return sum(h) // math.gcd(*xs)",
+        "class Solution:\n    def f(self, xs: List[int]) -> int:\n        return int(np.sum(xs)) // gcd(*xs)",
+        "class Solution:\n    def __init__(self): self.seen = 0\n    def f(self, xs):\n        self.seen += 1\n"
+        "        return sum(xs) // gcd(*xs) if self.seen < 3 else 0",
+        "gcd = lambda a, b: a if not b else gcd(b, a % b)\ndef f(xs): return sum(xs) // gcd(*xs)",
+    ],
+)
+async def test_apps_has_the_imports_of_its_runner(solution, sandboxes):
+    if "np." in solution:
+        pytest.importorskip("numpy", reason="needs the extra datascience")
+    calls = {"fn_name": "f", "inputs": [[[2, 4]], [[9, 6]]], "outputs": [3, 5]}
+    assert (await grade_code(sample("apps", json.dumps(calls)), solution, sandboxes)).score == 1.0
+    if "class" not in solution:
+        program = f"{solution}\nprint(f(list(map(int, sys.stdin.read().split()))))"
+        cases = {"inputs": ["2 4", "9 6"], "outputs": ["3", "5"]}
+        assert (await grade_code(sample("apps", json.dumps(cases)), program, sandboxes)).score == 1.0
+
+
+async def test_one_solution_object_gets_all_calls_and_the_function_beside_it_none(sandboxes):
+    calls = sample("apps", json.dumps({"fn_name": "f", "inputs": [[1], [1]], "outputs": [1, 2]}))
+    counting = "class Solution:\n    n = 0\n    def f(self, x):\n        self.n += 1\n        return self.n"
+    assert (await grade_code(calls, counting, sandboxes)).score == 1.0
+    beside = f"{counting.replace('def f', 'def g')}\ns = Solution()\ndef f(x): return s.g(x)"
+    assert (await grade_code(calls, beside, sandboxes)).score == 0.0
+
+
+@pytest.mark.parametrize(
+    ("factor", "expected"), [("0.1", (1.0, 1.0)), ("0.1000001", (0.0, 1.0)), ("0.1001", (0.0, 0.0)), ("1", (0.0, 0.0))]
+)
+async def test_numbers_that_differ_a_little_are_told_apart(factor, expected, sandboxes):
+    programs = sample("apps", json.dumps({"inputs": ["5", "7", "100000"], "outputs": ["0.5 a", "0.7 a", "10000.0 a"]}))
+    program = f"x = int(input())\nprint(round(x * {factor}, 9), 'a')"
+    calls = sample("apps", json.dumps({"fn_name": "f", "inputs": [[5], [7]], "outputs": [[[0.5]], [[0.7]]]}))
+    function = f"def f(x): return (round(x * {factor}, 9),)"
+    for one, solution in ((programs, program), (calls, function)):
+        grade = await grade_code(one, solution, sandboxes)
+        assert (grade.score, grade.metrics["pass@1_tolerant"]) == expected
+    assert "pass@1_tolerant" not in (await grade_code(humaneval(), BODY, sandboxes)).metrics
+
+
+async def test_integers_never_differ_a_little(sandboxes):
+    programs = sample("apps", json.dumps({"inputs": ["5"], "outputs": ["1000000000"]}))
+    assert (await grade_code(programs, "print(1000000001)", sandboxes)).metrics["pass@1_tolerant"] == 0.0
+
+
 async def test_output_is_compared_by_tokens_case_by_case(sandboxes):
     one = sample("apps", json.dumps({"inputs": ["1 2\n", ["3", "4"]], "outputs": ["3\n", ["7 ", "end"]]}))
     right = "import sys\nx = sys.stdin.read().split()\nprint(sum(map(int, x)))\nif x[0] == '3':\n    print(' end')"

@@ -59,7 +59,12 @@ def results():
     yield from (frame, frame.a, frame.set_index(["a", "b"]), frame.groupby("a"), frame.T)
     yield from (sparse.csr_matrix(x), sparse.coo_array(x), sparse.dok_matrix(x), sparse.lil_matrix(x))
     yield from (stats.gaussian_kde(x[:, 0]), optimize.OptimizeResult(x=1), defaultdict(list, a=[1]), np.poly1d([1, 2]))
-    yield from (stats.kstest(x[:, 0], "norm"), stats.describe(x), stats.linregress(x[:, 0], x[:, 1]), stats.mannwhitneyu(x[0], x[1]))
+    yield from (
+        stats.kstest(x[:, 0], "norm"),
+        stats.describe(x),
+        stats.linregress(x[:, 0], x[:, 1]),
+        stats.mannwhitneyu(x[0], x[1]),
+    )
     yield from (LinearRegression().fit(x, y), DecisionTreeClassifier().fit(x, y), FunctionTransformer())
     yield from (make_pipeline(StandardScaler(), SVC()).fit(x, y), GridSearchCV(SVC(), {"C": [1, 2]}).fit(x, y))
     yield TfidfVectorizer().fit(["a few words", "a few more"])

@@ -16,7 +16,7 @@ from flowsteer.grading.code_asserts import run_asserts
 from flowsteer.grading.code_cases import run_calls, run_stdio
 from flowsteer.grading.code_science import run_science
 from flowsteer.grading.code_source import solution_source
-from flowsteer.grading.code_verdict import Verdict
+from flowsteer.grading.code_verdict import CodeVerdict
 from flowsteer.sandbox.base import SandboxLimits
 from flowsteer.sandbox.connect import find_full_python, shared
 from flowsteer.sandbox.monty import MontySandbox
@@ -88,8 +88,9 @@ async def grade_code(sample: Sample, answer: str, sandboxes: Sandboxes, limits: 
         limits: What a solution may use (DS-1000 has limits of its own).
 
     Returns:
-        Score 1 or 0 and the metrics `pass@1` and, where some cases are public, `pass@1_hidden`, without those; or
-        unscorable, if no sandbox works here or the tests themselves fail.
+        Score 1 or 0 and the metrics `pass@1` and, where some cases are public, `pass@1_hidden`, without those, and for
+        APPS `pass@1_tolerant`, where numbers may differ a little; or unscorable, if no sandbox works here or the tests
+        themselves fail.
     """
     if sample.reference.tests is None:
         return unscorable("the sample has no tests")
@@ -120,7 +121,7 @@ async def _grade_in(sandbox: PairSandbox, sample: Sample, solution: str, limits:
         return unscorable(error.message)
 
 
-async def _verdict(sandbox: PairSandbox, sample: Sample, solution: str, limits: SandboxLimits) -> Verdict:
+async def _verdict(sandbox: PairSandbox, sample: Sample, solution: str, limits: SandboxLimits) -> CodeVerdict:
     task, tests = sample.task, sample.reference.tests
     match tests:
         case ProgramTests(code=program):

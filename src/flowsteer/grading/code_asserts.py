@@ -8,13 +8,15 @@ import ast
 import builtins
 from collections.abc import Iterable
 
-from flowsteer.grading.code_verdict import NotDecided, Verdict
+from flowsteer.grading.code_verdict import CodeVerdict, NotDecided
 from flowsteer.sandbox.base import Program, SandboxLimits
 from flowsteer.sandbox.pair import PairOutcome, PairSandbox, calling
 from flowsteer.task import AssertTests, Task
 
 
-async def run_asserts(solution: str, tests: str, task: Task, sandbox: PairSandbox, limits: SandboxLimits) -> Verdict:
+async def run_asserts(
+    solution: str, tests: str, task: Task, sandbox: PairSandbox, limits: SandboxLimits
+) -> CodeVerdict:
     """Run assert statements, or a function `check` made of them, against a solution.
 
     Args:
@@ -31,11 +33,11 @@ async def run_asserts(solution: str, tests: str, task: Task, sandbox: PairSandbo
     outcome = await _run(solution, tests, task, sandbox, limits)
     hidden = _without_public(tests, task)
     if _passed(outcome):
-        return Verdict(True, True if hidden else None)
+        return CodeVerdict(True, True if hidden else None)
     reason = _reason(outcome)
     if not hidden or outcome.side == "callee":  # what does not run or never returns passes no other test
-        return Verdict(False, False if hidden else None, reason)
-    return Verdict(False, _passed(await _run(solution, hidden, task, sandbox, limits)), reason)
+        return CodeVerdict(False, False if hidden else None, reason)
+    return CodeVerdict(False, _passed(await _run(solution, hidden, task, sandbox, limits)), reason)
 
 
 async def _run(solution: str, tests: str, task: Task, sandbox: PairSandbox, limits: SandboxLimits) -> PairOutcome:

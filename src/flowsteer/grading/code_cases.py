@@ -1,7 +1,8 @@
 """APPS: cases of input and expected output, compared here, out of the solution's reach.
 
-A program reads a case's input and prints; its output is compared by tokens. A function gets a case's arguments; what it
-returned crosses as a plain value.
+A program reads a case's input and prints; its output is compared by tokens. A function, or a method of one object of
+the class `Solution`, gets a case's arguments; what it returned crosses as a plain value. What would pass if numbers
+might differ a little is told apart (`pass@1_tolerant`).
 """
 
 import json
@@ -9,17 +10,22 @@ from dataclasses import replace
 from typing import Any
 
 from flowsteer.errors import GraderError
-from flowsteer.grading.code_verdict import NotDecided, Verdict
+from flowsteer.grading.code_compare import close_output, close_value, same_output, same_value
+from flowsteer.grading.code_prelude import with_prelude
+from flowsteer.grading.code_verdict import CodeVerdict, NotDecided
 from flowsteer.operators.source_code import defined_names
 from flowsteer.sandbox.base import Call, Outcome, Program, Return, Sandbox, SandboxLimits
 from flowsteer.task import CallTests, PublicTests, StdioTests
 
 Cases = StdioTests | CallTests
 
+INSTANCE = "__solution"
+"""The one object of the class `Solution` whose method all calls are."""
+
 
 async def run_stdio(
     solution: str, tests: StdioTests, public: PublicTests | None, sandbox: Sandbox, limits: SandboxLimits
-) -> Verdict:
+) -> CodeVerdict:
     """Run a program on each case: those that are not public first, so that one failure settles everything.
 
     Args:
@@ -34,23 +40,26 @@ async def run_stdio(
         SandboxError: The sandbox broke.
     """
     shown = _shown(tests, public)
+    first, hidden = "", True
+    code = with_prelude(solution)
     for index in sorted(range(len(tests.inputs)), key=shown.__getitem__):
         expected = tests.outputs[index]
         room = replace(limits, output_bytes=limits.output_bytes + 2 * len(expected.encode()))
-        outcome = await sandbox.run(Program(solution, stdin=tests.inputs[index]), room)
-        problem = _problem(outcome) or (
-            "" if outcome.stdout.split() == expected.split() else "it prints something else"
-        )
-        if problem:
-            hidden = shown[index] if _is_mixed(shown) else None
-            return Verdict(False, hidden, f"case {index + 1} of {len(shown)}: {problem}")
-    return Verdict(True, True if _is_mixed(shown) else None)
+        outcome = await sandbox.run(Program(code, stdin=tests.inputs[index]), room)
+        problem = _problem(outcome)
+        if not problem and same_output(outcome.stdout, expected):
+            continue
+        first = first or f"case {index + 1} of {len(shown)}: {problem or 'it prints something else'}"
+        hidden = hidden and shown[index]
+        if problem or not close_output(outcome.stdout, expected):  # nothing is left to find out
+            return CodeVerdict(False, hidden if _is_mixed(shown) else None, first, tolerant=False)
+    return CodeVerdict(not first, hidden if _is_mixed(shown) else None, first, tolerant=True)
 
 
 async def run_calls(
     solution: str, tests: CallTests, public: PublicTests | None, sandbox: Sandbox, limits: SandboxLimits
-) -> Verdict:
-    """Call a function, or the method of a class `Solution`, once a case, all in one run.
+) -> CodeVerdict:
+    """Call a function, or the method of an object of the class `Solution`, once a case, all in one run.
 
     Args:
         solution: A module that defines it.
@@ -64,22 +73,23 @@ async def run_calls(
         GraderError: If a case is not JSON.
         SandboxError: The sandbox broke.
     """
-    name = f"Solution().{tests.entry_point}" if "Solution" in defined_names(solution) else tests.entry_point
+    is_method = "Solution" in defined_names(solution)
+    code = with_prelude(solution) + (f"\n{INSTANCE} = Solution()\n" if is_method else "")
+    name = f"{INSTANCE}.{tests.entry_point}" if is_method else tests.entry_point
     calls = tuple(Call(name, _arguments(text)) for text in tests.inputs)
-    outcome = await sandbox.run(Program(solution, calls=calls), limits)
+    outcome = await sandbox.run(Program(code, calls=calls), limits)
     stopped = Return(error=_problem(outcome) or "it was not called")
     returns = [*outcome.returns, *[stopped] * (len(calls) - len(outcome.returns))]
-    right = [
-        not got.error and _matches(got.value, _json(expected))
-        for got, expected in zip(returns, tests.outputs, strict=True)
-    ]
+    wanted = [_json(expected) for expected in tests.outputs]
+    right = [not got.error and same_value(got.value, value) for got, value in zip(returns, wanted, strict=True)]
+    close = all(not got.error and close_value(got.value, value) for got, value in zip(returns, wanted, strict=True))
     shown = _shown(tests, public)
     hidden = all(ok for ok, is_public in zip(right, shown, strict=True) if not is_public)
     if all(right):
-        return Verdict(True, True if _is_mixed(shown) else None)
+        return CodeVerdict(True, True if _is_mixed(shown) else None, tolerant=True)
     first = right.index(False)
     reason = f"case {first + 1} of {len(right)}: {returns[first].error or 'it returns something else'}"
-    return Verdict(False, hidden if _is_mixed(shown) else None, reason)
+    return CodeVerdict(False, hidden if _is_mixed(shown) else None, reason, tolerant=close)
 
 
 def _problem(outcome: Outcome) -> str:
@@ -116,22 +126,6 @@ def _arguments(text: str) -> tuple[Any, ...]:
 def _with_integer_keys(value: Any) -> Any:
     if isinstance(value, dict) and all(str(key).lstrip("-").isdecimal() for key in value):
         return {int(key): item for key, item in value.items()}
-    return value
-
-
-def _matches(value: Any, expected: Any) -> bool:
-    """As APPS compares: tuples count as lists, and the expected value may stand in a list by itself."""
-    given = _as_json(value)
-    alone = isinstance(expected, list) and len(expected) > 0 and given == expected[0]
-    return given == expected or alone
-
-
-def _as_json(value: Any) -> Any:
-    """The value as JSON would give it back: tuples are lists, keys are texts."""
-    if isinstance(value, list | tuple):
-        return [_as_json(item) for item in value]
-    if isinstance(value, dict):
-        return {str(key): _as_json(item) for key, item in value.items()}
     return value
 
 

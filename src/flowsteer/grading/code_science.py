@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 from flowsteer.grading.code_source import fitted
-from flowsteer.grading.code_verdict import NotDecided, Verdict
+from flowsteer.grading.code_verdict import CodeVerdict, NotDecided
 from flowsteer.sandbox.base import Program, SandboxLimits
 from flowsteer.sandbox.pair import PairSandbox, calling
 
@@ -27,7 +27,7 @@ _READ = re.compile(r"""test_env\[["'](\w+)["']\]""")
 _MISSING = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
 
 
-async def run_science(solution: str, tests: str, sandbox: PairSandbox, limits: SandboxLimits = LIMITS) -> Verdict:
+async def run_science(solution: str, tests: str, sandbox: PairSandbox, limits: SandboxLimits = LIMITS) -> CodeVerdict:
     """Run an official test program against a completion.
 
     Args:
@@ -53,8 +53,10 @@ async def run_science(solution: str, tests: str, sandbox: PairSandbox, limits: S
         hint = f"; {HINT}" if _MISSING.search(outcome.error) else ""
         raise NotDecided(f"the test program failed before it ran the solution: {outcome.error}{hint}")
     if outcome.status == "ok":
-        return Verdict(True)
+        return CodeVerdict(True)
     if outcome.side == "callee":
-        return Verdict(False, reason=f"the solution ended with {outcome.status}: {outcome.error}")
+        return CodeVerdict(False, reason=f"the solution ended with {outcome.status}: {outcome.error}")
     kind = outcome.error.partition(":")[0]
-    return Verdict(False, reason="the result differs" if kind == "AssertionError" else f"the check ended with {kind}")
+    return CodeVerdict(
+        False, reason="the result differs" if kind == "AssertionError" else f"the check ended with {kind}"
+    )

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from flowsteer.errors import GraderError
 from flowsteer.grading.base import Grade
 
-ALL, HIDDEN = "pass@1", "pass@1_hidden"
-"""Names of the metrics: over all cases, and without those that are public."""
+ALL, HIDDEN, TOLERANT = "pass@1", "pass@1_hidden", "pass@1_tolerant"
+"""Names of the metrics: over all cases, without those that are public, and where numbers may differ a little."""
 
 
 class NotDecided(GraderError):
@@ -14,18 +14,20 @@ class NotDecided(GraderError):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class CodeVerdict:
     """The outcome of a task's tests.
 
     Attributes:
         passed: Whether all cases passed.
         hidden: Whether all that are not public did; None where no case is public, or all are.
+        tolerant: Whether all did where numbers may differ a little; None where tests compare for themselves.
         reason: Why a case failed, without what was expected.
     """
 
     passed: bool
     hidden: bool | None = None
     reason: str = ""
+    tolerant: bool | None = None
 
     @property
     def grade(self) -> Grade:
@@ -33,4 +35,6 @@ class Verdict:
         metrics = {"accuracy": float(self.passed), ALL: float(self.passed)}
         if self.hidden is not None:
             metrics[HIDDEN] = float(self.hidden)
+        if self.tolerant is not None:
+            metrics[TOLERANT] = float(self.tolerant)
         return Grade(float(self.passed), metrics, self.reason)

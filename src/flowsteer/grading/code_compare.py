@@ -1,0 +1,81 @@
+"""How APPS compares what a program printed, or a function returned, with what is expected."""
+
+import math
+from typing import Any
+
+RELATIVE, ABSOLUTE = 1e-5, 1e-8
+"""How far numbers may differ where they may: as the runner of APPS has it (`numpy.allclose`)."""
+
+
+def same_output(printed: str, expected: str) -> bool:
+    """Whether both have the same tokens."""
+    return printed.split() == expected.split()
+
+
+def close_output(printed: str, expected: str) -> bool:
+    """Whether both have the same tokens, where numbers may differ a little, unless both are integers.
+
+    >>> close_output("0.30000000000000004 yes", "0.3 yes"), close_output("100001", "100000")
+    (True, False)
+    """
+    given, wanted = printed.split(), expected.split()
+    return len(given) == len(wanted) and all(map(_close_tokens, given, wanted))
+
+
+def same_value(value: Any, expected: Any) -> bool:
+    """Whether a function returned what is expected.
+
+    Tuples count as lists, keys as texts, and the expected value may stand in a list by itself.
+    """
+    given = _as_json(value)
+    alone = isinstance(expected, list) and len(expected) > 0 and given == expected[0]
+    return given == expected or alone
+
+
+def close_value(value: Any, expected: Any) -> bool:
+    """The same, where numbers may differ a little, unless both are integers."""
+    given = _as_json(value)
+    alone = isinstance(expected, list) and len(expected) > 0 and _close_values(given, expected[0])
+    return alone or _close_values(given, expected)
+
+
+def _close_tokens(given: str, expected: str) -> bool:
+    if given == expected:
+        return True
+    if _is_integer(given) and _is_integer(expected):
+        return False
+    try:
+        return _close(float(given), float(expected))
+    except ValueError:
+        return False
+
+
+def _is_integer(token: str) -> bool:
+    return token.removeprefix("-").removeprefix("+").isdecimal()
+
+
+def _close_values(given: Any, expected: Any) -> bool:
+    match given, expected:
+        case list(), list():
+            return len(given) == len(expected) and all(map(_close_values, given, expected))
+        case dict(), dict():
+            return given.keys() == expected.keys() and all(_close_values(given[key], expected[key]) for key in given)
+        case (float(), int() | float()) | (int(), float()):
+            return _close(given, expected)
+    return bool(given == expected)
+
+
+def _close(given: float, expected: float) -> bool:
+    try:
+        return abs(given - expected) <= ABSOLUTE + RELATIVE * abs(expected) and math.isfinite(expected)
+    except OverflowError:  # an integer beyond all floats
+        return False
+
+
+def _as_json(value: Any) -> Any:
+    """The value as JSON would give it back: tuples are lists, keys are texts."""
+    if isinstance(value, list | tuple):
+        return [_as_json(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _as_json(item) for key, item in value.items()}
+    return value
