@@ -33,7 +33,7 @@ def refuse_unsound(texts: Iterable[str], where: str) -> None:
         position = _unsound(text)
         if position is not None:
             raise ConfigError(
-                f"{where} is not clean UTF-8: character {position + 1} of {text[:40]!r} is half of a character",
+                f"{where} is not clean UTF-8: character {position + 1} of {text[:40]!r} is no whole one",
                 "save the text as UTF-8, and give it again",
             )
 

@@ -67,6 +67,23 @@ def test_a_question_that_is_no_text(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
+    "arguments",
+    [
+        ("solve", "caf\udce9?", *OFFLINE),
+        ("solve", "hi", *OFFLINE, "--executor", f"{HTTP}\udce9"),
+        ("solve", "hi", *OFFLINE, "--backend", "caf\udce9=simulated:"),
+        ("solve", "hi", *OFFLINE, "--director", "script:caf\udce9.txt"),
+        ("run", "--workflow", "Plan -> Caf\udce9", "--question", "hi", "--executor", "simulated:"),
+        ("run", "--workflow", "half.json", "--question", "hi", "--executor", "simulated:"),
+    ],
+)
+def test_bytes_on_the_command_line_that_are_no_text(tmp_path: Path, arguments: tuple[str, ...]):
+    (tmp_path / "half.json").write_text(r'{"version": 1, "nodes": ["\ud835"]}')
+    assert_told(flowsteer(*arguments, cwd=tmp_path), "not clean UTF-8")
+    assert [path.name for path in tmp_path.iterdir()] == ["half.json"]
+
+
+@pytest.mark.parametrize(
     ("workflow", "words"),
     [
         ("Nope -> Plan", ("there is no operator 'Nope'", "there are Plan")),

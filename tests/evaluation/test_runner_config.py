@@ -115,9 +115,10 @@ def test_overrides_are_dotted_and_typed(tmp_path):
             load_config(file, ["limit=1", wrong])
     with pytest.raises(ConfigError, match="cannot be read"):
         load_config(tmp_path / "none.toml")
-    file.write_text("datasets = [")
-    with pytest.raises(ConfigError, match="not TOML"):
-        load_config(file)
+    for torn in (b"datasets = [", b'datasets = "\xe9"', b"datasets = " + b"[" * 10_000):
+        file.write_bytes(torn)
+        with pytest.raises(ConfigError, match="not TOML"):
+            load_config(file)
 
 
 def test_only_what_decides_an_episode_binds_a_run():

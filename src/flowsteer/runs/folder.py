@@ -28,6 +28,7 @@ from flowsteer.credentials import refuse_keys
 from flowsteer.errors import RunError
 from flowsteer.runs.events import JSON, Event, event_to_json, events_from_json
 from flowsteer.runs.format_1 import upgraded
+from flowsteer.unicode import refuse_unsound
 
 BRIEF = 120
 """Most characters of a setting in a message."""
@@ -81,9 +82,10 @@ class RunFolder:
 
         Raises:
             RunError: The folder cannot be written, is in use, is no run folder, or belongs to another configuration.
-            ConfigError: The configuration holds a key, which is never written down.
+            ConfigError: The configuration holds what is not to be written down, a key, or cannot be: half a character.
         """
         refuse_keys(config)
+        refuse_unsound([json.dumps(config, ensure_ascii=False)], "a setting of the run")
         run = cls(path, config)
         run._new = not path.exists()
         try:
