@@ -25,8 +25,9 @@ from datasets import Dataset
 from flowsteer.training.config import TrainingConfig, load_training
 from flowsteer.training.inference.distributed import Ranks
 from flowsteer.training.policy.policy import load_policy
+from flowsteer.training.rl.cwrpo import grpo_settings
+from flowsteer.training.rl.learner import METRICS
 from flowsteer.training.rl.run import START, train
-from flowsteer.training.rl.trainer import METRICS, arguments
 
 FILE = Path(__file__).parents[1] / "examples" / "demo.toml"
 COLD_START = 600
@@ -66,7 +67,7 @@ def plain(config: TrainingConfig, start: Path, folder: Path, prompt: int, length
         length: Tokens of a completion.
     """
     policy, update = load_policy(str(start)), config.update
-    settings = arguments(config, folder, Ranks(), ())
+    settings = grpo_settings(config, folder, Ranks(), ())
     settings.max_completion_length, settings.generation_kwargs = length, {"min_new_tokens": length}
     text = policy.decode(policy.encode("math ") * prompt)[: 5 * prompt]
     trainer = Plain(

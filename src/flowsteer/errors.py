@@ -51,6 +51,10 @@ class ActionError(FlowSteerError):
     """A Director's reply that is not one well-formed action; data for the feedback, never a crash."""
 
 
+class NoTurn(FlowSteerError):
+    """A Director can take no further turn, such as at its token limit: the workflow is scored as it stands."""
+
+
 class OperatorError(FlowSteerError):
     """An operator could not produce its result; the node fails, the workflow goes on.
 

@@ -91,7 +91,7 @@ def warmed_up():
 
     from flowsteer.training.data import Schedule
     from flowsteer.training.policy.view import CompactView
-    from flowsteer.training.sft.coldstart import learn, play_scripts, to_buffer
+    from flowsteer.training.sft.coldstart import learn, play_scripts, to_trajectory
     from flowsteer.training.sft.scripts import WarmupSettings
 
     async def played():
@@ -100,6 +100,6 @@ def warmed_up():
 
     dialogues, losses = asyncio.run(played()), []
     policy = make_tiny((dialogue.text for dialogue in dialogues), seed=1)
-    buffers = [to_buffer(dialogue, policy) for dialogue in dialogues]
+    buffers = [to_trajectory(dialogue, policy) for dialogue in dialogues]
     learn(policy, buffers, WarmupSettings(4, 8, 4e-3), 0, lambda update, updates, loss: losses.append(loss))
     return policy, dialogues, losses

@@ -23,7 +23,7 @@ from flowsteer.training.policy.tokenizer import TAGS, train_tokenizer  # noqa: E
 from flowsteer.training.policy.view import CompactView  # noqa: E402
 from flowsteer.training.rollout.metrics import measure  # noqa: E402
 from flowsteer.training.rollout.rollout import Group, play  # noqa: E402
-from flowsteer.training.sft.coldstart import play_scripts, read_recorded, to_buffer  # noqa: E402
+from flowsteer.training.sft.coldstart import play_scripts, read_recorded, to_trajectory  # noqa: E402
 from flowsteer.training.sft.scripts import FREE, Script  # noqa: E402
 from flowsteer.workflow.edits import Finish  # noqa: E402
 from training.small import CORPUS, arena, samples, tiny, warmed_up  # noqa: E402
@@ -88,9 +88,9 @@ def test_tags_are_single_tokens_and_training_is_deterministic():
 def test_a_dialogue_is_the_same_as_tokens():
     policy, dialogues, _ = warmed_up()
     for dialogue in dialogues:
-        buffer = to_buffer(dialogue, policy)
-        assert policy.decode([*buffer.prompt, *buffer.ids]) == dialogue.text
-        own = policy.decode(token for token, mask in zip(buffer.ids, buffer.mask, strict=True) if mask)
+        trajectory = to_trajectory(dialogue, policy)
+        assert policy.decode([*trajectory.prompt, *trajectory.ids]) == dialogue.text
+        own = policy.decode(token for token, mask in zip(trajectory.ids, trajectory.mask, strict=True) if mask)
         assert own == "".join(f"{said}<end>" for said, _ in dialogue.turns)
 
 

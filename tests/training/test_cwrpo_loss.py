@@ -11,9 +11,9 @@ pytest.importorskip("trl", reason="needs the extra: pip install 'flowsteer[train
 
 from flowsteer.training.config import TrainingConfig  # noqa: E402
 from flowsteer.training.data import Schedule  # noqa: E402
-from flowsteer.training.inference.trajectory import Buffer  # noqa: E402
+from flowsteer.training.inference.trajectory import Trajectory  # noqa: E402
 from flowsteer.training.policy.policy import load_policy, make_tiny  # noqa: E402
-from flowsteer.training.rl.trainer import Learner  # noqa: E402
+from flowsteer.training.rl.learner import Learner  # noqa: E402
 from training.small import CORPUS, samples  # noqa: E402
 
 CLIP, BETA, ENTROPY, TEMPERATURE, DELTA = 0.2, 0.1, 0.01, 0.8, 1e-4
@@ -21,7 +21,7 @@ REWARDS = (1.0, -0.6, 0.2, -1.0, None, -0.4)
 GROUP = 3
 
 
-def buffers(vocabulary):
+def trajectories(vocabulary):
     """Trajectories of unlike lengths, each with canvas tokens in the middle; one ends with some."""
     rng = random.Random(5)
 
@@ -30,12 +30,12 @@ def buffers(vocabulary):
 
     made = []
     for number in range(len(REWARDS)):
-        buffer = Buffer(tuple(tokens(3 + number // GROUP)))
+        trajectory = Trajectory(tuple(tokens(3 + number // GROUP)))
         for turn in range(2 + number % 3):
             for token in tokens(2 + turn + number):
-                buffer.sampled(token, -1.0)
-            buffer.said(tokens(3 + number) if turn < 2 or number == 4 else [])
-        made.append(buffer)
+                trajectory.sampled(token, -1.0)
+            trajectory.said(tokens(3 + number) if turn < 2 or number == 4 else [])
+        made.append(trajectory)
     return made
 
 
@@ -43,7 +43,7 @@ class Fixed(Learner):
     """A learner whose rollouts are given."""
 
     def roll_out(self, prompts, trainer):
-        made = buffers(self.policy.model.config.vocab_size)
+        made = trajectories(self.policy.model.config.vocab_size)
         return {
             "prompt_ids": [list(b.prompt) for b in made],
             "completion_ids": [b.ids for b in made],
@@ -76,16 +76,16 @@ def drifted(model, by):
             weight.add_(by * torch.randn_like(weight))
 
 
-def own(buffer):
-    return torch.tensor(buffer.mask, dtype=torch.bool)
+def own(trajectory):
+    return torch.tensor(trajectory.mask, dtype=torch.bool)
 
 
-def per_token(model, buffer):
+def per_token(model, trajectory):
     """Log-probs and entropies of everything after the prompt, for one trajectory alone."""
-    ids = torch.tensor([[*buffer.prompt, *buffer.ids]])
-    logprobs = torch.log_softmax(model(input_ids=ids).logits[0, :-1] / TEMPERATURE, -1)[len(buffer.prompt) - 1 :]
+    ids = torch.tensor([[*trajectory.prompt, *trajectory.ids]])
+    logprobs = torch.log_softmax(model(input_ids=ids).logits[0, :-1] / TEMPERATURE, -1)[len(trajectory.prompt) - 1 :]
     entropies = -(logprobs.exp() * logprobs).sum(-1)
-    return logprobs.gather(1, torch.tensor(buffer.ids)[:, None])[:, 0], entropies
+    return logprobs.gather(1, torch.tensor(trajectory.ids)[:, None])[:, 0], entropies
 
 
 def advantages():
@@ -102,24 +102,24 @@ def advantages():
 def objective(model, reference, old, made):
     """CWRPO by hand."""
     losses, entropies = [], []
-    for buffer, advantage, before in zip(made, advantages(), old, strict=True):
-        now, entropy = per_token(model, buffer)
+    for trajectory, advantage, before in zip(made, advantages(), old, strict=True):
+        now, entropy = per_token(model, trajectory)
         with torch.no_grad():
-            base, _ = per_token(reference, buffer)
+            base, _ = per_token(reference, trajectory)
         ratio = (now - before).exp()
         gain = torch.minimum(ratio * advantage, ratio.clamp(1 - CLIP, 1 + CLIP) * advantage)
         k3 = (base - now).exp() - (base - now) - 1
-        losses.append((BETA * k3 - gain)[own(buffer)].mean())
-        entropies.append(entropy[own(buffer)])
+        losses.append((BETA * k3 - gain)[own(trajectory)].mean())
+        entropies.append(entropy[own(trajectory)])
     return torch.stack(losses).mean() - ENTROPY * torch.cat(entropies).mean()
 
 
 def test_trl_computes_the_objective_written_by_hand(learner):
     trainer = learner.trainer()
-    model, made = trainer.model, buffers(learner.policy.model.config.vocab_size)
+    model, made = trainer.model, trajectories(learner.policy.model.config.vocab_size)
     drifted(model, 0.01)
     with torch.no_grad():
-        old = [per_token(model, buffer)[0] for buffer in made]
+        old = [per_token(model, trajectory)[0] for trajectory in made]
     drifted(model, 0.02)
     trainer.current_gradient_accumulation_steps = 1
     model.train()
@@ -144,14 +144,14 @@ def test_trl_computes_the_objective_written_by_hand(learner):
 
 def test_the_ratio_is_one_with_one_update_a_batch(learner):
     trainer = learner.trainer()
-    made = buffers(learner.policy.model.config.vocab_size)
+    made = trajectories(learner.policy.model.config.vocab_size)
     drifted(trainer.model, 0.01)
     trainer.current_gradient_accumulation_steps = 1
     trainer.model.train()
     inputs = trainer._generate_and_score_completions([{"prompt": str(n // GROUP)} for n in range(len(made))])
     assert "old_per_token_logps" not in inputs
     with torch.no_grad():
-        old = [per_token(trainer.model, buffer)[0] for buffer in made]
+        old = [per_token(trainer.model, trajectory)[0] for trajectory in made]
     ours = objective(trainer.model, trainer.ref_model, old, made)
     assert float(trainer._compute_loss(trainer.model, inputs)) == pytest.approx(float(ours), abs=1e-6)
 
@@ -159,7 +159,7 @@ def test_the_ratio_is_one_with_one_update_a_batch(learner):
 def test_nothing_is_learned_at_masked_positions(learner):
     """The gradient at what predicts a canvas, prompt or padding token is exactly zero; elsewhere it is not."""
     trainer = learner.trainer()
-    made = buffers(learner.policy.model.config.vocab_size)
+    made = trajectories(learner.policy.model.config.vocab_size)
     trainer.current_gradient_accumulation_steps = 1
     trainer.model.train()
     inputs = trainer._generate_and_score_completions([{"prompt": str(n // GROUP)} for n in range(len(made))])
@@ -174,9 +174,9 @@ def test_nothing_is_learned_at_masked_positions(learner):
     with_hook.remove()
     learned = hidden[-1].grad.abs().sum(-1) > 0
     left = inputs["prompt_ids"].shape[1]
-    for row, buffer in enumerate(made):
+    for row, trajectory in enumerate(made):
         expected = torch.zeros(learned.shape[1], dtype=torch.bool)
-        expected[left - 1 : left - 1 + len(buffer.mask)] = own(buffer)
+        expected[left - 1 : left - 1 + len(trajectory.mask)] = own(trajectory)
         assert torch.equal(learned[row], expected)
 
 

@@ -17,7 +17,7 @@ from flowsteer.errors import ConfigError  # noqa: E402
 from flowsteer.runs.folder import RunFolder  # noqa: E402
 from flowsteer.training.config import TrainingConfig  # noqa: E402
 from flowsteer.training.inference.distributed import Ranks, join  # noqa: E402
-from flowsteer.training.rl.trainer import share  # noqa: E402
+from flowsteer.training.rl.cwrpo import share  # noqa: E402
 from training.small import warmed_up  # noqa: E402
 from training.test_training_run import curve  # noqa: E402
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,8 +15,9 @@ from flowsteer.execution.memo import Memo  # noqa: E402
 from flowsteer.runs.events import FeedbackGiven, NodeRan, ignore  # noqa: E402
 from flowsteer.session import Setup, open_session  # noqa: E402
 from flowsteer.training.config import TrainingConfig, settings_of  # noqa: E402
+from flowsteer.training.inference.sampling_engine import Drawn  # noqa: E402
 from flowsteer.training.inference.trajectory import DrawSettings  # noqa: E402
-from flowsteer.training.policy_director import PolicyDirector, understood  # noqa: E402
+from flowsteer.training.policy_director import PolicyDirector, turn_of  # noqa: E402
 from flowsteer.training.rollout.rollout import Group, play  # noqa: E402
 from flowsteer.workflow.edits import Finish  # noqa: E402
 from training.small import arena, samples  # noqa: E402
@@ -42,9 +44,9 @@ async def test_it_says_greedily_what_it_says_in_a_rollout(tmp_path, warm):
             episode = await run_episode(canvas, director)
             assert episode.ended.dsl == rollout.ended.dsl
             assert episode.ended.turns == rollout.ended.turns
-            assert episode.ended.director_usage.completion_tokens == rollout.buffer.own
+            assert episode.ended.director_usage.completion_tokens == rollout.trajectory.own
             said.add(episode.ended.turns)
-            assert episode.ended.director_usage.prompt_tokens > len(rollout.buffer.prompt)
+            assert episode.ended.director_usage.prompt_tokens > len(rollout.trajectory.prompt)
         assert (director.spec, director.limits) == (str(tmp_path), limits)
         assert max(said) > 1
 
@@ -81,7 +83,7 @@ async def test_an_episode_longer_than_any_in_training_is_scored_as_it_stands(tmp
         short = replace(director, limits=DrawSettings(0.0, 32, 40))
         episode = await run_episode(place.open(samples(1)[0], ignore, 0, Memo()), short)
     assert 0 < episode.ended.turns < whole.ended.turns
-    assert "reached the 40 tokens" in episode.ended.reason
+    assert "its limit of 40 tokens" in episode.ended.reason
     assert not episode.ended.finished
 
 
@@ -100,8 +102,13 @@ def test_a_folder_without_a_policy_is_refused(tmp_path):
         PolicyDirector.load(tmp_path)
 
 
-def test_a_cut_turn_is_no_action():
-    whole = "<action>finish</action>"
-    assert understood(whole, cut=False, asked=False) == Finish()
-    assert isinstance(understood(whole, cut=True, asked=False), ActionError)
-    assert isinstance(understood("<action>fin", cut=False, asked=False), ActionError)
+def test_a_cut_turn_is_no_action(warm):
+    said = warm.encode("<action>finish</action>")
+    asked = SimpleNamespace(asks_prompt=None)
+
+    def action(ids):
+        return turn_of(warm, Drawn(ids, [-1.0] * len(ids)), asked, 0, 0.0).action
+
+    assert action([*said, warm.end]) == Finish()
+    assert isinstance(action(said), ActionError)
+    assert isinstance(action([*said[:-1], warm.end]), ActionError)

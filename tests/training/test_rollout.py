@@ -1,5 +1,7 @@
 """Rollouts play real canvases: groups share what ran, and infrastructure is never the policy's fault."""
 
+from contextlib import asynccontextmanager
+
 import pytest
 
 torch = pytest.importorskip("torch", reason="needs the extra: pip install 'flowsteer[train]'")
@@ -8,7 +10,8 @@ from flowsteer.backends.simulated import SimulatedBackend  # noqa: E402
 from flowsteer.errors import BackendUnavailable  # noqa: E402
 from flowsteer.grading.base import unscorable  # noqa: E402
 from flowsteer.runs.events import EditApplied, EpisodeEnded, EpisodeStarted, Graded, NodeRan, TurnTaken  # noqa: E402
-from flowsteer.training.inference.trajectory import Buffer, DrawSettings  # noqa: E402
+from flowsteer.training.inference.sampling_engine import Drawn  # noqa: E402
+from flowsteer.training.inference.trajectory import DrawSettings  # noqa: E402
 from flowsteer.training.rollout.metrics import accuracy_by_type, measure, usual_workflows  # noqa: E402
 from flowsteer.training.rollout.rollout import Group, play  # noqa: E402
 from training.small import Counting, arena, by_truth, samples, tiny  # noqa: E402
@@ -22,26 +25,28 @@ WORDS = (
 LIMITS = DrawSettings(1.0, 24, 512)
 
 
-async def spoken(policy, seats, limits):
-    """In place of the sampler: every seat is told the same words."""
-    buffers = []
-    for seat in seats:
-        buffer = Buffer(tuple(policy.encode(seat.prompt)))
-        for words in WORDS:
-            tokens = [*policy.encode(words), policy.end]
-            for token in tokens:
-                buffer.sampled(token, -1.0)
-            reply = await seat.answer(words, False, len(tokens))
-            if reply is None:
-                break
-            buffer.said(policy.encode(reply))
-        buffers.append(buffer)
-    return buffers
+class Spoken:
+    """In place of a sampling engine: every episode is told the same words."""
+
+    @asynccontextmanager
+    async def rows(self, seeds, settings):
+        yield [self.Row() for _ in seeds]
+
+    class Row:
+        def __init__(self):
+            self._words = iter(WORDS)
+
+        async def draw(self, new, most):
+            ids = [*tiny().encode(next(self._words)), tiny().end]
+            return Drawn(ids, [-1.0] * len(ids))
+
+        def close(self):
+            """Nothing is held."""
 
 
 async def test_an_episode_is_recorded_turn_by_turn_and_graded():
     async with arena() as place:
-        (played,) = await play(tiny(), [Group("g", samples(1)[0], 1)], place, LIMITS, "policy@0", draw=spoken)
+        (played,) = await play(tiny(), [Group("g", samples(1)[0], 1)], place, LIMITS, "policy@0", engine=Spoken())
     kinds = [type(event) for event in played.events]
     assert kinds[0] is EpisodeStarted
     assert kinds[-2:] == [EpisodeEnded, Graded]
@@ -50,7 +55,7 @@ async def test_an_episode_is_recorded_turn_by_turn_and_graded():
     assert [event.text for event in played.events if isinstance(event, TurnTaken)] == list(WORDS)
     assert (played.parsed, played.accepted, played.operators) == (3, 3, 3)
     assert played.ended.finished
-    assert played.ended.director_usage.completion_tokens == played.buffer.own
+    assert played.ended.director_usage.completion_tokens == played.trajectory.own
     assert played.ended.dsl == "Plan -> [Custom, Custom]"
 
 
@@ -58,7 +63,7 @@ async def test_a_group_makes_each_call_once():
     alone, group = Counting(), Counting()
     for backend, size in ((alone, 1), (group, 6)):
         async with arena(extra={backend.spec: backend}, executor=backend.spec) as place:
-            played = await play(tiny(), [Group("g", samples(1)[0], size)], place, LIMITS, "p", draw=spoken)
+            played = await play(tiny(), [Group("g", samples(1)[0], size)], place, LIMITS, "p", engine=Spoken())
     assert len(played) == 6
     assert sorted(group.calls) == sorted(alone.calls)
     assert len({rollout.reward.value for rollout in played}) == 1
@@ -73,18 +78,18 @@ async def test_a_group_grades_each_answer_once():
 
     async with arena(grade=grade) as place:
         groups = [Group(f"g{number}", sample, 4) for number, sample in enumerate(samples(2))]
-        played = await play(tiny(), groups, place, LIMITS, "p", draw=spoken)
+        played = await play(tiny(), groups, place, LIMITS, "p", engine=Spoken())
     assert len(graded) == len({*graded}) < len(played)
 
 
 async def test_no_event_and_no_prompt_holds_the_gold_answer():
     async with arena() as place:
-        (played,) = await play(tiny(), [Group("g", samples(2)[1], 1)], place, LIMITS, "p", draw=spoken)
+        (played,) = await play(tiny(), [Group("g", samples(2)[1], 1)], place, LIMITS, "p", engine=Spoken())
     gold = played.sample.reference.gold
     before = [event for event in played.events if not isinstance(event, NodeRan | EpisodeEnded)]
     told = [event for event in before if not hasattr(event, "text")]
     assert gold not in repr(told)
-    assert gold not in tiny().decode([*played.buffer.prompt, *played.buffer.ids])
+    assert gold not in tiny().decode([*played.trajectory.prompt, *played.trajectory.ids])
 
 
 class Flaky(SimulatedBackend):
@@ -104,9 +109,9 @@ async def test_a_lost_rollout_leaves_its_group_and_is_counted():
     one, other = samples(2)
     backend = Flaky({one.task.id})
     async with arena(extra={backend.spec: backend}, executor=backend.spec) as place:
-        played = await play(tiny(), [Group("a", one, 2), Group("b", other, 2)], place, LIMITS, "p", draw=spoken)
+        played = await play(tiny(), [Group("a", one, 2), Group("b", other, 2)], place, LIMITS, "p", engine=Spoken())
     assert [rollout.reward.value is None for rollout in played] == [True, True, False, False]
-    assert played[0].buffer.own > 0
+    assert played[0].trajectory.own > 0
     figures = measure(played)
     assert (figures["lost"], figures["episodes"], figures["unscorable"]) == (2, 4, 0)
     assert figures["turns"] == 4
@@ -117,7 +122,7 @@ async def test_a_step_of_lost_rollouts_only_is_an_error():
     backend = Flaky({one.task.id})
     async with arena(extra={backend.spec: backend}, executor=backend.spec) as place:
         with pytest.raises(BackendUnavailable, match="all 2 episodes"):
-            await play(tiny(), [Group("a", one, 2)], place, LIMITS, "p", draw=spoken)
+            await play(tiny(), [Group("a", one, 2)], place, LIMITS, "p", engine=Spoken())
 
 
 async def test_unscorable_is_counted_and_in_no_mean():
@@ -125,7 +130,7 @@ async def test_unscorable_is_counted_and_in_no_mean():
         return unscorable("the grader timed out")
 
     async with arena(grade=undecided) as place:
-        played = await play(tiny(), [Group("a", samples(1)[0], 2)], place, LIMITS, "p", draw=spoken)
+        played = await play(tiny(), [Group("a", samples(1)[0], 2)], place, LIMITS, "p", engine=Spoken())
     figures = measure(played)
     assert (figures["unscorable"], figures["reward"], figures["accuracy"]) == (2, None, None)
     assert figures["gate_open"] == 0
@@ -134,7 +139,7 @@ async def test_unscorable_is_counted_and_in_no_mean():
 
 async def test_the_turn_limit_scores_the_workflow_as_it_stands():
     async with arena(max_turns=2) as place:
-        (played,) = await play(tiny(), [Group("a", samples(1)[0], 1)], place, LIMITS, "p", draw=spoken)
+        (played,) = await play(tiny(), [Group("a", samples(1)[0], 1)], place, LIMITS, "p", engine=Spoken())
     assert not played.ended.finished
     assert played.ended.reason == "turn limit"
     assert played.reward.answer is not None
@@ -147,8 +152,8 @@ async def test_a_real_policy_plays_to_the_end_and_the_same_seed_plays_the_same()
         once = await play(tiny(), groups, place, LIMITS, "p", seed=3)
         again = await play(tiny(), groups, place, LIMITS, "p", seed=3)
         other = await play(tiny(), groups, place, LIMITS, "p", seed=4)
-    assert [r.buffer.ids for r in once] == [r.buffer.ids for r in again]
-    assert [r.buffer.ids for r in once] != [r.buffer.ids for r in other]
+    assert [r.trajectory.ids for r in once] == [r.trajectory.ids for r in again]
+    assert [r.trajectory.ids for r in once] != [r.trajectory.ids for r in other]
     assert [r.reward for r in once] == [r.reward for r in again]
-    assert len({tuple(r.buffer.ids) for r in once}) == 9
+    assert len({tuple(r.trajectory.ids) for r in once}) == 9
     assert set(usual_workflows(once)) == {"math", "qa", "code"}

@@ -23,7 +23,7 @@ from flowsteer.training.config import TrainingConfig, canvas_of
 from flowsteer.training.data import Schedule
 from flowsteer.training.inference.trajectory import DrawSettings
 from flowsteer.training.policy.view import CompactView
-from flowsteer.training.rl import trainer as trl_side
+from flowsteer.training.rl import learner as trl_side
 from flowsteer.training.rl.run import train
 from flowsteer.training.rollout.rollout import Group, play
 from flowsteer.training.sft.coldstart import play_scripts
@@ -208,8 +208,8 @@ async def test_a_policy_without_the_canvas_reads_no_results(warm):
         heard = {}
         for name, where in (("full", place), ("status", bare)):
             (played,) = await play(warm, [Group(name, samples(1)[0], 1)], where, DrawSettings(1.0, 24, 512), "p")
-            buffer = played.buffer
-            said = [token for token, own in zip(buffer.ids, buffer.mask, strict=True) if not own]
+            trajectory = played.trajectory
+            said = [token for token, own in zip(trajectory.ids, trajectory.mask, strict=True) if not own]
             heard[name] = warm.decode(said)
     assert "node_" in heard["full"]
     assert "left" in heard["status"]
@@ -225,7 +225,7 @@ async def test_a_policy_without_turns_reads_nothing_in_between(warm):
         scripts = await play_scripts(silent, CompactView(), Schedule(samples(9), 0), 4, 0)
     assert any(rollout.ended.turns > 1 for rollout in played)
     for rollout in played:
-        unsaid = {token for token, own in zip(rollout.buffer.ids, rollout.buffer.mask, strict=True) if not own}
+        unsaid = {token for token, own in zip(rollout.trajectory.ids, rollout.trajectory.mask, strict=True) if not own}
         assert unsaid <= {warm.end}
     assert {answer for script in scripts for _, answer in script.turns} == {""}
 

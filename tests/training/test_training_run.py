@@ -15,8 +15,8 @@ from flowsteer.errors import BackendUnavailable, BudgetExceeded, RunError  # noq
 from flowsteer.runs.events import EpisodeStarted, Graded  # noqa: E402
 from flowsteer.runs.folder import RunFolder  # noqa: E402
 from flowsteer.training.config import TrainingConfig  # noqa: E402
+from flowsteer.training.rl import learner as trl_side  # noqa: E402
 from flowsteer.training.rl import run as training  # noqa: E402
-from flowsteer.training.rl import trainer as trl_side  # noqa: E402
 from flowsteer.training.rl.run import open_run, train  # noqa: E402
 
 KINDS = ("simulated:math", "simulated:qa")
@@ -80,7 +80,7 @@ def test_ids_trained_are_ids_sampled(undisturbed):
     assert len(seen) == 4
     for batch, rollouts in seen:
         for row, rollout in enumerate(rollouts):
-            buffer, there = rollout.buffer, batch["completion_mask"][row].bool()
+            buffer, there = rollout.trajectory, batch["completion_mask"][row].bool()
             assert batch["completion_ids"][row][there].tolist() == buffer.ids
             assert batch["tool_mask"][row][there].tolist() == buffer.mask
             assert batch["prompt_ids"][row][batch["prompt_mask"][row].bool()].tolist() == list(buffer.prompt)

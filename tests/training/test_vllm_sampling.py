@@ -1,4 +1,4 @@
-"""The path over a vLLM server gives the buffers that the sampler in this process gives; ids and log-probs are kept."""
+"""Episodes drawn by a vLLM server are those that the batcher in this process draws; ids and log-probs are kept."""
 
 import asyncio
 import sys
@@ -11,14 +11,15 @@ pytest.importorskip("peft", reason="needs the extra: pip install 'flowsteer[trai
 
 from flowsteer.errors import BackendUnavailable, ConfigError, PolicySyncError  # noqa: E402
 from flowsteer.training.inference import vllm  # noqa: E402
-from flowsteer.training.inference.batcher import sample  # noqa: E402
-from flowsteer.training.inference.remote_engine import Apart, Ask, Drawn  # noqa: E402
+from flowsteer.training.inference.remote_engine import Ask, RemoteEngine  # noqa: E402
+from flowsteer.training.inference.sampling_engine import Drawn  # noqa: E402
 from flowsteer.training.inference.trajectory import DrawSettings  # noqa: E402
 from flowsteer.training.inference.vllm import Colocated, Served  # noqa: E402
 from flowsteer.training.rollout.rollout import Group, play  # noqa: E402
 from training.loopback_vllm import BASE, serving  # noqa: E402
+from training.seats import Seat, drawn  # noqa: E402
 from training.small import arena, samples, tiny  # noqa: E402
-from training.test_sampler import Seat, table  # noqa: E402
+from training.test_batcher import table  # noqa: E402
 
 
 @pytest.fixture
@@ -27,10 +28,10 @@ def server():
         yield found
 
 
-async def drawn(url, seats, limits, **settings):
+async def served(url, seats, limits, **settings):
     client = Served(url, **settings)
     try:
-        return await Apart(client)(tiny(), seats, limits)
+        return await drawn(seats, limits, RemoteEngine(client, tiny().end))
     finally:
         await client.aclose()
 
@@ -39,26 +40,24 @@ def seats(count=4, **settings):
     return [Seat(number, turns=1 + number, **settings) for number in range(count)]
 
 
-async def test_greedy_buffers_equal_those_of_the_sampler_in_this_process(server):
+async def test_greedy_trajectories_equal_those_of_the_sampler_in_this_process(server):
     limits = DrawSettings(0.0, 8, 200)
     here, there = seats(), seats()
-    assert [b.ids for b in await sample(tiny(), here, limits)] == [
-        b.ids for b in await drawn(server.url, there, limits)
-    ]
+    assert [b.ids for b in await drawn(here, limits)] == [b.ids for b in await served(server.url, there, limits)]
     assert [seat.heard for seat in here] == [seat.heard for seat in there]
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.6])
 async def test_log_probs_are_those_of_the_tempered_distribution(server, temperature):
-    for buffer in await drawn(server.url, seats(), DrawSettings(temperature, 8, 200)):
-        expected = table(tiny().model, buffer, temperature)
-        for mask, logprob, right in zip(buffer.mask, buffer.logprobs, expected, strict=True):
+    for trajectory in await served(server.url, seats(), DrawSettings(temperature, 8, 200)):
+        expected = table(tiny().model, trajectory, temperature)
+        for mask, logprob, right in zip(trajectory.mask, trajectory.logprobs, expected, strict=True):
             assert logprob == (pytest.approx(right, abs=1e-4) if mask else 0.0)
 
 
 async def test_each_turn_is_asked_for_by_all_its_tokens_and_nothing_else_shapes_it(server):
-    (buffer,) = await drawn(server.url, [Seat(1, turns=3)], DrawSettings(1.0, 6, 200))
-    whole = [*buffer.prompt, *buffer.ids]
+    (trajectory,) = await served(server.url, [Seat(1, turns=3)], DrawSettings(1.0, 6, 200))
+    whole = [*trajectory.prompt, *trajectory.ids]
     asked = [body["prompt"] for body in server.requests]
     assert len(asked) == 3
     for body in server.requests:
@@ -70,7 +69,7 @@ async def test_each_turn_is_asked_for_by_all_its_tokens_and_nothing_else_shapes_
 
 async def test_the_same_seeds_draw_the_same_whatever_the_canvases_do(server):
     limits = DrawSettings(1.0, 6, 200)
-    quick, slow = await drawn(server.url, seats(), limits), await drawn(server.url, seats(delay=0.02), limits)
+    quick, slow = await served(server.url, seats(), limits), await served(server.url, seats(delay=0.02), limits)
     assert [b.ids for b in quick] == [b.ids for b in slow]
     assert len({tuple(b.ids) for b in quick}) == 4
 
@@ -84,19 +83,19 @@ async def test_canvases_work_while_others_draw(server):
             return await super().answer(text, cut, tokens)
 
     both = [Slow(0, turns=1), Seat(1, turns=8)]
-    await asyncio.wait_for(drawn(server.url, both, DrawSettings(1.0, 4, 400)), 60)
+    await asyncio.wait_for(served(server.url, both, DrawSettings(1.0, 4, 400)), 60)
     assert len(both[0].heard) == 1
 
 
 async def test_episodes_end_as_they_do_in_this_process(server):
     cut, full = Seat(1, turns=2), Seat(1, turns=100)
-    await drawn(server.url, [cut], DrawSettings(1.0, 3, 256))
+    await served(server.url, [cut], DrawSettings(1.0, 3, 256))
     assert [tokens for _, _, tokens in cut.heard] == [3, 3]
-    (buffer,) = await drawn(server.url, [full], DrawSettings(1.0, 6, 60))
+    (trajectory,) = await served(server.url, [full], DrawSettings(1.0, 6, 60))
     assert full.was_full
-    assert len(buffer) <= 60
+    assert len(trajectory) <= 60
     with pytest.raises(ConfigError, match="prompt alone"):
-        await drawn(server.url, [Seat(50)], DrawSettings(1.0, 4, 16))
+        await served(server.url, [Seat(50)], DrawSettings(1.0, 4, 16))
 
 
 async def test_groups_are_played_on_canvases_by_the_same_code(server):
@@ -104,24 +103,24 @@ async def test_groups_are_played_on_canvases_by_the_same_code(server):
     client = Served(server.url, BASE)
     async with arena(max_turns=3) as place:
         here = await play(tiny(), groups, place, limits, "policy@0")
-        there = await play(tiny(), groups, place, limits, "policy@0", draw=Apart(client))
+        there = await play(tiny(), groups, place, limits, "policy@0", engine=RemoteEngine(client, tiny().end))
     await client.aclose()
-    assert [r.buffer.ids for r in here] == [r.buffer.ids for r in there]
+    assert [r.trajectory.ids for r in here] == [r.trajectory.ids for r in there]
     assert [r.reward for r in here] == [r.reward for r in there]
 
 
 async def test_a_server_without_the_weights_asked_for_ends_all(server):
     with pytest.raises(PolicySyncError, match="does not serve the weights 'policy@7'"):
-        await drawn(server.url, seats(2), DrawSettings(1.0, 4, 64), model="policy@7")
+        await served(server.url, seats(2), DrawSettings(1.0, 4, 64), model="policy@7")
 
 
 async def test_a_server_that_is_gone_or_answers_something_else(server, monkeypatch):
     monkeypatch.setattr(vllm, "RETRIES", 0)
     with pytest.raises(BackendUnavailable, match="did not answer"):
-        await drawn("http://127.0.0.1:9", [Seat(0)], DrawSettings(1.0, 4, 64), model=BASE)
+        await served("http://127.0.0.1:9", [Seat(0)], DrawSettings(1.0, 4, 64), model=BASE)
     monkeypatch.setattr(server, "drawn", lambda model, body: {"text": "no ids"})
     with pytest.raises(BackendUnavailable, match="no token ids"):
-        await drawn(server.url, [Seat(0)], DrawSettings(1.0, 4, 64))
+        await served(server.url, [Seat(0)], DrawSettings(1.0, 4, 64))
 
 
 async def test_more_tokens_than_asked_for_are_refused():
@@ -132,10 +131,10 @@ async def test_more_tokens_than_asked_for_are_refused():
             return Drawn([1] * (ask.most + 1), [-1.0] * (ask.most + 1))
 
     with pytest.raises(BackendUnavailable, match="asked for at most 4 tokens and gave 5"):
-        await Apart(Chatty())(tiny(), [Seat(0)], DrawSettings(1.0, 4, 64))
+        await drawn([Seat(0)], DrawSettings(1.0, 4, 64), RemoteEngine(Chatty(), tiny().end))
 
 
-class SamplingEngine:
+class FakeEngine:
     """`LLMEngine` as far as it is used: requests join and leave while it steps, one token a step."""
 
     def __init__(self, server):
@@ -165,19 +164,19 @@ class SamplingEngine:
 
 async def test_in_the_learners_process_the_engine_is_stepped_between_canvases(server, monkeypatch):
     monkeypatch.setitem(sys.modules, "vllm", SimpleNamespace(SamplingParams=SimpleNamespace))
-    engine, limits = SamplingEngine(server), DrawSettings(0.0, 8, 200)
+    engine, limits = FakeEngine(server), DrawSettings(0.0, 8, 200)
     client, here, there = Colocated(engine), seats(), seats()
     with torch.inference_mode():
-        buffers = await Apart(client)(tiny(), there, limits)
-        scores = await client.score(buffers[0].prompt)
-    assert [b.ids for b in buffers] == [b.ids for b in await sample(tiny(), here, limits)]
+        trajectories = await drawn(there, limits, RemoteEngine(client, tiny().end))
+        scores = await client.score(trajectories[0].prompt)
+    assert [b.ids for b in trajectories] == [b.ids for b in await drawn(here, limits)]
     assert engine.most == 4
-    assert len(scores) == len(buffers[0].prompt) - 1
+    assert len(scores) == len(trajectories[0].prompt) - 1
 
 
 async def test_what_the_engine_raises_reaches_whoever_waits(server, monkeypatch):
     monkeypatch.setitem(sys.modules, "vllm", SimpleNamespace(SamplingParams=SimpleNamespace))
-    engine = SamplingEngine(server)
+    engine = FakeEngine(server)
     engine.step = lambda: 1 / 0
     with pytest.raises(ZeroDivisionError):
         await asyncio.wait_for(Colocated(engine).draw(Ask([1, 2], 4, 0, 1.0, 0)), 2)

@@ -93,6 +93,8 @@ class Director(Protocol):
         """Choose the next action.
 
         Raises:
+            NoTurn: It can take no further turn.
+            BackendRejected: Its LLM refused the request for good.
             BackendUnavailable: Its LLM is gone. Never turned into an action.
         """
         ...

@@ -5,7 +5,7 @@ from time import perf_counter
 
 from flowsteer.canvas.canvas import Canvas
 from flowsteer.canvas.director import Director
-from flowsteer.errors import BackendRejected
+from flowsteer.errors import BackendRejected, NoTurn
 from flowsteer.execution.executor import Execution
 from flowsteer.runs.events import Emit, EpisodeEnded, EpisodeSettings, EpisodeStarted, TurnTaken, ignore
 from flowsteer.task import Task
@@ -45,8 +45,8 @@ async def run_episode(
         episode: Its id.
         executor: Spec of the executor, for the record.
 
-    A Director whose request is refused for good, such as one for a conversation that is too long, ends the episode: the
-    workflow is scored as it stands.
+    A Director that can take no further turn, or whose request is refused for good, such as one for a conversation that
+    is too long, ends the episode: the workflow is scored as it stands.
 
     Raises:
         BackendUnavailable: A backend is gone. The events so far are recorded; nothing is made up.
@@ -61,6 +61,9 @@ async def run_episode(
             turn = await director.act(canvas.observe())
         except BackendRejected as error:
             await canvas.stop(f"the Director's request was refused: {error.message}")
+            break
+        except NoTurn as error:
+            await canvas.stop(error.message)
             break
         emit(TurnTaken(canvas.turn + 1, turn.text, turn.reasoning, turn.usage, turn.seconds))
         spent += turn.usage

@@ -219,8 +219,8 @@ def _copy(unit: Unit, start: Unit, on_change: Callable[[], None]) -> None:
 
 def _made(unit: Unit, on_change: Callable[[], None]) -> JSON:
     """Make the policy of a unit; a run that was broken off goes on from its last checkpoint."""
+    from flowsteer.training.rl.learner import CHECKPOINTS
     from flowsteer.training.rl.run import START, open_run
-    from flowsteer.training.rl.trainer import CHECKPOINTS
 
     began = time.process_time()
     with open_run(unit.config, unit.path, unit.settings, record=False) as run:

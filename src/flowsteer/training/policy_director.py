@@ -9,9 +9,10 @@ from typing import Any
 from flowsteer.canvas.director import Observation, PromptText, Turn
 from flowsteer.canvas.feedback import Told
 from flowsteer.director.parse import parse_action, parse_prompt_reply
-from flowsteer.errors import ActionError, BackendRejected, ConfigError
+from flowsteer.errors import ActionError, ConfigError, NoTurn
 from flowsteer.training.config import CanvasConfig, PolicyConfig, SamplerConfig
-from flowsteer.training.inference.batcher import sample
+from flowsteer.training.inference.batcher import Batcher
+from flowsteer.training.inference.sampling_engine import Drawn
 from flowsteer.training.inference.trajectory import DrawSettings
 from flowsteer.training.policy.policy import ADAPTERS, Policy, load_policy, quiet
 from flowsteer.usage import Usage
@@ -75,20 +76,14 @@ class PolicyDirector:
         """Sample the next turn.
 
         Raises:
-            BackendRejected: The episode is as long as an episode may be.
+            NoTurn: The episode is as long as an episode may be.
         """
-        seat = _OneTurn(self._read(observation), observation.seed + observation.turn)
-        if len(self.policy.encode(seat.prompt)) >= self.limits.episode_tokens:
-            raise BackendRejected(
-                f"the episode reached the {self.limits.episode_tokens} tokens of the longest that {self.spec} knows",
-                "let it take fewer turns, or train with a larger sampler.episode_tokens",
-            )
+        prompt, limits = self.policy.encode(self._read(observation)), self.limits
+        room = room_for_turn(len(prompt), limits)
         started = perf_counter()
-        (buffer,) = await sample(self.policy, [seat], self.limits)
-        seconds = perf_counter() - started
-        usage = Usage(calls=1, prompt_tokens=len(buffer.prompt), completion_tokens=seat.tokens, seconds=seconds)
-        action = understood(seat.text, seat.cut, asked=observation.asks_prompt is not None)
-        return Turn(seat.text, action, usage=usage, seconds=usage.seconds)
+        async with Batcher(self.policy).rows([observation.seed + observation.turn], limits) as (row,):
+            drawn = await row.draw(prompt, room)
+        return turn_of(self.policy, drawn, observation, len(prompt), perf_counter() - started)
 
     def _read(self, observation: Observation) -> str:
         """The episode so far, as the policy read it in training."""
@@ -105,32 +100,40 @@ def _settings(run: Path) -> dict[str, Any] | None:
     return found if found.get("command") in ("train", "start") else None
 
 
-def understood(text: str, cut: bool, asked: bool) -> Action | PromptText | ActionError:
-    """The action in a sampled turn; a cut turn holds none, even if what is left of it reads as one.
+def room_for_turn(tokens: int, limits: DrawSettings) -> int:
+    """Most tokens of a turn that begins behind so many.
+
+    Raises:
+        NoTurn: There is no room for another one.
+    """
+    if tokens >= limits.episode_tokens:
+        raise NoTurn(
+            f"the episode reached its limit of {limits.episode_tokens} tokens",
+            "let it take fewer turns, or train with a larger sampler.episode_tokens",
+        )
+    return min(limits.turn_tokens, limits.episode_tokens - tokens)
+
+
+def turn_of(policy: Policy, drawn: Drawn, observation: Observation, read: int, seconds: float) -> Turn:
+    """The turn that sampled tokens make; a turn that was cut holds no action, even if what is left reads as one.
 
     Args:
-        text: What the policy said.
-        cut: Whether it was cut at its token limit.
-        asked: Whether the canvas asked for an instruction.
+        policy: Whose tokens they are.
+        drawn: The tokens.
+        observation: What the canvas was waiting for.
+        read: Tokens that stood before them.
+        seconds: Wall time of the draw.
     """
-    if cut:
+    whole = drawn.ids[-1] == policy.end
+    text = policy.decode(drawn.ids[:-1] if whole else drawn.ids)
+    usage = Usage(calls=1, prompt_tokens=read, completion_tokens=len(drawn.ids), seconds=seconds)
+    return Turn(text, _understood(text, whole, observation), usage=usage, seconds=seconds)
+
+
+def _understood(text: str, whole: bool, observation: Observation) -> Action | PromptText | ActionError:
+    if not whole:
         return ActionError("the reply was cut at the token limit before its end", "write less")
     try:
-        return parse_prompt_reply(text) if asked else parse_action(text)
+        return parse_action(text) if observation.asks_prompt is None else parse_prompt_reply(text)
     except ActionError as error:
         return error
-
-
-class _OneTurn:
-    """A seat that gets up after one turn."""
-
-    def __init__(self, prompt: str, seed: int) -> None:
-        self.prompt, self.seed = prompt, seed
-        self.text, self.cut, self.tokens = "", True, 0
-
-    async def answer(self, text: str, cut: bool, tokens: int) -> str | None:
-        self.text, self.cut, self.tokens = text, cut, tokens
-        return None
-
-    async def full(self) -> None:
-        """Never asked: there is no second turn."""

@@ -1,20 +1,20 @@
-"""Who draws a policy's tokens in a run: the learner's own model, vLLM on servers, or vLLM in the learner's process."""
+"""Which sampling engine a run has: the learner's own model, vLLM on servers, or vLLM in the learner's process."""
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowsteer.errors import ConfigError
 from flowsteer.training.config import TrainingConfig
-from flowsteer.training.inference.batcher import Draw, sample
+from flowsteer.training.inference import trl_internals
+from flowsteer.training.inference.batcher import Batcher
 from flowsteer.training.inference.distributed import Ranks
-from flowsteer.training.inference.remote_engine import Apart, Client
-from flowsteer.training.inference.stopwatch import Clock
+from flowsteer.training.inference.remote_engine import Client, RemoteEngine
+from flowsteer.training.inference.sampling_engine import SamplingEngine
 from flowsteer.training.inference.vllm import Colocated, Served
-from flowsteer.training.inference.weight_sync import Adapters, Transfer, Versions
+from flowsteer.training.inference.weight_sync import Adapters, Versions
 from flowsteer.training.policy.policy import Policy
 
 if TYPE_CHECKING:
@@ -22,25 +22,6 @@ if TYPE_CHECKING:
 
 RATIO_MOST = 2.0
 """A token that the learner finds likelier than the engine did counts for at most so many (TRL's `token_truncate`)."""
-
-
-@dataclass(frozen=True, slots=True)
-class SamplingEngine:
-    """What draws in a run.
-
-    Attributes:
-        draw: Plays episodes.
-        clock: Seconds in which it drew.
-        syncing: Seconds in which it was given weights.
-        serve: Lets it draw with the weights after so many updates.
-        close: Closes its connections.
-    """
-
-    draw: Draw
-    clock: Clock
-    syncing: Clock
-    serve: Callable[[int], None] = lambda step: None
-    close: Callable[[], None] = lambda: None
 
 
 def arguments(config: TrainingConfig) -> dict[str, Any]:
@@ -65,7 +46,7 @@ def arguments(config: TrainingConfig) -> dict[str, Any]:
 def open_engine(
     config: TrainingConfig, policy: Policy, trainer: "GRPOTrainer", folder: Path, runner: asyncio.Runner, ranks: Ranks
 ) -> SamplingEngine:
-    """The engine of a run.
+    """The sampling engine of a run.
 
     Args:
         config: The run.
@@ -78,33 +59,32 @@ def open_engine(
     Raises:
         ConfigError: The engine does not go with how the learner's weights are spread over the processes.
     """
-    sampler = config.sampler
-    spread = trainer._dist.is_zero3 or trainer._dist.is_fsdp
+    sampler, spread = config.sampler, trl_internals.weights_are_spread(trainer)
     if sampler.engine == "transformers":
         if spread:
             raise ConfigError(
                 "the sampler 'transformers' needs all weights in each process, and ZeRO-3 or FSDP spreads them",
                 'set sampler.engine="vllm_server" with sampler.weights="transfer", or launch with ZeRO-2',
             )
-        clock = Clock()
-        return SamplingEngine(partial(sample, clock=clock), clock, Clock())
+        return Batcher(policy)
     if sampler.engine == "vllm_colocate":
-        colocated = Colocated(trainer.vllm_generation.llm.llm_engine)
-        return _apart(config, policy, trainer, runner, colocated, Transfer(trainer.vllm_generation), lambda: None)
+        colocated, transfer = Colocated(trl_internals.colocated_engine(trainer)), trl_internals.weight_transfer(trainer)
+        return _remote(config, policy, trainer, runner, colocated, lambda step: transfer(), lambda: None)
     servers = [Served(url) for url in sampler.urls]
     mine, close = servers[ranks.number % len(servers)], partial(_close, servers, runner)
     if sampler.weights == "transfer":
-        return _apart(config, policy, trainer, runner, mine, Transfer(trainer.vllm_generation), close)
+        transfer = trl_internals.weight_transfer(trainer)
+        return _remote(config, policy, trainer, runner, mine, lambda step: transfer(), close)
     if spread:
         raise ConfigError(
             "adapters are written from whole weights, and ZeRO-3 or FSDP spreads them",
             'set sampler.weights="transfer", or launch with ZeRO-2',
         )
     adapters = Adapters(policy.model, servers, mine, folder / "adapters", folder.name, runner, ranks)
-    return _apart(config, policy, trainer, runner, mine, adapters, close)
+    return _remote(config, policy, trainer, runner, mine, adapters, close)
 
 
-def _apart(
+def _remote(
     config: TrainingConfig,
     policy: Policy,
     trainer: "GRPOTrainer",
@@ -112,30 +92,14 @@ def _apart(
     client: Client,
     push: Callable[[int], None],
     close: Callable[[], None],
-) -> SamplingEngine:
-    """An engine apart; TRL asks here for the weights before each rollout, and corrects for the engine's log-probs."""
-    sampler, clock, syncing = config.sampler, Clock(), Clock()
-
-    def learner() -> Any:
-        return trainer.model  # under FSDP and DeepSpeed another object than at first
-
+) -> RemoteEngine:
+    """An engine outside the learner's model, whose weights are checked after each update."""
+    sampler = config.sampler
+    learner = partial(trl_internals.model_now, trainer)
     versions = Versions(policy, learner, client, push, sampler.temperature, sampler.tolerance, runner)
-
-    def serve(step: int) -> None:
-        with syncing:
-            versions.serve(step)
-
-    apart: Any = trainer
-    apart.use_vllm, apart.vllm_mode, apart._last_loaded_step = True, "server", -1
-    apart.vllm_generation = _Sync(lambda: serve(trainer.state.global_step))
-    return SamplingEngine(Apart(client, clock), clock, syncing, serve, close)
-
-
-@dataclass(frozen=True, slots=True)
-class _Sync:
-    """All that TRL asks of its `VLLMGeneration` where a `rollout_func` generates."""
-
-    sync_weights: Callable[[], None]
+    engine = RemoteEngine(client, policy.end, versions.serve, close)
+    trl_internals.draws_elsewhere(trainer, engine.serve)
+    return engine
 
 
 def _close(servers: list[Served], runner: asyncio.Runner) -> None:

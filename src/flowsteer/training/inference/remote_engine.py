@@ -1,21 +1,20 @@
-"""Sampling by an engine apart from the learner: each episode asks for its next turn by its tokens so far.
+"""A sampling engine outside the learner's model: each episode asks a client for its next turn by its tokens so far.
 
-Nothing is re-tokenised: the ids that the engine drew go into the buffer, with the log-probs that it drew them with.
-Episodes are at their own pace: one canvas executes while the engine draws for the others, and an engine that caches
-prefixes reads of every turn but the new tokens.
+Nothing is re-tokenised: the ids that the engine drew are kept, with the log-probs that it drew them with. Episodes are
+at their own pace: one canvas executes while the engine draws for the others, and an engine that caches prefixes reads
+of every turn but the new tokens.
 """
 
-import asyncio
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Protocol
 
 from flowsteer.errors import BackendUnavailable
+from flowsteer.training.inference.sampling_engine import Drawn
 from flowsteer.training.inference.stopwatch import Clock
-from flowsteer.training.inference.talk import Seat, Talk
-from flowsteer.training.inference.trajectory import Buffer, DrawSettings
-from flowsteer.training.policy.policy import Policy
+from flowsteer.training.inference.trajectory import DrawSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +34,6 @@ class Ask:
     end: int
     temperature: float
     seed: int
-
-
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """One turn drawn.
-
-    Attributes:
-        ids: Its tokens, the one that ends it included.
-        logprobs: Their log-probabilities in the distribution they were drawn from, the tempered one.
-    """
-
-    ids: Sequence[int]
-    logprobs: Sequence[float]
 
 
 class Client(Protocol):
@@ -77,43 +63,66 @@ class Client(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Apart:
-    """Draws by a client; a `Draw`, as the sampler of this process is.
+class RemoteEngine:
+    """Draws by a client; see `SamplingEngine`.
+
+    Args:
+        client: Where the weights are.
+        end: Id of the token that ends a turn.
+        serve: Gives the client the weights after so many updates; see `weight_sync`.
+        close: Closes its connections.
 
     Attributes:
-        client: Where the weights are.
-        clock: Counts the seconds in which at least one turn was being drawn.
+        drawing: Seconds in which at least one turn was being drawn.
+        syncing: Seconds in which it was given weights.
     """
 
-    client: Client
-    clock: Clock = field(default_factory=Clock)
+    def __init__(
+        self,
+        client: Client,
+        end: int,
+        serve: Callable[[int], None] = lambda step: None,
+        close: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._client, self._end, self._serve, self._close = client, end, serve, close
+        self.drawing, self.syncing = Clock(), Clock()
 
-    async def __call__(self, policy: Policy, seats: Sequence[Seat], limits: DrawSettings) -> list[Buffer]:
-        """Play all episodes to their end; of the policy only the tokenizer is used.
+    @asynccontextmanager
+    async def rows(self, seeds: Sequence[int], settings: DrawSettings) -> AsyncIterator[Sequence["RemoteRow"]]:
+        """See `SamplingEngine.rows`."""
+        yield [RemoteRow(self._client, self._end, settings.temperature, seed, self.drawing) for seed in seeds]
 
-        Raises:
-            Exception: Whatever a seat or the client raises ends all; the other episodes are cancelled.
-        """
-        episodes = [asyncio.create_task(self._episode(policy, Talk(policy, seat, limits), limits)) for seat in seats]
-        try:
-            return list(await asyncio.gather(*episodes))
-        finally:
-            for episode in episodes:
-                episode.cancel()
+    def serve(self, step: int) -> None:
+        """See `SamplingEngine.serve`."""
+        with self.syncing:
+            self._serve(step)
 
-    async def _episode(self, policy: Policy, talk: Talk, limits: DrawSettings) -> Buffer:
-        rng, buffer = random.Random(talk.seat.seed), talk.buffer  # noqa: S311
-        while True:
-            ask = Ask([*buffer.prompt, *buffer.ids], talk.room, policy.end, limits.temperature, rng.getrandbits(31))
-            with self.clock:
-                drawn = await self.client.draw(ask)
-            if not 0 < len(drawn.ids) == len(drawn.logprobs) <= ask.most:
-                raise BackendUnavailable(
-                    f"{self.client.place} was asked for at most {ask.most} tokens and gave {len(drawn.ids)} with "
-                    f"{len(drawn.logprobs)} log-probs"
-                )
-            for token, logprob in zip(drawn.ids, drawn.logprobs, strict=True):
-                buffer.sampled(token, logprob)
-            if await talk.answer(len(drawn.ids)) is None:
-                return buffer
+    def close(self) -> None:
+        """See `SamplingEngine.close`."""
+        self._close()
+
+
+class RemoteRow:
+    """One episode, asked for by all of its tokens; see `flowsteer.training.inference.sampling_engine.Row`."""
+
+    def __init__(self, client: Client, end: int, temperature: float, seed: int, drawing: Clock) -> None:
+        self._client, self._end, self._temperature, self._drawing = client, end, temperature, drawing
+        self._ids: list[int] = []
+        self._rng = random.Random(seed)  # noqa: S311
+
+    async def draw(self, new: Sequence[int], most: int) -> Drawn:
+        """See `Row.draw`."""
+        self._ids += new
+        ask = Ask(tuple(self._ids), most, self._end, self._temperature, self._rng.getrandbits(31))
+        with self._drawing:
+            drawn = await self._client.draw(ask)
+        if not 0 < len(drawn.ids) == len(drawn.logprobs) <= most:
+            raise BackendUnavailable(
+                f"{self._client.place} was asked for at most {most} tokens and gave {len(drawn.ids)} with "
+                f"{len(drawn.logprobs)} log-probs"
+            )
+        self._ids += drawn.ids
+        return drawn
+
+    def close(self) -> None:
+        """See `Row.close`: the engine itself forgets what nobody asks for."""

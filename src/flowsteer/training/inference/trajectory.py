@@ -21,7 +21,7 @@ class DrawSettings:
 
 
 @dataclass(slots=True)
-class Buffer:
+class Trajectory:
     """The tokens of one episode in order.
 
     Attributes:
@@ -31,7 +31,7 @@ class Buffer:
         logprobs: For each of `ids`, its log-probability when it was sampled; 0.0 where the canvas spoke.
     """
 
-    prompt: tuple[int, ...]
+    prompt: tuple[int, ...] = ()
     ids: list[int] = field(default_factory=list)
     mask: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)

@@ -11,7 +11,8 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from flowsteer.errors import BackendUnavailable, PolicySyncError
-from flowsteer.training.inference.remote_engine import Ask, Drawn
+from flowsteer.training.inference.remote_engine import Ask
+from flowsteer.training.inference.sampling_engine import Drawn
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI

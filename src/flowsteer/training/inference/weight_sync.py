@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf, isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -205,18 +205,3 @@ class Adapters:
                 await server.unload(held)
             shutil.rmtree(path)
         self._held = name, folder
-
-
-class Transfer:
-    """The whole weights over NCCL, as TRL moves them to a server or into vLLM in this process; adapters are merged.
-
-    Args:
-        generation: TRL's `VLLMGeneration`.
-    """
-
-    def __init__(self, generation: Any) -> None:
-        self._generation = generation
-
-    def __call__(self, step: int) -> None:
-        """Send the weights as they are now."""
-        self._generation.sync_weights()

@@ -324,13 +324,13 @@ def _memory(config: c.TrainingConfig, shape: Shape, layout: Layout) -> Memory:
 
 def _check_settings(config: c.TrainingConfig, spread: tuple[Layout, ...]) -> None:
     """TRL accepts the settings, and each layout can share a step."""
-    from flowsteer.training.rl.trainer import arguments, share
+    from flowsteer.training.rl.cwrpo import grpo_settings, share
 
     for layout in spread:
         share(config, Ranks(0, layout.learners))
     plain = config.model_copy(update={"policy": config.policy.model_copy(update={"dtype": "float32"})})
     with TemporaryDirectory() as folder:
-        arguments(plain, Path(folder), Ranks(), ())  # in 32 bits, since TRL refuses 16 where there is no GPU
+        grpo_settings(plain, Path(folder), Ranks(), ())  # in 32 bits, since TRL refuses 16 where there is no GPU
 
 
 def _prompt(

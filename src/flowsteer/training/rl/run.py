@@ -22,16 +22,16 @@ from flowsteer.runs.folder import RunFolder
 from flowsteer.session import open_session
 from flowsteer.training import config as c
 from flowsteer.training.data import Schedule, TaskSplits, load_tasks
-from flowsteer.training.inference.batcher import SMALL, sample
+from flowsteer.training.inference.batcher import SMALL, Batcher
 from flowsteer.training.inference.distributed import Ranks, join, launched
 from flowsteer.training.inference.trajectory import DrawSettings
 from flowsteer.training.policy.policy import TINY, Policy, load_policy, make_tiny, quiet, with_adapters
 from flowsteer.training.policy.view import CompactView, View
 from flowsteer.training.requirements import check_engine, check_trackers
-from flowsteer.training.rl.trainer import METRICS, Learner
+from flowsteer.training.rl.learner import METRICS, Learner
 from flowsteer.training.rollout.metrics import accuracy_by_type, measure, summary, usual_workflows
 from flowsteer.training.rollout.rollout import Arena, Group, Rollout, play
-from flowsteer.training.sft.coldstart import Dialogue, learn, play_scripts, read_recorded, to_buffer
+from flowsteer.training.sft.coldstart import Dialogue, learn, play_scripts, read_recorded, to_trajectory
 
 JSON = dict[str, Any]
 START, TRAINED, BEST = "start", "policy", "best"
@@ -232,9 +232,8 @@ class TrainingRun:
         """
         with self._stage("training"):
             learner = self._learns(policy)
-            learner.on_step = on_step
             if self.config.update.steps:
-                learner.learn(resume)
+                learner.learn(resume, on_step)
                 learner.engine.serve(self.config.update.steps)
             learner.save(self._path / TRAINED)
         return learner.policy
@@ -254,13 +253,19 @@ class TrainingRun:
     def _learns(self, policy: Policy) -> Learner:
         """The learner of this run, made at the first time around the policy that RL begins with."""
         if self._learner is None:
-            policy = self._adapted(policy)
-            learner = Learner(self.config, policy, self._schedule, self._arena, self._runner, self._path)
-            learner.ranks = self._ranks
-            learner.validate = lambda step: self._validated(policy, step)
-            if self._record:
-                learner.keep, learner.report_to = self._keep, self.config.report_to
-            self._learner = learner
+            keep, report_to = (self._keep, self.config.report_to) if self._record else (_forget, ())
+            self._learner = Learner(
+                self.config,
+                self._adapted(policy),
+                self._schedule,
+                self._arena,
+                self._runner,
+                self._path,
+                self._ranks,
+                keep,
+                self._validated,
+                report_to,
+            )
         return self._learner
 
     def _made(self) -> Policy:
@@ -274,8 +279,8 @@ class TrainingRun:
         if policy is None:
             policy = make_tiny((dialogue.text for dialogue in dialogues), config.seed)
         if dialogues:
-            buffers = [to_buffer(dialogue, policy) for dialogue in dialogues]
-            learn(_placed(policy, config), buffers, c.warmup_of(config), config.seed, self._warming)
+            trajectories = [to_trajectory(dialogue, policy) for dialogue in dialogues]
+            learn(_placed(policy, config), trajectories, c.warmup_of(config), config.seed, self._warming)
         return policy
 
     def _warming(self, update: int, updates: int, loss: float) -> None:
@@ -297,14 +302,15 @@ class TrainingRun:
             return policy
         return replace(policy, model=with_adapters(policy.model, asked.lora_rank, asked.lora_alpha, self.config.seed))
 
-    def _validated(self, policy: Policy, step: int) -> None:
+    def _validated(self, step: int) -> None:
         """Play the validation tasks; the policy is kept if it earned more than any after an earlier update."""
+        learner = self._learner
+        assert learner is not None  # noqa: S101 - it is the learner who calls
         file = self._path / "validation.json"
         known: dict[str, float | None] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
         earlier = [value for at, value in known.items() if int(at) < step and value is not None]
-        learner = self._learns(policy)
         learner.engine.serve(step)
-        earned = measure(self._played(f"validation/{step}", policy, 0.0, self.tasks.validation))["reward"]
+        earned = measure(self._played(f"validation/{step}", learner.policy, 0.0, self.tasks.validation))["reward"]
         if earned is not None and earned > max(earlier, default=-math.inf):
             learner.save(self._path / BEST)
         self.write("validation.json", known | {str(step): earned})
@@ -339,7 +345,7 @@ class TrainingRun:
     def _played(self, name: str, policy: Policy, temperature: float, tasks: Sequence[Sample]) -> list[Rollout]:
         sampler = self.config.sampler
         limits = DrawSettings(temperature, sampler.turn_tokens, sampler.episode_tokens)
-        draw = sample if self._learner is None else self._learner.draw
+        engine = Batcher(policy) if self._learner is None else self._learner.draws
         rollouts: list[Rollout] = []
         small = policy.model.num_parameters() < SMALL or sampler.engine != "transformers"
         at_once = AT_ONCE if small else self.config.update.batch  # what the cache of keys and values has room for
@@ -347,7 +353,7 @@ class TrainingRun:
             some = tasks[first : first + at_once]
             groups = [Group(f"{name}/T{temperature:g}/{sample.task.id}", sample, 1) for sample in some]
             mine = groups[self._ranks.number :: self._ranks.count]
-            playing = play(policy, mine, self._arena, limits, name, self.config.seed, draw)
+            playing = play(policy, mine, self._arena, limits, name, self.config.seed, engine)
             played = {rollout.id: rollout for rollout in self._ranks.gather(self._runner.run(playing))}
             rollouts += [played[f"{group.name}/0"] for group in groups]
         self._keep(rollouts)
@@ -367,6 +373,10 @@ class TrainingRun:
         started = perf_counter()
         yield
         self.seconds[name] += perf_counter() - started
+
+
+def _forget(rollouts: Sequence[Rollout]) -> None:
+    """Keep no record."""
 
 
 def _placed(policy: Policy, config: c.TrainingConfig) -> Policy:

@@ -37,7 +37,7 @@ def measure(rollouts: Sequence[Rollout]) -> JSON:
         "finished": _mean([rollout.ended.finished is True for rollout in played]),
         "turns": _mean([rollout.ended.turns for rollout in played]),
         "operators": _mean([rollout.operators for rollout in played]),
-        "tokens": _mean([rollout.buffer.own for rollout in played]),
+        "tokens": _mean([rollout.trajectory.own for rollout in played]),
         "operator_types": _mean([rollout.operator_types for rollout in played]),
         "one_step": _mean([rollout.shortcuts.one_step for rollout in played]),
         "padded": _mean([rollout.shortcuts.padded for rollout in played]),
@@ -67,12 +67,15 @@ def stages(rollouts: Sequence[Rollout]) -> dict[str, float]:
     counted = [facts(rollout.ended.workflow, {}) for rollout in played]
     for kind in ("parallels", "conditionals", "loops") if played else ():
         found[f"structures/{kind}"] = sum(getattr(one, kind) > 0 for one in counted) / len(played)
-    buffers, usages = [rollout.buffer for rollout in rollouts], [rollout.ended.executor_usage for rollout in rollouts]
-    own = sum(buffer.own for buffer in buffers)
+    trajectories, usages = (
+        [rollout.trajectory for rollout in rollouts],
+        [rollout.ended.executor_usage for rollout in rollouts],
+    )
+    own = sum(one.own for one in trajectories)
     return found | {
-        "tokens/prompt": sum(len(buffer.prompt) for buffer in buffers),
+        "tokens/prompt": sum(len(one.prompt) for one in trajectories),
         "tokens/sampled": own,
-        "tokens/canvas": sum(len(buffer.ids) for buffer in buffers) - own,
+        "tokens/canvas": sum(len(one.ids) for one in trajectories) - own,
         "tokens/executor_read": sum(usage.prompt_tokens for usage in usages),
         "tokens/executor_written": sum(usage.completion_tokens for usage in usages),
     }

@@ -1,25 +1,26 @@
 """Rollouts: groups of episodes played by the policy on live canvases, graded and rewarded."""
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
+from typing import Any
 
 from flowsteer.canvas.canvas import Canvas, Settings, rules_for
-from flowsteer.canvas.director import Turn
-from flowsteer.canvas.episode import episode_ended, episode_settings
+from flowsteer.canvas.episode import episode_ended, run_episode
 from flowsteer.datasets.base import Sample
 from flowsteer.errors import BackendUnavailable, SandboxError
 from flowsteer.execution.memo import Memo, Once
 from flowsteer.grading.base import Grade
-from flowsteer.runs.events import EpisodeEnded, EpisodeStarted, Event, Graded, TurnTaken
+from flowsteer.runs.events import EditApplied, EditRejected, EpisodeEnded, Event, Graded, TurnTaken
 from flowsteer.session import Session, seed_of
-from flowsteer.training.inference.batcher import Draw, sample
-from flowsteer.training.inference.trajectory import Buffer, DrawSettings
+from flowsteer.training.inference.batcher import Batcher
+from flowsteer.training.inference.sampling_engine import Row, SamplingEngine
+from flowsteer.training.inference.trajectory import DrawSettings, Trajectory
 from flowsteer.training.policy.policy import Policy
-from flowsteer.training.policy.view import View
-from flowsteer.training.policy_director import understood
 from flowsteer.training.rollout.reward import Reward, RewardSettings, Shortcuts, reward, shortcuts
-from flowsteer.usage import Usage
+from flowsteer.training.rollout.trajectory_director import TrajectoryDirector
+from flowsteer.usage import NO_USAGE
 from flowsteer.workflow.nodes import steps
 from flowsteer.workflow.rules import Rules
 
@@ -58,7 +59,7 @@ class Rollout:
     Attributes:
         id: Its id.
         sample: Its task.
-        buffer: Its tokens.
+        trajectory: Its tokens.
         reward: What it earned; its value is None if the rollout leaves the group.
         shortcuts: Which shortcuts its workflow took.
         ended: The last event but the grade.
@@ -72,7 +73,7 @@ class Rollout:
 
     id: str
     sample: Sample
-    buffer: Buffer = field(repr=False)
+    trajectory: Trajectory = field(repr=False)
     reward: Reward
     shortcuts: Shortcuts
     ended: EpisodeEnded
@@ -108,7 +109,7 @@ async def play(
     limits: DrawSettings,
     spec: str,
     seed: int = 0,
-    draw: Draw = sample,
+    engine: SamplingEngine | None = None,
 ) -> list[Rollout]:
     """Play all episodes of all groups at once.
 
@@ -119,24 +120,22 @@ async def play(
         limits: How the policy draws.
         spec: What to call the policy in the record: the weights it has now.
         seed: Seed of all draws; an episode's own is made of it and its id.
-        draw: What draws the policy's tokens; its own model here, or an engine apart.
+        engine: What draws the policy's tokens; None for its own model here.
 
     Returns:
         The rollouts, group by group.
 
     Raises:
         BackendUnavailable: Every episode was lost to infrastructure; a few lost ones only leave their groups.
+        PolicySyncError: The engine does not have the policy's weights.
         BudgetExceeded: The budget is spent.
     """
-    seats: list[_Seat] = []
-    for group in groups:
-        memo, grades = Memo(), Once[Grade]()
-        ids = (f"{group.name}/{group.first + number}" for number in range(group.size))
-        seats += [
-            _Seat(name, group.sample, arena, policy.view, spec, seed_of(seed, name), memo, grades) for name in ids
-        ]
-    buffers = await draw(policy, seats, limits)
-    rollouts = [seat.rollout(buffer) for seat, buffer in zip(seats, buffers, strict=True)]
+    seats = [seat for group in groups for seat in _seats(group, seed)]
+    async with (engine or Batcher(policy)).rows([seat.seed for seat in seats], limits) as rows:
+        directors = [TrajectoryDirector(policy, row, limits, spec) for row in rows]
+        rollouts = await _all(
+            _rollout(seat, arena, director, row) for seat, director, row in zip(seats, directors, rows, strict=True)
+        )
     if rollouts and all(rollout.lost for rollout in rollouts):
         raise BackendUnavailable(
             f"all {len(rollouts)} episodes were lost: {rollouts[0].lost}", "see to it, then go on with the run"
@@ -144,100 +143,89 @@ async def play(
     return rollouts
 
 
-@dataclass(slots=True)
-class _Tally:
-    """What is counted along an episode."""
-
-    events: list[Event] = field(default_factory=list)
-    parsed: int = 0
-    accepted: int = 0
-    sampled: int = 0
-    lost: str = ""
-
-
+@dataclass(frozen=True, slots=True)
 class _Seat:
-    """One episode: the sampler on one side, a canvas on the other."""
+    """One episode to play.
 
-    def __init__(
-        self,
-        name: str,
-        sample: Sample,
-        arena: Arena,
-        view: View,
-        spec: str,
-        seed: int,
-        memo: Memo,
-        grades: Once[Grade],
-    ) -> None:
-        self.seed = seed
-        self._name, self._sample, self._arena, self._view, self._grades = name, sample, arena, view, grades
-        self._tally = _Tally()
-        self._emit = self._tally.events.append
-        self._canvas = arena.open(sample, self._emit, seed, memo)
-        self._started = perf_counter()
-        self._grade = Grade(None, {}, "the episode was not graded")
-        self.prompt = view.opening(self._canvas.observe())
-        executor, settings = arena.session.executor_backend.spec, episode_settings(self._canvas)
-        self._emit(EpisodeStarted(name, sample.task, spec, executor, settings))
+    Attributes:
+        name: Its id.
+        sample: Its task.
+        seed: Seed of its draws.
+        memo: What its group has run.
+        grades: What its group has had graded.
+    """
 
-    async def answer(self, text: str, cut: bool, tokens: int) -> str | None:
-        """Take one turn; the end of the episode is graded at once, while others still play."""
-        canvas, tally = self._canvas, self._tally
-        tally.sampled += tokens
-        usage = Usage(calls=1, completion_tokens=tokens)
-        self._emit(TurnTaken(canvas.turn + 1, text, "", usage, 0.0))
-        try:
-            action = understood(text, cut, asked=canvas.asks_prompt is not None)
-            step = await canvas.step(Turn(text, action, usage=usage))
-            tally.parsed += step.parsed
-            tally.accepted += step.accepted
-            if not canvas.done:
-                return self._view.answer(step.feedback)
-            await self._mark()
-        except (BackendUnavailable, SandboxError) as error:
-            tally.lost = str(error)
-        return None
+    name: str
+    sample: Sample
+    seed: int
+    memo: Memo
+    grades: Once[Grade]
 
-    async def full(self) -> None:
-        """There is no room for another turn: the workflow is scored as it stands."""
-        try:
-            await self._canvas.stop("the episode reached its token limit")
-            await self._mark()
-        except (BackendUnavailable, SandboxError) as error:
-            self._tally.lost = str(error)
 
-    def rollout(self, buffer: Buffer) -> Rollout:
-        """What the episode came to."""
-        canvas, tally, arena = self._canvas, self._tally, self._arena
-        ended = self._ended()
-        succeeded = frozenset() if canvas.execution is None else canvas.execution.succeeded
-        categories = arena.session.library.categories
-        paid = reward(
-            canvas.workflow, succeeded, categories, self._grade, ended.finished is True, tally.sampled, arena.rewards
-        )
-        if tally.lost:
-            paid = replace(paid, value=None)
-        cuts = shortcuts(canvas.workflow, succeeded)
-        events = (*tally.events, ended, Graded(self._grade.score, dict(self._grade.metrics), self._grade.reason))
-        return Rollout(
-            self._name,
-            self._sample,
-            buffer,
-            paid,
-            cuts,
-            ended,
-            events,
-            len(succeeded),
-            len({step.operator for step in steps(canvas.workflow.nodes) if step.id in succeeded}),
-            tally.parsed,
-            tally.accepted,
-            tally.lost,
-        )
+def _seats(group: Group, seed: int) -> list[_Seat]:
+    memo, grades = Memo(), Once[Grade]()
+    names = [f"{group.name}/{group.first + number}" for number in range(group.size)]
+    return [_Seat(name, group.sample, seed_of(seed, name), memo, grades) for name in names]
 
-    async def _mark(self) -> None:
-        answer = self._canvas.draft.answer
-        self._grade, _ = await self._grades.get(answer, self._arena.grade, self._sample, answer)
 
-    def _ended(self) -> EpisodeEnded:
-        spent = Usage(calls=self._canvas.turn, completion_tokens=self._tally.sampled)
-        return episode_ended(self._canvas, spent, perf_counter() - self._started, self._tally.lost)
+async def _all(playing: Iterable[Coroutine[Any, Any, Rollout]]) -> list[Rollout]:
+    """All rollouts; the first that fails ends the others."""
+    tasks = [asyncio.create_task(one) for one in playing]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+async def _rollout(seat: _Seat, arena: Arena, director: TrajectoryDirector, row: Row) -> Rollout:
+    """Play, grade and reward one episode; it is graded at once, while others still play."""
+    events: list[Event] = []
+    canvas = arena.open(seat.sample, events.append, seat.seed, seat.memo)
+    started, lost, grade = perf_counter(), "", Grade(None, {}, "the episode was not graded")
+    try:
+        await run_episode(canvas, director, events.append, seat.name, arena.session.executor_backend.spec)
+        row.close()
+        answer = canvas.draft.answer
+        grade, _ = await seat.grades.get(answer, arena.grade, seat.sample, answer)
+    except (BackendUnavailable, SandboxError) as error:
+        if not director.trajectory.ids:
+            raise  # the engine draws nothing at all
+        lost = str(error)
+        spent = sum((event.usage for event in events if isinstance(event, TurnTaken)), NO_USAGE)
+        events.append(episode_ended(canvas, spent, perf_counter() - started, lost))
+    finally:
+        row.close()
+    events.append(Graded(grade.score, dict(grade.metrics), grade.reason))
+    return _rewarded(seat, arena, canvas, director.trajectory, tuple(events), grade, lost)
+
+
+def _rewarded(
+    seat: _Seat,
+    arena: Arena,
+    canvas: Canvas,
+    trajectory: Trajectory,
+    events: tuple[Event, ...],
+    grade: Grade,
+    lost: str,
+) -> Rollout:
+    """What an episode came to."""
+    succeeded = frozenset() if canvas.execution is None else canvas.execution.succeeded
+    ended = next(event for event in events if isinstance(event, EpisodeEnded))
+    categories, own = arena.session.library.categories, trajectory.own
+    paid = reward(canvas.workflow, succeeded, categories, grade, ended.finished is True, own, arena.rewards)
+    accepted = sum(isinstance(event, EditApplied) for event in events)
+    return Rollout(
+        id=seat.name,
+        sample=seat.sample,
+        trajectory=trajectory,
+        reward=replace(paid, value=None) if lost else paid,
+        shortcuts=shortcuts(canvas.workflow, succeeded),
+        ended=ended,
+        events=events,
+        operators=len(succeeded),
+        operator_types=len({step.operator for step in steps(canvas.workflow.nodes) if step.id in succeeded}),
+        parsed=accepted + sum(isinstance(event, EditRejected) and event.parsed for event in events),
+        accepted=accepted,
+        lost=lost,
+    )

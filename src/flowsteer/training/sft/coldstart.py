@@ -12,10 +12,9 @@ from pathlib import Path
 
 import torch
 
-from flowsteer.canvas.director import Turn
+from flowsteer.canvas.episode import run_episode
 from flowsteer.canvas.feedback import Heard, Told, limited
 from flowsteer.datasets.base import Sample
-from flowsteer.director.render import render_action
 from flowsteer.errors import ConfigError
 from flowsteer.execution.memo import Memo
 from flowsteer.runs.events import (
@@ -29,7 +28,7 @@ from flowsteer.runs.events import (
 from flowsteer.runs.folder import RunFolder
 from flowsteer.session import seed_of
 from flowsteer.training.data import Schedule
-from flowsteer.training.inference.trajectory import Buffer
+from flowsteer.training.inference.trajectory import Trajectory
 from flowsteer.training.policy.policy import Policy
 from flowsteer.training.policy.view import END, View
 from flowsteer.training.rollout.rollout import Arena
@@ -84,16 +83,11 @@ async def play_scripts(
 
 async def _play(arena: Arena, view: View, sample: Sample, seed: int, heed: float) -> Dialogue:
     canvas = arena.open(sample, ignore, seed, Memo())
-    script = Script.draw(seed, arena.canvas.max_turns, heed)
-    opening, turns = view.opening(canvas.observe()), []
-    while not canvas.done:
-        action = script.act(canvas.observe())
-        if action is None:
-            break
-        said = render_action(action)
-        step = await canvas.step(Turn(said, action))
-        turns.append((said, "" if canvas.done else view.answer(step.feedback)))
-    return Dialogue(opening, tuple(turns))
+    opening = view.opening(canvas.observe())
+    await run_episode(canvas, Script.draw(seed, arena.canvas.max_turns, heed))
+    history = canvas.observe().history
+    answers = [*(view.answer(turn.feedback) for turn in history[:-1]), ""]
+    return Dialogue(opening, tuple((turn.text, answer) for turn, answer in zip(history, answers, strict=True)))
 
 
 def read_recorded(run: Path, arena: Arena, view: View, samples: Iterable[Sample]) -> list[Dialogue]:
@@ -140,19 +134,19 @@ def _heard(event: FeedbackGiven, told: Told) -> Heard:
     return event.text if event.text and told != "none" else None
 
 
-def to_buffer(dialogue: Dialogue, policy: Policy) -> Buffer:
+def to_trajectory(dialogue: Dialogue, policy: Policy) -> Trajectory:
     """A dialogue as tokens: the script's turns, each with its end, as if they had been sampled."""
-    buffer = Buffer(tuple(policy.encode(dialogue.opening)))
+    trajectory = Trajectory(tuple(policy.encode(dialogue.opening)))
     for said, answer in dialogue.turns:
         for token in (*policy.encode(said), policy.end):
-            buffer.sampled(token, 0.0)
-        buffer.said(policy.encode(answer))
-    return buffer
+            trajectory.sampled(token, 0.0)
+        trajectory.said(policy.encode(answer))
+    return trajectory
 
 
 def learn(
     policy: Policy,
-    buffers: Sequence[Buffer],
+    trajectories: Sequence[Trajectory],
     settings: WarmupSettings,
     seed: int = 0,
     on_update: Callable[[int, int, float], None] = lambda update, updates, loss: None,
@@ -161,7 +155,7 @@ def learn(
 
     Args:
         policy: Its model is changed in place.
-        buffers: Played scripts.
+        trajectories: Played scripts.
         settings: How.
         seed: Seed of the order.
         on_update: Told of each update: its number, how many there will be, its loss.
@@ -170,7 +164,7 @@ def learn(
         The mean loss over the last tenth of the updates, in nats a token.
     """
     model = policy.model
-    batches = list(_batches(buffers, settings, seed))
+    batches = list(_batches(trajectories, settings, seed))
     optimiser = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, betas=(0.9, 0.95), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda done: _rate(done, len(batches)))
     losses = []
@@ -188,12 +182,12 @@ def learn(
     return sum(last) / len(last)
 
 
-def _batches(buffers: Sequence[Buffer], settings: WarmupSettings, seed: int) -> list[list[Buffer]]:
+def _batches(trajectories: Sequence[Trajectory], settings: WarmupSettings, seed: int) -> list[list[Trajectory]]:
     """Batches of like lengths, so that little is padded, in random order."""
     order = torch.Generator().manual_seed(seed)
     batches = []
     for _ in range(settings.epochs):
-        shuffled = [buffers[place] for place in torch.randperm(len(buffers), generator=order).tolist()]
+        shuffled = [trajectories[place] for place in torch.randperm(len(trajectories), generator=order).tolist()]
         by_length = sorted(shuffled, key=len)
         cut = [by_length[first : first + settings.batch] for first in range(0, len(by_length), settings.batch)]
         batches += [cut[place] for place in torch.randperm(len(cut), generator=order).tolist()]
@@ -207,14 +201,14 @@ def _rate(done: int, updates: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (done - rise) / max(1, updates - rise)))
 
 
-def _loss(policy: Policy, batch: Sequence[Buffer]) -> torch.Tensor:
+def _loss(policy: Policy, batch: Sequence[Trajectory]) -> torch.Tensor:
     """Mean cross-entropy over the policy's own tokens."""
     device, longest = policy.model.device, max(map(len, batch))
     ids = torch.full((len(batch), longest), int(policy.tokenizer.pad_token_id or 0))
     own = torch.zeros(len(batch), longest, dtype=torch.bool)
-    for row, buffer in enumerate(batch):
-        ids[row, : len(buffer)] = torch.tensor([*buffer.prompt, *buffer.ids])
-        own[row, len(buffer.prompt) : len(buffer)] = torch.tensor(buffer.mask, dtype=torch.bool)
+    for row, trajectory in enumerate(batch):
+        ids[row, : len(trajectory)] = torch.tensor([*trajectory.prompt, *trajectory.ids])
+        own[row, len(trajectory.prompt) : len(trajectory)] = torch.tensor(trajectory.mask, dtype=torch.bool)
     ids, own = ids.to(device), own.to(device)
     hidden = policy.model.base_model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1]
     logits = policy.model.get_output_embeddings()(hidden[own[:, 1:]])

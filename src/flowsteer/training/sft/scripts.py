@@ -11,7 +11,9 @@ lengths to lengths it has never seen; so the order is that of roles, and all len
 import random
 from dataclasses import dataclass
 
-from flowsteer.canvas.director import Observation
+from flowsteer.canvas.director import Observation, Turn
+from flowsteer.director.render import render_action
+from flowsteer.errors import NoTurn
 from flowsteer.workflow.apply import Applied, apply
 from flowsteer.workflow.edits import Action, AddStep, AddStructure, Edit, Finish
 from flowsteer.workflow.facts import facts
@@ -50,7 +52,7 @@ class WarmupSettings:
 
 @dataclass(slots=True)
 class Script:
-    """One script, made up turn by turn as the canvas answers.
+    """One script as a Director, made up turn by turn as the canvas answers; it directs one episode.
 
     Attributes:
         rng: Source of chance; the same seed and canvas give the same script.
@@ -70,7 +72,23 @@ class Script:
         rng = random.Random(seed)  # noqa: S311
         return cls(rng, rng.randint(2, max_turns), rng.random() < FREE, heed)
 
-    def act(self, observation: Observation) -> Action | None:
+    @property
+    def spec(self) -> str:
+        """`script`."""
+        return "script"
+
+    async def act(self, observation: Observation) -> Turn:
+        """Say the next action.
+
+        Raises:
+            NoTurn: The canvas allows none.
+        """
+        action = self.choose(observation)
+        if action is None:
+            raise NoTurn("the canvas allows no edit, and no finish either")
+        return Turn(render_action(action), action)
+
+    def choose(self, observation: Observation) -> Action | None:
         """The next action; None if the canvas allows none."""
         room = observation.rules.max_steps - sum(1 for _ in steps(observation.workflow.nodes))
         if (observation.turn >= self.turns or not room) and not observation.unmet:

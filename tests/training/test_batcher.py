@@ -1,60 +1,41 @@
-"""What the sampler says it sampled is what the model says of those tokens; canvases' speed changes nothing."""
+"""What the batcher says it sampled is what the model says of those tokens; canvases' speed changes nothing."""
 
 import asyncio
-import random
 
 import pytest
 
 torch = pytest.importorskip("torch", reason="needs the extra: pip install 'flowsteer[train]'")
 
 from flowsteer.errors import BackendUnavailable, ConfigError  # noqa: E402
-from flowsteer.training.inference.batcher import sample  # noqa: E402
 from flowsteer.training.inference.trajectory import DrawSettings  # noqa: E402
+from training.seats import Seat, drawn  # noqa: E402
 from training.small import tiny  # noqa: E402
 
 
-class Seat:
-    """An episode of a few turns whose canvas takes its time."""
-
-    def __init__(self, number, turns=3, delay=0.0, reply="ok node_1 | left 3\n"):
-        self.prompt = f"math {'hard ' * number}\n"
-        self.seed = number
-        self.heard, self.was_full = [], False
-        self._turns, self._delay, self._reply = turns, delay, reply
-
-    async def answer(self, text, cut, tokens):
-        self.heard.append((text, cut, tokens))
-        await asyncio.sleep(self._delay * random.random())
-        return self._reply if len(self.heard) < self._turns else None
-
-    async def full(self):
-        self.was_full = True
-
-
-def table(logits_of, buffer, temperature=1.0):
-    """Log-probs of the buffer's own tokens by a plain forward over the whole sequence."""
-    ids = torch.tensor([[*buffer.prompt, *buffer.ids]])
+def table(logits_of, trajectory, temperature=1.0):
+    """Log-probs of the trajectory's own tokens by a plain forward over the whole sequence."""
+    ids = torch.tensor([[*trajectory.prompt, *trajectory.ids]])
     with torch.inference_mode():
         logits = logits_of(input_ids=ids).logits[0, :-1] / temperature
     every = torch.log_softmax(logits.float(), -1).gather(1, ids[0, 1:, None])[:, 0]
-    return every[len(buffer.prompt) - 1 :].tolist()
+    return every[len(trajectory.prompt) - 1 :].tolist()
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.7])
 async def test_log_probs_are_those_of_a_plain_forward(temperature):
     seats = [Seat(number, turns=1 + number) for number in range(4)]
-    buffers = await sample(tiny(), seats, DrawSettings(temperature, 12, 256))
-    for buffer in buffers:
-        assert 0 in buffer.mask or len(set(buffer.mask)) == 1
-        expected = table(tiny().model, buffer, temperature)
-        for mask, logprob, right in zip(buffer.mask, buffer.logprobs, expected, strict=True):
+    trajectories = await drawn(seats, DrawSettings(temperature, 12, 256))
+    for trajectory in trajectories:
+        assert 0 in trajectory.mask or len(set(trajectory.mask)) == 1
+        expected = table(tiny().model, trajectory, temperature)
+        for mask, logprob, right in zip(trajectory.mask, trajectory.logprobs, expected, strict=True):
             assert logprob == (pytest.approx(right, abs=1e-4) if mask else 0.0)
 
 
 async def test_tokens_do_not_depend_on_how_quick_canvases_are():
-    quick = await sample(tiny(), [Seat(n) for n in range(5)], DrawSettings(1.0, 10, 256))
-    slow = await sample(tiny(), [Seat(n, delay=0.02) for n in range(5)], DrawSettings(1.0, 10, 256))
-    alone = [(await sample(tiny(), [Seat(n)], DrawSettings(1.0, 10, 256)))[0] for n in range(5)]
+    quick = await drawn([Seat(n) for n in range(5)], DrawSettings(1.0, 10, 256))
+    slow = await drawn([Seat(n, delay=0.02) for n in range(5)], DrawSettings(1.0, 10, 256))
+    alone = [(await drawn([Seat(n)], DrawSettings(1.0, 10, 256)))[0] for n in range(5)]
     assert [b.ids for b in quick] == [b.ids for b in slow] == [b.ids for b in alone]
     assert len({tuple(b.ids) for b in quick}) == 5
 
@@ -73,7 +54,7 @@ async def forwards(seats):
     seen = []
     hook = tiny().model.register_forward_pre_hook(lambda *_: seen.append(torch.get_num_threads()))
     try:
-        await sample(tiny(), seats, DrawSettings(1.0, 10, 256))
+        await drawn(seats, DrawSettings(1.0, 10, 256))
     finally:
         hook.remove()
     return seen
@@ -96,39 +77,39 @@ async def test_a_small_model_draws_with_one_thread():
 
 async def test_text_and_tokens_of_a_turn_agree():
     seats = [Seat(number) for number in range(3)]
-    buffers = await sample(tiny(), seats, DrawSettings(1.0, 10, 256))
-    for seat, buffer in zip(seats, buffers, strict=True):
-        assert sum(tokens for _, _, tokens in seat.heard) == buffer.own
-        own = [token for token, mask in zip(buffer.ids, buffer.mask, strict=True) if mask]
+    trajectories = await drawn(seats, DrawSettings(1.0, 10, 256))
+    for seat, trajectory in zip(seats, trajectories, strict=True):
+        assert sum(tokens for _, _, tokens in seat.heard) == trajectory.own
+        own = [token for token, mask in zip(trajectory.ids, trajectory.mask, strict=True) if mask]
         said = tiny().decode(own)
         assert said.replace("<end>", "") == "".join(text for text, _, _ in seat.heard)
-        canvas = [token for token, mask in zip(buffer.ids, buffer.mask, strict=True) if not mask]
+        canvas = [token for token, mask in zip(trajectory.ids, trajectory.mask, strict=True) if not mask]
         ends = ["<end>" if cut else "" for _, cut, _ in seat.heard[:-1]]
         assert tiny().decode(canvas) == "".join(f"{end}ok node_1 | left 3\n" for end in ends)
         assert [bool(end) for end in ends] == [tokens == 10 for _, _, tokens in seat.heard[:-1]]
 
 
 async def test_greedy_is_the_most_probable_token():
-    (buffer,) = await sample(tiny(), [Seat(2, turns=1)], DrawSettings(0.0, 8, 256))
+    (trajectory,) = await drawn([Seat(2, turns=1)], DrawSettings(0.0, 8, 256))
     with torch.inference_mode():
-        for place in range(len(buffer.ids)):
-            ids = torch.tensor([[*buffer.prompt, *buffer.ids[:place]]])
-            assert int(tiny().model(input_ids=ids).logits[0, -1].argmax()) == buffer.ids[place]
+        for place in range(len(trajectory.ids)):
+            ids = torch.tensor([[*trajectory.prompt, *trajectory.ids[:place]]])
+            assert int(tiny().model(input_ids=ids).logits[0, -1].argmax()) == trajectory.ids[place]
 
 
 async def test_a_long_turn_is_cut_and_a_full_episode_ends():
     cut, full = Seat(1, turns=2), Seat(1, turns=100)
-    await sample(tiny(), [cut], DrawSettings(1.0, 3, 256))
+    await drawn([cut], DrawSettings(1.0, 3, 256))
     assert [tokens for _, _, tokens in cut.heard] == [3, 3]
     assert all(was_cut for _, was_cut, _ in cut.heard)
-    (buffer,) = await sample(tiny(), [full], DrawSettings(1.0, 6, 60))
+    (trajectory,) = await drawn([full], DrawSettings(1.0, 6, 60))
     assert full.was_full
-    assert len(buffer) <= 60
+    assert len(trajectory) <= 60
 
 
 async def test_a_prompt_longer_than_an_episode_is_refused():
     with pytest.raises(ConfigError, match="prompt alone"):
-        await sample(tiny(), [Seat(50)], DrawSettings(1.0, 4, 16))
+        await drawn([Seat(50)], DrawSettings(1.0, 4, 16))
 
 
 async def test_what_a_canvas_raises_ends_the_sampling():
@@ -138,4 +119,4 @@ async def test_what_a_canvas_raises_ends_the_sampling():
 
     slow = Seat(1, delay=5.0)
     with pytest.raises(BackendUnavailable):
-        await asyncio.wait_for(sample(tiny(), [Broken(1), slow], DrawSettings(1.0, 4, 64)), 3)
+        await asyncio.wait_for(drawn([Broken(1), slow], DrawSettings(1.0, 4, 64)), 3)

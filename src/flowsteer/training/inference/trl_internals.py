@@ -1,0 +1,58 @@
+"""All that is used of TRL's trainer beside its public interface, for whose sake TRL is pinned to one minor version.
+
+TRL itself generates nothing here: a `rollout_func` does. What is left to arrange is who moves weights to vLLM, and that
+TRL weighs each token by the learner's probability over that with which an engine outside the learner's model drew it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch.nn import Module
+    from trl.trainer.grpo_trainer import GRPOTrainer
+
+VERSION = "1.16"
+"""The minor version of TRL whose private names these are."""
+
+
+def weights_are_spread(trainer: "GRPOTrainer") -> bool:
+    """Whether no process holds all weights, as under ZeRO-3 and FSDP."""
+    return bool(trainer._dist.is_zero3 or trainer._dist.is_fsdp)
+
+
+def model_now(trainer: "GRPOTrainer") -> "Module":
+    """The model that is trained; under FSDP and DeepSpeed it is another object than at first."""
+    model: Any = trainer.model
+    found: Module = model
+    return found
+
+
+def colocated_engine(trainer: "GRPOTrainer") -> Any:
+    """VLLM's `LLMEngine` in this process, which TRL has started in its mode `colocate`."""
+    return trainer.vllm_generation.llm.llm_engine
+
+
+def weight_transfer(trainer: "GRPOTrainer") -> Callable[[], None]:
+    """Sends the weights as they are to vLLM, over NCCL or within this process; adapters are merged."""
+    send: Callable[[], None] = trainer.vllm_generation.sync_weights
+    return send
+
+
+@dataclass(frozen=True, slots=True)
+class _WeightSync:
+    """All that TRL asks of its `VLLMGeneration` where a `rollout_func` generates."""
+
+    sync_weights: Callable[[], None]
+
+
+def draws_elsewhere(trainer: "GRPOTrainer", serve: Callable[[int], None]) -> None:
+    """Let TRL ask for the weights before each rollout, and correct for the log-probs of who draws.
+
+    Args:
+        trainer: The trainer.
+        serve: Gives the engine the weights after so many updates.
+    """
+    own: Any = trainer
+    own.use_vllm, own.vllm_mode, own._last_loaded_step = True, "server", -1
+    own.vllm_generation = _WeightSync(lambda: serve(trainer.state.global_step))

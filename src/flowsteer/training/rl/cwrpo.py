@@ -1,0 +1,148 @@
+"""CWRPO, top to bottom (spec §6): whose rewards are compared, what an update trains on, TRL's settings for the loss.
+
+    R(τ) = −1 + R_div(τ) + 1[R_div(τ) = 1] · R_ans(τ)        `flowsteer.training.rollout.reward`
+    Â_i  = (R_i − mean R) / (std R + δ)                      over a group: rollouts of one task
+    loss = mean over trajectories of the mean over their own tokens of
+           −min(ρ Â, clip(ρ, 1 − ε, 1 + ε) Â) + β k3(π ‖ π_0) − entropy bonus
+
+The advantage, the clipped ratio, the penalty and the bonus are computed by TRL's `GRPOTrainer`; the reward, the groups
+and the rollouts are made here. A step is: deal the groups (`groups_of`), play them (`rollout.play`), hand over exactly
+the tokens that were sampled, with the canvas's masked (`to_trl`), update (`grpo_settings`).
+
+Departures from the paper, besides its sampling while training (top-p 1, top-k 0, see `DrawSettings`):
+
+- TRL's group standard deviation is the sample's (n − 1), with δ = 1e-4.
+- TRL's entropy bonus is a mean over all tokens of a micro-batch, not over each trajectory's first.
+- The old log-probs of the ratio are the learner's own, computed at the update: with one update a batch the ratio is 1,
+  and the clip only acts when that is changed.
+- Where an engine outside the learner's model draws, each token is weighed by the learner's probability over the
+  engine's, at most `engines.RATIO_MOST`.
+
+Several processes share a step: each plays the episodes of its own rows, and TRL gathers rewards and averages gradients.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import torch
+from trl.trainer.grpo_config import GRPOConfig
+
+from flowsteer.errors import ConfigError
+from flowsteer.training.config import TrainingConfig, UpdateConfig
+from flowsteer.training.data import Schedule
+from flowsteer.training.inference import engines
+from flowsteer.training.inference.distributed import PATIENCE, Ranks
+from flowsteer.training.policy.policy import TINY
+from flowsteer.training.rollout.rollout import Group, Rollout
+
+
+def groups_of(
+    step: int, rows: Sequence[int], tasks: Schedule, update: UpdateConfig, process: int = 0
+) -> Iterator[Group]:
+    """Whose rewards are compared: rollouts of one task, or of different tasks of one dataset.
+
+    A step's rows are dealt to the processes in order, so that a group may begin in one and end in the next.
+
+    Args:
+        step: The update these rollouts are for, from 1.
+        rows: For each rollout of this process, the number of its group since the run began; equal ones are neighbours.
+        tasks: Training tasks, in order.
+        update: How many rollouts a group has, and of what.
+        process: Number of this process.
+    """
+    position = process * len(rows)
+    for row, members in groupby(rows):
+        name, size, first = f"train/{step}/{row}", len(list(members)), position % update.group
+        position += size
+        if update.grouping == "task":
+            sample = tasks[row]
+            yield Group(f"{name}/{sample.task.id}", sample, size, first)
+        else:
+            for sample in tasks.peers(row, update.group)[first : first + size]:
+                yield Group(f"{name}/{sample.task.id}", sample, 1)
+
+
+def to_trl(rollouts: Sequence[Rollout], mask: bool = True) -> dict[str, list[Any]]:
+    """What TRL trains on: exactly the tokens that were sampled, and in between those of the canvas, masked.
+
+    Args:
+        rollouts: One process's part of a step.
+        mask: Whether the canvas's tokens are left out of the loss; False is an ablation.
+
+    Returns:
+        One entry a rollout: `prompt_ids`, `completion_ids`, `logprobs`, `env_mask`, and `earned`, its R; None takes the
+        rollout out of its group.
+    """
+    trajectories = [rollout.trajectory for rollout in rollouts]
+    return {
+        "prompt_ids": [list(one.prompt) for one in trajectories],
+        "completion_ids": [one.ids for one in trajectories],
+        "logprobs": [one.logprobs for one in trajectories],
+        "env_mask": [one.mask if mask else [1] * len(one.ids) for one in trajectories],
+        "earned": [rollout.reward.value for rollout in rollouts],
+    }
+
+
+def grpo_settings(config: TrainingConfig, folder: Path, ranks: Ranks, report_to: Sequence[str]) -> GRPOConfig:
+    """TRL's settings for CWRPO (spec §6)."""
+    update = config.update
+    micro, passes = share(config, ranks)
+    return GRPOConfig(
+        output_dir=str(folder),
+        max_steps=update.steps,
+        per_device_train_batch_size=micro,
+        gradient_accumulation_steps=passes,
+        num_generations=update.group,
+        num_iterations=1,
+        shuffle_dataset=False,
+        temperature=config.sampler.temperature,
+        loss_type="grpo",
+        scale_rewards="group",
+        use_bias_correction_kl=False,
+        beta=update.kl,
+        epsilon=update.clip,
+        entropy_coef=update.entropy,
+        disable_dropout=True,
+        learning_rate=update.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=update.warmup_steps,
+        weight_decay=update.weight_decay,
+        max_grad_norm=update.max_grad_norm,
+        optim="adamw_torch",
+        bf16=config.policy.dtype == "bfloat16",
+        gradient_checkpointing=config.policy.name != TINY,
+        dataloader_pin_memory=torch.cuda.is_available(),
+        seed=config.seed,
+        logging_steps=1,
+        logging_first_step=True,
+        save_strategy="steps",
+        save_steps=update.save_every or max(1, update.steps),
+        save_total_limit=2,
+        report_to=list(report_to) or "none",
+        project="flowsteer",
+        run_name=folder.parent.name,
+        trackio_static_space_id=False,
+        ddp_find_unused_parameters=False,
+        ddp_timeout=int(PATIENCE.total_seconds()),
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        **engines.arguments(config),
+    )
+
+
+def share(config: TrainingConfig, ranks: Ranks) -> tuple[int, int]:
+    """How a process takes its part of a step: rollouts in one backward pass, and backward passes.
+
+    Raises:
+        ConfigError: The rollouts of a step cannot be shared evenly.
+    """
+    update = config.update
+    micro = update.micro_batch or max(1, update.batch // ranks.count)
+    if update.batch % (micro * ranks.count):
+        raise ConfigError(
+            f"{update.batch} rollouts a step cannot be shared by {ranks.count} processes, {micro} at a time",
+            f"launch a number of processes that divides {update.batch}, or set update.micro_batch or update.groups",
+        )
+    return micro, update.batch // (micro * ranks.count)

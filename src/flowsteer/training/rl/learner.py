@@ -1,0 +1,254 @@
+"""The learner: TRL's trainer around a policy, with the episodes, metrics, seconds and checkpoints of its steps.
+
+The method itself stands in `flowsteer.training.rl.cwrpo`. Of several processes the first one keeps the record.
+"""
+
+import asyncio
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from trl.trainer.grpo_trainer import GRPOTrainer
+
+from datasets import Dataset
+from flowsteer.training.config import TrainingConfig, limits_of
+from flowsteer.training.data import Schedule
+from flowsteer.training.inference.batcher import Batcher
+from flowsteer.training.inference.distributed import Ranks
+from flowsteer.training.inference.engines import open_engine
+from flowsteer.training.inference.sampling_engine import SamplingEngine
+from flowsteer.training.policy.policy import Policy
+from flowsteer.training.rl.cwrpo import groups_of, grpo_settings, to_trl
+from flowsteer.training.rollout.metrics import measure, stages
+from flowsteer.training.rollout.rollout import Arena, Rollout, play
+
+CHECKPOINTS, METRICS = "checkpoints", "metrics.jsonl"
+
+ALONE = Ranks()
+
+JSON = dict[str, Any]
+Paid = list[float | None]
+
+
+class Learner:
+    """One training run: what TRL calls back into.
+
+    Args:
+        config: The run.
+        policy: Who learns; its model is changed in place.
+        tasks: Training tasks, in order.
+        arena: Where episodes are played.
+        runner: The event loop that the arena lives on.
+        folder: The run folder.
+        ranks: The processes that share the run.
+        keep: Gets each step's rollouts, to write down.
+        validate: Called with the number of the update after every `validate_every` of them.
+        report_to: Where metrics go besides the run folder.
+
+    Attributes:
+        policy: Who learns.
+    """
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        policy: Policy,
+        tasks: Schedule,
+        arena: Arena,
+        runner: asyncio.Runner,
+        folder: Path,
+        ranks: Ranks = ALONE,
+        keep: Callable[[Sequence[Rollout]], None] = lambda rollouts: None,
+        validate: Callable[[int], None] = lambda step: None,
+        report_to: tuple[str, ...] = (),
+    ) -> None:
+        self.policy = policy
+        self._config, self._tasks, self._arena, self._runner, self._folder = config, tasks, arena, runner, folder
+        self._ranks, self._keep, self._validate, self._report_to = ranks, keep, validate, report_to
+        self._latest: list[Rollout] = []
+        self._spent: dict[str, float] = {}
+        self._trainer: _Timed | None = None
+        self._engine: SamplingEngine | None = None
+
+    def learn(self, resume: bool = False, on_step: Callable[[JSON], None] = lambda metrics: None) -> None:
+        """Run all updates.
+
+        Args:
+            resume: Whether to go on from the last checkpoint in the folder; without one, from the start.
+            on_step: Gets each step's metrics.
+
+        Raises:
+            BackendUnavailable: The executor is gone. What the last checkpoint holds is kept.
+            BudgetExceeded: The budget is spent; likewise.
+        """
+        checkpoints = self._folder / CHECKPOINTS
+        last = last_checkpoint(checkpoints) if resume else None
+        if self._ranks.first:
+            self._forget_after(0 if last is None else step_of(last))
+        self._ranks.wait()
+        trainer = self.trainer()
+        trainer.add_callback(_Log(self, on_step))
+        trainer.train(resume_from_checkpoint=None if last is None else str(last))
+
+    def trainer(self) -> GRPOTrainer:
+        """TRL's trainer, set to CWRPO; made at first use.
+
+        Raises:
+            ConfigError: The processes cannot share a step evenly.
+        """
+        if self._trainer is None:
+            os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
+            rows = self._config.update.steps * self._config.update.groups
+            self._trainer = _Timed(
+                self._spent,
+                model=self.policy.model,
+                reward_funcs=self.paid,
+                args=grpo_settings(self._config, self._folder / CHECKPOINTS, self._ranks, self._report_to),
+                train_dataset=Dataset.from_dict({"prompt": [str(row) for row in range(rows)]}),
+                processing_class=self.policy.tokenizer,
+                rollout_func=self.roll_out,
+            )
+            self._trainer.remove_callback(PrinterCallback)
+        return self._trainer
+
+    @property
+    def engine(self) -> SamplingEngine:
+        """What draws the policy's tokens; made at first use.
+
+        Raises:
+            ConfigError: It does not go with how the run was launched.
+        """
+        if self._engine is None:
+            self._engine = open_engine(
+                self._config, self.policy, self.trainer(), self._folder, self._runner, self._ranks
+            )
+        return self._engine
+
+    @property
+    def draws(self) -> SamplingEngine:
+        """What draws now: the run's engine, once there is one; before, the policy's own model."""
+        return Batcher(self.policy) if self._engine is None else self._engine
+
+    def close(self) -> None:
+        """Close the connections of the sampling engine."""
+        if self._engine is not None:
+            self._engine.close()
+
+    def save(self, folder: Path) -> None:
+        """Write the policy as it is now; all processes take part."""
+        if self._ranks.count == 1:
+            self.policy.save(folder)
+        else:
+            self.policy.mark()
+            self.trainer().save_model(str(folder))
+
+    def roll_out(self, prompts: list[str], trainer: GRPOTrainer) -> dict[str, list[Any]]:
+        """Play the groups of one step.
+
+        Args:
+            prompts: The number of each rollout's row in the run's list of tasks, equal within a group.
+            trainer: TRL's trainer.
+
+        Returns:
+            What TRL trains on; see `to_trl`.
+        """
+        step, started, engine = trainer.state.global_step + 1, perf_counter(), self.engine
+        drawn, update = engine.drawing.seconds, self._config.update
+        groups = list(groups_of(step, [int(row) for row in prompts], self._tasks, update, self._ranks.number))
+        limits, seed = limits_of(self._config), self._config.seed
+        playing = play(self.policy, groups, self._arena, limits, f"policy@{step - 1}", seed, engine)
+        mine = self._runner.run(playing)
+        self._latest = self._ranks.gather(mine)
+        self._keep(self._latest)
+        spent, sampling = perf_counter() - started, engine.drawing.seconds - drawn
+        self._spent |= {"rollout": spent, "sampling": sampling, "canvas": spent - sampling}
+        return to_trl(mine, update.mask)
+
+    def paid(self, earned: Paid, log_metric: Callable[[str, float], None], **_: Any) -> Paid:
+        """The rewards of the rollouts; None takes one out of its group."""
+        episodes = {f"episodes/{name}": value for name, value in measure(self._latest).items() if value is not None}
+        for name, value in {**episodes, **stages(self._latest)}.items():
+            log_metric(name, float(value))
+        for name in ("rollout", "sampling", "canvas"):
+            log_metric(f"seconds/{name}", self._spent.get(name, 0.0))
+        return earned
+
+    def logged(self, metrics: JSON) -> bool:
+        """Write one step's metrics down; the first process does.
+
+        Returns:
+            Whether this is the first process.
+        """
+        if self._ranks.first:
+            with (self._folder / METRICS).open("a", encoding="utf-8") as file:
+                file.write(json.dumps(metrics) + "\n")
+        return self._ranks.first
+
+    def ended(self, step: int, seconds: float, sync: float) -> None:
+        """A step is over: note its seconds, and validate if it is time to.
+
+        Args:
+            step: Its number.
+            seconds: Its wall time; what was no rollout and no synchronisation is TRL's and the optimiser's.
+            sync: Of these, the engine was given weights for so many.
+        """
+        self._spent |= {"step": seconds, "sync": sync, "update": seconds - sync - self._spent["rollout"]}
+        every = self._config.update.validate_every
+        if every and step % every == 0:
+            self._validate(step)
+
+    def _forget_after(self, step: int) -> None:
+        """Drop the metrics of steps that will be taken again."""
+        file = self._folder / METRICS
+        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+        kept = [line for line in lines[:step] if line.endswith("}")]
+        file.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+
+
+class _Timed(GRPOTrainer):
+    """TRL's trainer; its logs say where the seconds of a step went."""
+
+    def __init__(self, spent: Mapping[str, float], **settings: Any) -> None:
+        self._spent = spent
+        super().__init__(**settings)
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log a step."""
+        timed = {f"seconds/{name}": self._spent[name] for name in ("step", "update", "sync")} if "loss" in logs else {}
+        super().log(logs | timed, start_time)
+
+
+class _Log(TrainerCallback):
+    """Times each step, hands its metrics on, and says when it is over."""
+
+    def __init__(self, learner: Learner, on_step: Callable[[JSON], None]) -> None:
+        self._learner, self._on_step = learner, on_step
+        self._began = self._synced = 0.0
+
+    def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self._began, self._synced = perf_counter(), self._learner.engine.syncing.seconds
+
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: JSON | None = None, **_: Any
+    ) -> None:
+        if logs and "loss" in logs and self._learner.logged(metrics := {"step": state.global_step} | logs):
+            self._on_step(metrics)
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        synced = self._learner.engine.syncing.seconds - self._synced
+        self._learner.ended(state.global_step, perf_counter() - self._began, synced)
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The latest whole checkpoint; its trainer state is what is written last."""
+    whole = [found.parent for found in folder.glob("checkpoint-*/trainer_state.json")]
+    return max(whole, key=step_of, default=None)
+
+
+def step_of(checkpoint: Path) -> int:
+    """The update after which a checkpoint was written."""
+    return int(checkpoint.name.rpartition("-")[2])
