@@ -1,4 +1,4 @@
-"""Run folders of the first format are still read: shown, listed, exported, scored and reported."""
+"""Run folders of the first format are still read: listed, shown, exported, scored, reported and gone on with."""
 
 import tarfile
 from pathlib import Path
@@ -10,7 +10,9 @@ from flowsteer.runs.events import EpisodeEnded, EpisodeStarted
 from flowsteer.runs.folder import RunFolder
 
 FORMAT_1 = Path(__file__).parent / "format_1"
-RUNS = ("solve", "solve_random", "eval", "eval_killed", "train", "train_killed")
+RUNS = ("solve", "solve_random", "eval", "eval_killed", "eval_faults", "train", "train_killed")
+EVAL = ("eval", "simulated", "--executor", "simulated:", "--max-turns", "8", "--json", "--system", "direct")
+EVAL += ("--system", "director:simulated:")
 
 
 @pytest.fixture
@@ -43,15 +45,66 @@ def test_episodes_are_listed(old, tmp_path, name):
     assert len(listed.get("episodes", [0])) == len(RunFolder.read(folder).entries)
 
 
-@pytest.mark.parametrize("name", ["solve", "solve_random"])
+def one_of_each(folder):
+    """One episode of each system, or of each part of a training run."""
+    entries = RunFolder.read(folder).entries.values()
+    return {entry.episode.partition("/")[0]: entry for entry in entries}.values()
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_an_episode_is_shown(old, tmp_path, name):
+    folder = old(name)
+    for entry in one_of_each(folder):
+        shown = flowsteer("show", str(folder), entry.episode, cwd=tmp_path)
+        assert (shown.code, shown.err) == (0, "")
+        assert "Answer" in shown.out
+
+
+@pytest.mark.parametrize("name", RUNS)
 def test_the_workflow_of_an_episode_is_exported(old, tmp_path, name):
-    done = flowsteer("export", str(old(name)), "--to", "dsl", cwd=tmp_path)
-    assert done.code == 0
-    assert "->" in done.out or done.out.strip()
+    folder = old(name)
+    for entry in one_of_each(folder):
+        if entry.summary["dsl"]:
+            done = flowsteer("export", str(folder), "--episode", entry.episode, "--to", "dsl", cwd=tmp_path)
+            assert (done.code, done.out.strip()) == (0, entry.summary["dsl"])
 
 
-def test_an_evaluation_is_scored_again_and_reported(old, tmp_path):
-    folder = old("eval")
-    assert flowsteer("score", str(folder), cwd=tmp_path).code == 0
+@pytest.mark.parametrize("name", ["eval", "eval_killed", "eval_faults"])
+def test_an_evaluation_is_scored_again_and_reported(old, tmp_path, name):
+    folder = old(name)
+    entries = RunFolder.read(folder).entries
+    scored = flowsteer("score", str(folder), "--json", cwd=tmp_path)
+    assert scored.code == 0
+    assert scored.json["graded"] == len(entries)
     assert flowsteer("report", str(folder), cwd=tmp_path).code == 0
-    assert "fixed:Plan" in (folder / "report" / "report.md").read_text(encoding="utf-8")
+    report = (folder / "report" / "report.md").read_text(encoding="utf-8")
+    assert all(entry.summary["system"] in report for entry in entries.values())
+    assert ("1 errors" in report) == (name == "eval_faults")
+    assert len(list((folder / "report" / "episodes").iterdir())) == len(entries)
+
+
+def test_what_an_evaluation_designed_runs_under_another_executor(old, tmp_path):
+    done = flowsteer("swap", str(old("eval")), "--executor", "simulated:flat", cwd=tmp_path)
+    assert done.code == 0
+    assert "director:simulated:" in done.out
+
+
+def test_an_evaluation_that_was_killed_goes_on(old, tmp_path):
+    folder = old("eval_killed")
+    before = RunFolder.read(folder)
+    kept = {name: before.events(name) for name in before.entries}
+    assert before.unfinished
+    assert flowsteer(*EVAL, "--limit", "60", "--run", str(folder), cwd=tmp_path).code == 0
+    after = RunFolder.read(folder)
+    assert (len(after.entries), after.unfinished) == (120, 0)
+    assert {name: after.events(name) for name in kept} == kept
+
+
+def test_a_study_is_reported_again(old, tmp_path):
+    pytest.importorskip("trl", reason="needs the extra: pip install 'flowsteer[train]'")
+    folder = old("study")
+    asked = ("study", str(tmp_path / "small_study.toml"), "--run", str(folder), "--report", "--json")
+    done = flowsteer(*asked, cwd=tmp_path)
+    assert done.code == 0
+    assert (done.json["done"], done.json["cells"]) == (2, 2)
+    assert (folder / "report.html").exists()
