@@ -4,9 +4,9 @@ import textwrap
 
 import pytest
 
+from flowsteer.answers.code import canonical, complete_code, extract_code, syntax_error
 from flowsteer.errors import OperatorError
 from flowsteer.operators.public_tests import run_tests
-from flowsteer.operators.source_code import canonical, complete_code, extract_code, syntax_error
 from flowsteer.sandbox.base import Outcome
 from flowsteer.task import AssertTests, CallTests, StdioTests, Task
 

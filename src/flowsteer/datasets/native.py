@@ -5,8 +5,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from flowsteer.answers.boxed import last_boxed
 from flowsteer.datasets.answer_options import parse_options
-from flowsteer.datasets.boxed import last_boxed
 from flowsteer.datasets.public_tests import docstring_examples, first_assert, shown_cases
 
 Native = Mapping[str, Any]

@@ -9,11 +9,11 @@ import json
 from dataclasses import replace
 from typing import Any
 
+from flowsteer.answers.code import defined_names
 from flowsteer.errors import GraderError
 from flowsteer.grading.code_compare import close_output, close_value, same_output, same_value
 from flowsteer.grading.code_prelude import with_prelude
 from flowsteer.grading.code_verdict import CodeVerdict, NotDecided
-from flowsteer.operators.source_code import defined_names
 from flowsteer.sandbox.base import Call, Outcome, Program, Return, Sandbox, SandboxLimits
 from flowsteer.task import CallTests, PublicTests, StdioTests
 

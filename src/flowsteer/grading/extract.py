@@ -7,7 +7,7 @@ or else what stands behind its last `=` or `is`.
 
 import re
 
-from flowsteer.datasets.boxed import last_boxed
+from flowsteer.answers.boxed import last_boxed
 
 MAX_TEXT = 20_000
 """Characters at the end of a text in which an answer is looked for."""

@@ -3,14 +3,14 @@
 from collections import Counter
 from string import ascii_uppercase
 
+from flowsteer.answers.agreement import normalised
+from flowsteer.answers.code import canonical
 from flowsteer.draft import Candidate, Draft
 from flowsteer.errors import OperatorError
-from flowsteer.operators.answer import normalised
 from flowsteer.operators.base import OperatorCall, operator
 from flowsteer.operators.prompting import ask_messages
 from flowsteer.operators.reply import ask_record, record
 from flowsteer.operators.solution import NEW_SOLUTION, write_solution
-from flowsteer.operators.source_code import canonical
 
 
 @operator(category="ensemble", reads=("candidates",), writes=NEW_SOLUTION)

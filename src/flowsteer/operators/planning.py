@@ -2,9 +2,9 @@
 
 import re
 
+from flowsteer.answers.thinking import without_thinking
 from flowsteer.draft import Draft
 from flowsteer.errors import OperatorError
-from flowsteer.operators.answer import without_thinking
 from flowsteer.operators.base import OperatorCall, operator
 from flowsteer.operators.prompting import ask_messages
 from flowsteer.operators.reply import Schema, ask_record, record, text_field

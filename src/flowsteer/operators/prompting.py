@@ -10,10 +10,10 @@ import ast
 from functools import cache
 from typing import TYPE_CHECKING
 
+from flowsteer.answers.code import syntax_error
 from flowsteer.backends.base import Message
 from flowsteer.draft import Draft
 from flowsteer.operators.base import OperatorCall
-from flowsteer.operators.source_code import syntax_error
 from flowsteer.task import AssertTests, CallTests, StdioTests, Task
 
 if TYPE_CHECKING:

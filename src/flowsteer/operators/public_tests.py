@@ -10,9 +10,9 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from flowsteer.answers.code import defined_names, syntax_error
 from flowsteer.errors import OperatorError
 from flowsteer.operators.base import CodeRunner
-from flowsteer.operators.source_code import defined_names, syntax_error
 from flowsteer.sandbox.base import Outcome, Program, SandboxLimits
 from flowsteer.task import AssertTests, CallTests, PublicTests, StdioTests
 

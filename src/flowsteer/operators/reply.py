@@ -13,9 +13,9 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
+from flowsteer.answers.thinking import without_thinking
 from flowsteer.backends.base import Message, Reply
 from flowsteer.errors import FlowSteerError, OperatorError
-from flowsteer.operators.answer import without_thinking
 from flowsteer.operators.base import OperatorCall
 from flowsteer.operators.prompting import follow_up
 

@@ -2,11 +2,11 @@
 
 import re
 
+from flowsteer.answers.code import callable_without_arguments
+from flowsteer.answers.extract import tidy
 from flowsteer.errors import OperatorError
-from flowsteer.operators.answer import tidy
 from flowsteer.operators.base import OperatorCall
 from flowsteer.operators.public_tests import unsupported
-from flowsteer.operators.source_code import callable_without_arguments
 from flowsteer.sandbox.base import Outcome, Program, SandboxLimits
 from flowsteer.task import StdioTests, Task
 

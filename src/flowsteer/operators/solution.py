@@ -3,10 +3,12 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+from flowsteer.answers.code import solution_code, syntax_error
+from flowsteer.answers.extract import final_answer, marked_answer, tidy
+from flowsteer.answers.thinking import without_thinking
 from flowsteer.backends.base import Message, Reply
 from flowsteer.draft import Draft
 from flowsteer.errors import OperatorError
-from flowsteer.operators.answer import final_answer, marked_answer, tidy, without_thinking
 from flowsteer.operators.base import OperatorCall
 from flowsteer.operators.prompting import answer_form, ask_messages, follow_up, render
 from flowsteer.operators.reply import (
@@ -19,7 +21,6 @@ from flowsteer.operators.reply import (
     record,
     text_field,
 )
-from flowsteer.operators.source_code import complete_code, extract_code, syntax_error
 
 Result = TypeVar("Result")
 
@@ -136,7 +137,7 @@ def read_code(call: OperatorCall, text: str) -> str:
     Raises:
         OperatorError: `no_code` if there is none, or none that parses.
     """
-    code = complete_code(extract_code(text, call.task.entry_point), call.task)
+    code = solution_code(text, call.task)
     if not code:
         raise OperatorError("there is no Python code in the text", "no_code")
     problem = syntax_error(code)

@@ -5,10 +5,11 @@ All six categories are covered, so rules, rewards and Directors work with it unc
 
 from typing import Any
 
+from flowsteer.answers.agreement import as_number, normalised, same_answer
+from flowsteer.answers.extract import final_answer, marked_answer, tidy
 from flowsteer.backends.base import Reply
 from flowsteer.draft import Draft, Verdict
 from flowsteer.errors import OperatorError
-from flowsteer.operators.answer import as_number, final_answer, marked_answer, normalised, same_answer, tidy
 from flowsteer.operators.arithmetic import PRELUDE, check_expression, equation_program
 from flowsteer.operators.base import OperatorCall, operator
 from flowsteer.operators.ensemble import ballot, chosen, given_candidates

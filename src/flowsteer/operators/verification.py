@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from flowsteer.answers.agreement import same_answer
 from flowsteer.backends.base import Reply
 from flowsteer.draft import Draft, Verdict
 from flowsteer.errors import OperatorError
-from flowsteer.operators.answer import same_answer
 from flowsteer.operators.base import OperatorCall, operator
 from flowsteer.operators.prompting import ask_messages
 from flowsteer.operators.public_tests import PublicTestReport, no_tests, run_tests

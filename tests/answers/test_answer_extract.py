@@ -4,15 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowsteer.operators.answer import (
-    as_number,
-    final_answer,
-    marked_answer,
-    normalised,
-    same_answer,
-    tidy,
-    without_thinking,
-)
+from flowsteer.answers.agreement import as_number, normalised, same_answer
+from flowsteer.answers.extract import final_answer, marked_answer, tidy
+from flowsteer.answers.thinking import without_thinking
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,14 @@ import re
 import textwrap
 from functools import lru_cache
 
-from flowsteer.operators.answer import without_thinking
+from flowsteer.answers.thinking import without_thinking
 from flowsteer.task import Task
 
+MAX_CHARS = 200_000
+"""A text longer than this holds no code."""
+
 _FENCE = re.compile(r"^[ \t]*```[ \t]*(\w*)[^\n]*\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
+_THINKING = re.compile(r"(?:.*</think>|<think>.*)", re.DOTALL)
 
 
 @lru_cache(maxsize=256)
@@ -41,6 +45,31 @@ def callable_without_arguments(code: str, name: str) -> bool:
         return False
     found = [n for n in ast.parse(code).body if isinstance(n, ast.FunctionDef) and n.name == name]
     return bool(found) and len(found[-1].args.posonlyargs + found[-1].args.args) == len(found[-1].args.defaults)
+
+
+def solution_code(text: str, task: Task) -> str:
+    """The program that a text answers a code task with, completed to a whole module; empty if there is none.
+
+    Args:
+        text: A reply, or an answer: fenced or bare, whole or a completion of the code that the task began with.
+        task: Its entry point and the code that it began with decide what is taken.
+    """
+    if len(text) > MAX_CHARS:
+        return ""
+    text = without_thinking(text.removeprefix("\ufeff"))
+    code = extract_code(text, task.entry_point)
+    if not code and "```" not in text:
+        # A completion stripped as a whole has lost the indentation of its first line alone.
+        code = extract_code(textwrap.dedent(f"    {text}"), task.entry_point)
+    return complete_code(code, task)
+
+
+def inserted_code(text: str) -> str:
+    """The code that a text puts into the middle of a program (DS-1000), indentation kept; empty if there is none."""
+    if len(text) > MAX_CHARS:
+        return ""
+    text = text.removeprefix("\ufeff")
+    return extract_code(text) if "```" in text else _THINKING.sub("", text).strip("\n").rstrip()
 
 
 def extract_code(text: str, entry_point: str | None = None) -> str:
