@@ -62,10 +62,8 @@ async def test_a_second_cancel_does_not_stop_the_first_ones_clearing_up(bubblewr
         while not task.done():
             task.cancel()
             await asyncio.sleep(0)
-    for _ in range(100):
-        if not running(str(marked)):
-            break
-        await asyncio.sleep(0.02)
+    if clearing := asyncio.all_tasks() - {asyncio.current_task()}:
+        await asyncio.wait(clearing, timeout=5)
     assert not running(str(marked))
 
 

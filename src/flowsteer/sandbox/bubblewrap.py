@@ -29,7 +29,7 @@ from flowsteer.sandbox.group import FILTER, Launch
 from flowsteer.sandbox.pair import PairOutcome
 from flowsteer.sandbox.process import run_process
 from flowsteer.sandbox.process_pair import run_pair
-from flowsteer.sandbox.processors import Places
+from flowsteer.sandbox.processors import CHILDREN, Places
 from flowsteer.sandbox.protocol import MIB, Role, encode_request, outcome, resource_limits
 from flowsteer.sandbox.seccomp import seccomp_filter
 
@@ -141,7 +141,7 @@ class BubblewrapSandbox:
         concurrency: Most sandboxes at once, by default one a processor; further runs wait, and their clock with them.
 
     Raises:
-        SandboxError: If bubblewrap or taskset is not installed, or there is no filter for this machine.
+        SandboxError: If bubblewrap is not installed, or this machine or its kernel is not supported.
     """
 
     tier: Tier = "bubblewrap"
@@ -150,11 +150,13 @@ class BubblewrapSandbox:
         found = shutil.which("bwrap")
         if found is None:
             raise SandboxError("bubblewrap (the command bwrap) is not installed", INSTALL)
-        taskset = shutil.which("taskset")
-        if taskset is None:
-            raise SandboxError("the command taskset is not installed", "install it: sudo apt install util-linux")
+        if not CHILDREN.exists():
+            raise SandboxError(
+                f"this kernel does not list the children of a process ({CHILDREN} is missing), by which they are bound "
+                "to a processor",
+                "use --sandbox container, or a kernel with CONFIG_PROC_CHILDREN",
+            )
         self._bwrap = found
-        self._taskset = taskset
         self._filter = seccomp_filter(platform.machine())
         self._interpreter = interpreter or this_interpreter()
         self.places = Places(concurrency)
@@ -202,8 +204,8 @@ class BubblewrapSandbox:
         command, packages = bubblewrap_command(
             self._bwrap, self._interpreter, limits, privileged=privileged, serves=serves
         )
-        command = (self._taskset, "--cpu-list", f"{processor}", self._bwrap, "--seccomp", FILTER, *command[1:])
-        return Launch(command, {}, filter=self._filter), packages
+        command = (self._bwrap, "--seccomp", FILTER, *command[1:])
+        return Launch(command, {}, processor=processor, filter=self._filter), packages
 
     async def aclose(self) -> None:
         """Nothing to end: every process ends with its run."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from flowsteer.errors import SandboxError
 from flowsteer.sandbox import launcher
+from flowsteer.sandbox.processors import bind
 
 CHUNK = 64 * 1024
 
@@ -33,12 +34,14 @@ class Launch:
         command: The command line.
         environment: All environment variables it gets.
         stop: A command that ends what killing the process leaves behind; empty if nothing.
+        processor: Which processor it and all its descendants are bound to before it is given anything; None for any.
         filter: What the command reads from the descriptor that takes the place of `FILTER`; a few kilobytes.
     """
 
     command: tuple[str, ...]
     environment: Mapping[str, str]
     stop: tuple[str, ...] = ()
+    processor: int | None = None
     filter: bytes = b""
 
     async def start(self, stdout: int = PIPE, line_bytes: int = CHUNK) -> Process:
@@ -80,7 +83,7 @@ async def _start(launch: Launch, stdout: int, line_bytes: int, stdin: int) -> Pr
     with _readable(launch.filter) as descriptor:
         command = [f"{descriptor}" if part == FILTER else part for part in launch.command]
         try:
-            return await asyncio.create_subprocess_exec(
+            process = await asyncio.create_subprocess_exec(
                 *command,
                 stdin=stdin,
                 stdout=stdout,
@@ -92,6 +95,13 @@ async def _start(launch: Launch, stdout: int, line_bytes: int, stdin: int) -> Pr
             )
         except OSError as error:
             raise SandboxError(f"{launch.command[0]} cannot be started: {error}") from None
+    if launch.processor is not None:
+        try:
+            bind(process.pid, launch.processor)
+        except OSError as error:
+            await end_process(process, [], launch.stop)
+            raise SandboxError(f"a sandbox cannot be bound to processor {launch.processor}: {error}") from None
+    return process
 
 
 async def _end_once_started(starting: Awaitable[Process], launch: Launch) -> None:
