@@ -43,6 +43,7 @@ def both(message: Any) -> list[Answer]:
         ([{"type": "reasoning", "text": "hm"}, {"type": "image_url", "image_url": {"url": "x"}}], "", "hm"),
         ({"type": "text", "text": {"value": "Paris", "annotations": []}}, "Paris", ""),
         (["Par", "is", None, 7, {}], "Paris", ""),
+        ({"parts": [{"text": "Paris"}]}, "Paris", ""),
         (42, "", ""),
     ],
 )
@@ -68,7 +69,7 @@ def test_thinking_apart_is_read_once_from_whatever_field(fields: dict[str, objec
 
 @pytest.mark.parametrize("choice", [{"text": "Paris"}, {"message": "Paris"}, {"message": None, "text": "Paris"}])
 def test_a_choice_of_the_older_protocol_is_read(choice: dict[str, object]):
-    assert read(json.dumps({"choices": [choice]})).text == "Paris"
+    assert [read(json.dumps({"choices": choices})).text for choices in ([choice], choice)] == ["Paris"] * 2
 
 
 def test_a_message_that_is_null_is_an_empty_reply():

@@ -159,6 +159,17 @@ async def test_a_wait_that_is_longer_than_any_run_is_told(server: FakeServer):
         await complete(server)
 
 
+async def test_a_redirection_that_drops_the_request_is_told_and_one_that_keeps_it_is_followed(server: FakeServer):
+    server.script.append(raw(b"", 307, "text/plain", f"location: {server.url}/chat/completions"))
+    assert (await complete(server)).text == "fine"
+    server.then = raw(b"", 302, "text/plain", f"location: {server.url}/models?key=secret")
+    with pytest.raises(
+        BackendUnavailable, match=r"redirection to http://127\.0\.0\.1:.*/v1/models, which drops"
+    ) as error:
+        await complete(server)
+    assert "secret" not in str(error.value)
+
+
 async def test_an_error_in_a_good_answer_is_final_where_its_code_is(server: FakeServer):
     server.then = raw(json.dumps({"error": {"message": "prompt is too long", "code": 400}}).encode())
     with pytest.raises(BackendRejected, match="prompt is too long"):

@@ -24,9 +24,10 @@ class Body:
     """
 
     def __init__(self) -> None:
-        self._lines = _Lines()
+        self._raw = bytearray()  # what is not cut into lines: the start of a body, or all of one document alone
         self._streamed: bool | None = None
-        self._waiting: list[bytes] = []  # lines of the document under way
+        self._lines = _Lines()
+        self._waiting: list[bytes] = []  # data of the event under way
         self._event = b""
         self._held = 0  # bytes since the last document
 
@@ -35,26 +36,38 @@ class Body:
         self._held += len(chunk)
         if self._held > MOST_BYTES:
             raise Fault(f"the answer is longer than {MOST_BYTES // 2**20} MiB", 413)
-        for line in self._lines.feed(chunk):
-            yield from self._take(line)
+        self._raw += chunk
+        if self._streamed is None:
+            self._look()
+        if self._streamed:
+            yield from self._events()
 
     def end(self) -> Iterator[object]:
         """The last documents, now that no more bytes come."""
-        yield from self._take(self._lines.rest())
-        yield from self._document()
-        if not self._streamed:
+        if self._streamed is None:
+            self._look(all_here=True)
+        if self._streamed:
+            self._raw += b"\n\n"
+            yield from self._events()
+        else:
+            self._waiting = [bytes(self._raw)]
+            yield from self._document()
             yield DONE
 
-    def _take(self, line: bytes) -> Iterator[object]:
-        if self._streamed is None and line.strip():
-            line = line.removeprefix(_MARK)
-            self._streamed = line.startswith(_FIELDS)
-        if not self._streamed:
-            self._waiting.append(line)
-        elif line:
-            yield from self._field(*line.split(b":", 1))
-        else:
-            yield from self._document()
+    def _look(self, *, all_here: bool = False) -> None:
+        """See of which form the body is, if enough of it is here; blanks come first where a connection is kept open."""
+        self._raw = self._raw.lstrip().removeprefix(_MARK)
+        if all_here or len(self._raw) >= max(map(len, _FIELDS)):
+            self._streamed = self._raw.startswith(_FIELDS)
+
+    def _events(self) -> Iterator[object]:
+        """The documents of the lines that are here."""
+        fresh, self._raw = bytes(self._raw), bytearray()
+        for line in self._lines.feed(fresh):
+            if line:
+                yield from self._field(*line.split(b":", 1))
+            else:
+                yield from self._document()
 
     def _field(self, name: bytes, value: bytes = b"") -> Iterator[object]:
         value = value.removeprefix(b" ")
@@ -70,17 +83,19 @@ class Body:
 
     def _document(self, *, whole: bool = True) -> Iterator[object]:
         """The document under way, if there is one; where it may not be whole yet, it is left if it is no JSON."""
-        text = b"\n".join(self._waiting).strip()
+        text, event = b"\n".join(self._waiting).strip(), self._event
         try:
             document = read_json(text) if text else None
         except ValueError as error:
             if whole:
-                raise Fault(f"the answer is no whole JSON ({error}): {text[:400].decode(errors='replace')}") from None
+                start = text[:400].decode(errors="replace")
+                raise Fault(f"the answer is no whole JSON ({error}): {start}") from None
             return
-        failed = self._event == b"error" and not (isinstance(document, dict) and document.get("error"))
-        self._waiting, self._event, self._held = [], b"", 0
+        self._waiting, self._event = [], b""
         if text:
-            yield {"error": document} if failed else document
+            self._held = 0
+            has_error = isinstance(document, dict) and document.get("error")
+            yield {"error": document} if event == b"error" and not has_error else document
 
 
 class _Lines:
@@ -91,16 +106,12 @@ class _Lines:
         self._returned = False  # the last byte was a CR: an LF that comes next belongs to it
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
-        if self._returned:
+        if self._returned and chunk:
             chunk = chunk.removeprefix(b"\n")
-        self._returned = chunk.endswith(b"\r")
+            self._returned = False
+        self._returned = self._returned or chunk.endswith(b"\r")
         for piece in chunk.splitlines(keepends=True):
             self._pieces.append(piece)
             if piece.endswith((b"\r", b"\n")):
-                yield self.rest()
-
-    def rest(self) -> bytes:
-        """The line under way."""
-        line = b"".join(self._pieces).rstrip(b"\r\n")
-        self._pieces.clear()
-        return line
+                yield b"".join(self._pieces).rstrip(b"\r\n")
+                self._pieces.clear()

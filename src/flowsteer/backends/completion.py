@@ -122,7 +122,8 @@ class Completion:
 
     def _choose(self, choices: object) -> Mapping[str, Any] | None:
         """The choice that is read: the one of index 0, or the first that came."""
-        found = [choice for choice in choices if isinstance(choice, Mapping)] if isinstance(choices, list) else []
+        listed = choices if isinstance(choices, list) else [choices]
+        found = [choice for choice in listed if isinstance(choice, Mapping)]
         if found and not self._chosen:
             self._chosen = True
             self._index = min((_index(choice) for choice in found), key=lambda index: index != 0)
@@ -192,7 +193,7 @@ def _texts(value: object, *, thinks: bool = False, depth: int = 0) -> Iterator[t
             yield from _texts(part, thinks=thinks, depth=depth + 1)
     elif isinstance(value, Mapping):
         thinks = thinks or value.get("type") in ("thinking", "reasoning")
-        for name in ("text", "content", "value"):
+        for name in ("text", "content", "value", "parts"):
             yield from _texts(value.get(name), thinks=thinks, depth=depth + 1)
         for name in ("thinking", "reasoning", "summary"):
             yield from _texts(value.get(name), thinks=True, depth=depth + 1)

@@ -164,6 +164,8 @@ class Endpoint:
         async with self._client.stream(method, url, content=content, headers=headers) as response:
             if response.is_error:
                 raise fault_of(response.status_code, await _read(response), response.headers)
+            if response.request.method != method:
+                raise Fault(f"with a redirection to {response.url.copy_with(query=None)}, which drops the request", 404)
             yield response
 
     @asynccontextmanager
