@@ -23,8 +23,8 @@ from flowsteer.canvas.feedback import Budgets
 from flowsteer.cli.live import WIDTH, Display
 from flowsteer.datasets.local import read_samples
 from flowsteer.errors import FlowSteerError
-from flowsteer.evaluation.evaluate import open_grader
 from flowsteer.grading.base import Grade
+from flowsteer.grading.connect import open_grader
 from flowsteer.session import DEFAULT_BACKEND, Session, Setup, open_session
 
 QUESTIONS = Path(__file__).with_name("questions.jsonl")

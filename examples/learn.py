@@ -22,7 +22,7 @@ from flowsteer.cli.learned import curves, progress, tables, workflows
 from flowsteer.cli.live import WIDTH
 from flowsteer.datasets.base import Sample
 from flowsteer.errors import FlowSteerError
-from flowsteer.evaluation.evaluate import open_grader
+from flowsteer.grading.connect import open_grader
 from flowsteer.session import open_session
 from flowsteer.training.config import TrainingConfig, load_training, setup_of
 from flowsteer.training.data import load_tasks

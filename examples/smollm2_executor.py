@@ -35,7 +35,7 @@ from rich.table import Table
 from flowsteer.datasets.base import Sample
 from flowsteer.errors import FlowSteerError
 from flowsteer.evaluation.baselines import DIRECT, with_baselines
-from flowsteer.evaluation.evaluate import open_grader
+from flowsteer.grading.connect import open_grader
 from flowsteer.reporting.statistics import compare, estimate
 from flowsteer.runs.events import EpisodeEnded, Graded, NodeRan
 from flowsteer.runs.folder import RunFolder
@@ -192,7 +192,7 @@ def directed(folder: Path, samples: Sequence[Sample]) -> tuple[Scores, JSON]:
             ended = next(event for event in events if isinstance(event, EpisodeEnded))
             graded = next(event for event in events if isinstance(event, Graded))
             requests = sum(event.usage.calls for event in events if isinstance(event, NodeRan))
-            row = _row(sample, graded.metrics, ended.answer, requests) | {"reward": summary["reward"]}
+            row = _row(sample, graded.metrics, ended.answer, requests) | {"reward": summary.reward}
             rows.setdefault(sample.task.dataset, []).append(row)
             drawn.setdefault(sample.task.dataset, Counter())[ended.dsl] += 1
         scores[name] = rows

@@ -44,7 +44,7 @@ def run(path, config=None, **options):
 def figures(path):
     """What no disturbance may change, by episode."""
     entries = RunFolder.read(path).entries
-    return {name: {key: entry.summary[key] for key in FIGURES} for name, entry in sorted(entries.items())}
+    return {name: {key: getattr(entry.summary, key) for key in FIGURES} for name, entry in sorted(entries.items())}
 
 
 class SaysLLM:

@@ -13,6 +13,7 @@ from flowsteer.runs.events import (
 )
 from flowsteer.runs.failure import Failure
 from flowsteer.runs.folder import Entry, RunFolder
+from flowsteer.runs.summary import EpisodeSummary
 from flowsteer.task import Task
 from flowsteer.usage import Usage
 from flowsteer.workflow.dsl import parse_dsl, to_dsl
@@ -35,10 +36,6 @@ def summary(system, dataset, task, score, epoch=0, **changes):
         "answer": "42",
         "score": score,
         "metrics": {} if score is None else {"accuracy": score},
-        "reason": "",
-        "finished": None,
-        "turns": 0,
-        "director_tokens": 0,
         "executor_tokens": 100,
         "calls": 1,
         "cost": 0.5,
@@ -46,15 +43,13 @@ def summary(system, dataset, task, score, epoch=0, **changes):
         "dsl": "Custom",
         "operators": {"Custom": 1},
         "structures": {"parallel": 0, "conditional": 0, "loop": 0},
-        "failures": {},
-        "error": None,
     }
-    return plain | changes
+    return EpisodeSummary(**plain | changes)
 
 
 def entry(system, dataset, task, score, epoch=0, **changes):
     """An entry of a run's index."""
-    return Entry(f"{system}/{dataset}/{task}/{epoch}", 0, 1, summary(system, dataset, task, score, epoch, **changes))
+    return Entry(f"{system}/{dataset}/{task}/{epoch}", summary(system, dataset, task, score, epoch, **changes))
 
 
 def directed_events(text=HOSTILE):
@@ -102,7 +97,7 @@ def nothing_happened():
 
 def write(run, summary, events):
     """Write one episode."""
-    name = f"{summary['system']}/{summary['dataset']}/{summary['task']}/{summary['epoch']}"
+    name = f"{summary.system}/{summary.dataset}/{summary.task}/{summary.epoch}"
     writer = run.begin(name)
     for event in events:
         writer.emit(event)

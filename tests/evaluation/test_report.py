@@ -30,6 +30,7 @@ from flowsteer.reporting.statistics import Estimate
 from flowsteer.reporting.summarise import summarise
 from flowsteer.reporting.summary import to_json
 from flowsteer.reporting.table import table_text
+from flowsteer.runs.failure import Failure
 from flowsteer.runs.folder import RunFolder
 
 
@@ -236,8 +237,8 @@ def test_an_interrupted_run_is_called_incomplete(small, tmp_path):
         torn.emit(plain_events()[0])
         torn.abandon()
         write(run, summary("cot", "gsm8k", "t8", 1.0), plain_events())
-    lost = summary("sc:3", "gsm8k", "t5", None, error="BackendUnavailable: gone", cost=None)
-    (small.path / "errors.jsonl").write_text(json.dumps({"episode": "sc:3/gsm8k/t5/0", "summary": lost}) + "\n")
+        lost = summary("sc:3", "gsm8k", "t5", None, lost=Failure("BackendUnavailable", "gone"), cost=None)
+        run.lose("sc:3/gsm8k/t5/0", lost)
     paths = write_report(RunFolder.read(small.path), tmp_path / "out")
     page = Page(paths.html)
     text = " ".join(page.text.split())

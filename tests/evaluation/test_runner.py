@@ -18,34 +18,14 @@ from flowsteer.evaluation.rescore import scored_entries
 from flowsteer.reporting.summarise import summarise
 from flowsteer.runs.folder import RunFolder
 
-SUMMARY = {
-    *(
-        "system",
-        "dataset",
-        "type",
-        "task",
-        "digest",
-        "epoch",
-        "seed",
-        "answer",
-        "score",
-        "metrics",
-        "reason",
-        "finished",
-    ),
-    *("turns", "director_tokens", "executor_tokens", "calls", "cost", "seconds", "dsl", "operators", "structures"),
-    *("failures", "error"),
-}
-
 
 def test_every_system_meets_every_task_and_leaves_one_summary(tmp_path):
     progress = run(tmp_path)
     entries = RunFolder.read(tmp_path).entries
     assert (progress.done, progress.total, progress.partial, len(entries)) == (12, 12, False, 12)
-    assert {set(entry.summary) == SUMMARY for entry in entries.values()} == {True}
-    assert len({(entry.summary["system"], entry.summary["task"]) for entry in entries.values()}) == 12
+    assert len({(entry.summary.system, entry.summary.task) for entry in entries.values()}) == 12
     assert set(progress.accuracy) == set(SYSTEMS)
-    assert progress.calls == sum(entry.summary["calls"] for entry in entries.values()) > 0
+    assert progress.calls == sum(entry.summary.calls for entry in entries.values()) > 0
 
 
 def test_the_same_command_again_runs_nothing_and_counts_the_same(tmp_path):
@@ -89,15 +69,13 @@ def test_a_task_whose_content_has_changed_is_run_again(tmp_path):
     assert (again.resumed, again.done) == (0, 1)
     (entry,) = RunFolder.read(tmp_path / "run").entries.values()
     (started, *_) = RunFolder.read(tmp_path / "run").events(entry.episode)
-    assert started.task["question"] == "1 + 2?"
+    assert started.task.question == "1 + 2?"
 
 
 def test_epochs_differ_by_their_seed_alone(tmp_path):
     run(tmp_path, small(systems=["director:simulated:"], epochs=3, limit=2))
     entries = RunFolder.read(tmp_path).entries.values()
-    assert (
-        sorted((e.summary["epoch"], e.summary["seed"]) for e in entries) == [(0, 0)] * 2 + [(1, 1)] * 2 + [(2, 2)] * 2
-    )
+    assert sorted((e.summary.epoch, e.summary.seed) for e in entries) == [(0, 0)] * 2 + [(1, 1)] * 2 + [(2, 2)] * 2
     cell = summarise(entries).cells[0]
     assert set(cell.pass_at) == {1, 2, 3}
 
@@ -110,9 +88,9 @@ def test_a_budget_of_calls_is_never_exceeded_and_what_is_done_is_kept(tmp_path):
     assert "--max-calls" not in progress.stopped
     assert "calls" in progress.stopped
     assert 0 < len(kept) == progress.done < progress.total
-    assert sum(entry.summary["calls"] for entry in kept.values()) <= 11
+    assert sum(entry.summary.calls for entry in kept.values()) <= 11
     again = run(tmp_path, config)
-    assert sum(entry.summary["calls"] for entry in RunFolder.read(tmp_path).entries.values()) <= 11
+    assert sum(entry.summary.calls for entry in RunFolder.read(tmp_path).entries.values()) <= 11
     assert again.resumed == progress.done
     assert run(tmp_path, small(limit=6, systems=["cot", "sc:3"])).done == 12
 
@@ -145,7 +123,7 @@ def test_an_infrastructure_error_is_no_answer_and_is_tried_again(tmp_path):
     assert (progress.done, progress.errors) == (4, 4)
     assert "connection refused" in progress.error
     folder = RunFolder.read(tmp_path)
-    assert {entry.summary["system"] for entry in folder.entries.values()} == {"cot"}
+    assert {entry.summary.system for entry in folder.entries.values()} == {"cot"}
     cell = summarise(scored_entries(folder)).cell("simulated:math", "direct")
     assert (cell.scored, cell.error_count) == (0, 4)
     assert run(tmp_path, config, extra={"flaky:it": SaysLLM("Answer: 1", "flaky:it")}).done == 8
@@ -281,7 +259,9 @@ def test_memory_keeps_summaries_only(tmp_path):
         alive.append(sum(isinstance(item, NodeRan) for item in gc.get_objects()))
 
     run(tmp_path, small(limit=10, concurrency=2), on_progress=count)
-    assert max(alive[len(alive) // 2 :]) <= max(alive[: len(alive) // 2]) + 40
+    folder = RunFolder.read(tmp_path)
+    recorded = sum(isinstance(event, NodeRan) for episode in folder.entries for event in folder.events(episode))
+    assert max(alive) < recorded / 3  # those of the episodes in flight
 
 
 def test_a_broken_sandbox_is_infrastructure(tmp_path, monkeypatch):

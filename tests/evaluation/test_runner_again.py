@@ -22,7 +22,7 @@ def again(path, grade):
 
 
 def scores(path):
-    return [entry.summary["score"] for entry in scored_entries(RunFolder.read(path))]
+    return [entry.summary.score for entry in scored_entries(RunFolder.read(path))]
 
 
 def test_grading_again_changes_no_record_and_the_latest_pass_counts(tmp_path):
@@ -43,7 +43,7 @@ def test_grading_again_changes_no_record_and_the_latest_pass_counts(tmp_path):
     assert len(first.changes) == recorded.count(0)
     assert scores(tmp_path) == [1.0] * 5
     entries = RunFolder.read(tmp_path).entries.values()
-    assert sorted(seen) == sorted((entry.summary["task"], entry.summary["answer"]) for entry in entries)
+    assert sorted(seen) == sorted((entry.summary.task, entry.summary.answer) for entry in entries)
     second = again(tmp_path, unable)
     assert second.path != first.path
     assert second.changes[0] == Change(next(iter(entries)).episode, 1.0, None)
@@ -83,9 +83,9 @@ def test_swapping_the_executor_runs_the_very_workflows_again_without_a_director(
         assert {event.backend.partition("#")[0] for event in now if isinstance(event, NodeRan)} <= {"simulated:flat"}
     for row in swapped:
         pairs = [
-            (entry.summary["score"], other.entries[name].summary["score"])
+            (entry.summary.score, other.entries[name].summary.score)
             for name, entry in one.entries.items()
-            if entry.summary["system"] == row.system
+            if entry.summary.system == row.system
         ]
         assert row.pairs == 6
         assert row.comparison == compare([[after - before for before, after in pairs]])

@@ -14,6 +14,7 @@ from flowsteer.reporting import statistics
 from flowsteer.reporting.statistics import compare, estimate, holm, pass_at_k, sign_flip
 from flowsteer.reporting.summarise import summarise
 from flowsteer.reporting.summary import POOLED, standing, to_json
+from flowsteer.runs.failure import Failure
 
 SCORES = st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0]), min_size=1, max_size=30)
 DIFFERENCES = st.lists(st.sampled_from([-1.0, -0.5, 0.0, 0.25, 1.0]), min_size=1, max_size=30)
@@ -231,7 +232,7 @@ def test_unscorable_lost_and_missing_episodes_are_in_no_mean_and_counted_apart()
             entry("a", "d", "1", 1.0),
             entry("a", "d", "2", 0.0),
             entry("a", "d", "3", None, reason="no number"),
-            entry("a", "d", "4", None, error="BackendUnavailable: gone", executor_tokens=10**9, cost=None),
+            entry("a", "d", "4", None, lost=Failure("BackendUnavailable", "gone"), executor_tokens=10**9, cost=None),
             *(entry("b", "d", str(task), 1.0) for task in range(1, 6)),
         ]
     )

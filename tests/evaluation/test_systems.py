@@ -230,7 +230,7 @@ def test_every_system_is_recorded_with_its_grade_last(tmp_path):
         assert isinstance(events[0], EpisodeStarted)
         assert isinstance(events[-2], EpisodeEnded)
         assert isinstance(events[-1], Graded)
-    finished = [entry.summary["finished"] for entry in folder.entries.values()]
+    finished = [entry.summary.finished for entry in folder.entries.values()]
     assert finished[0] is None
     assert isinstance(finished[1], bool)
     assert len(figures(tmp_path)) == 2

@@ -117,16 +117,14 @@ def test_chosen_workflows_run_on_test_tasks_and_trials_are_kept_apart_and_not_re
     config = small(systems=["fixed:best", "search:rounds=3,tasks=4"], datasets=["simulated:math", "simulated:qa"])
     run(tmp_path, config)
     trials = RunFolder.read(tmp_path / "validation")
-    test = {entry.summary["task"] for entry in RunFolder.read(tmp_path).entries.values()}
-    tried = {entry.summary["task"] for entry in trials.entries.values() if "task" in entry.summary}
+    test = {entry.summary.task for entry in RunFolder.read(tmp_path).entries.values()}
+    tried = {entry.summary.task for entry in trials.entries.values()}
     assert not test & tried
     assert {name.partition("/")[0] for name in RunFolder.read(tmp_path).entries} == {
         "fixed:best",
         "search:rounds=3,tasks=4",
     }
-    chosen = {
-        (e.summary["system"], e.summary["dataset"]): e.summary["dsl"] for e in RunFolder.read(tmp_path).entries.values()
-    }
+    chosen = {(e.summary.system, e.summary.dataset): e.summary.dsl for e in RunFolder.read(tmp_path).entries.values()}
     assert len(chosen) == 4
     before, same = (tmp_path / "validation" / "episodes.jsonl").read_bytes(), figures(tmp_path)
     run(tmp_path, config)

@@ -20,7 +20,9 @@ from flowsteer.runs.events import (
     event_to_json,
     events_from_json,
 )
+from flowsteer.runs.failure import Failure
 from flowsteer.runs.folder import RunFolder
+from flowsteer.runs.summary import EpisodeSummary
 from flowsteer.task import AssertTests, CallTests, StdioTests, Task, task_from_json, task_to_json
 from flowsteer.usage import Usage
 from flowsteer.workflow.dsl import parse_dsl, to_dsl
@@ -29,12 +31,14 @@ from flowsteer.workflow.rules import Condition, Rules
 
 ODD = 'line separator \u2028, next line \x85, quote ", tab\t, newline\n, NUL \x00, emoji 🙂'
 
+SUMMARY = EpisodeSummary(system="direct", dataset="d", type="qa", task="t", lost=Failure("odd", ODD, trace=ODD))
+
 
 def write(run, episode, text=ODD):
     writer = run.begin(episode)
     writer.emit(FeedbackGiven(1, text))
     writer.emit(EditRejected(2, False, "no action", ("add",)))
-    return writer.commit({"answer": text})
+    return writer.commit(replace(SUMMARY, answer=text))
 
 
 def test_episodes_come_back_whole_and_only_their_own_bytes_are_read(tmp_path):
@@ -107,8 +111,10 @@ def test_a_killed_process_leaves_what_it_had_written(tmp_path):
 import os, pathlib
 from flowsteer.runs.events import FeedbackGiven
 from flowsteer.runs.folder import RunFolder
+from flowsteer.runs.summary import EpisodeSummary
 run = RunFolder.create(pathlib.Path({str(tmp_path)!r}), {{}})
-writer = run.begin("done"); writer.emit(FeedbackGiven(1, "x")); writer.commit({{}})
+summary = EpisodeSummary(system="direct", dataset="d", type="qa", task="t")
+writer = run.begin("done"); writer.emit(FeedbackGiven(1, "x")); writer.commit(summary)
 writer = run.begin("open"); writer.emit(FeedbackGiven(1, "half way"))
 os.kill(os.getpid(), 9)
 """

@@ -1,5 +1,6 @@
 """Run folders of the first format are still read: listed, shown, exported, scored, reported and gone on with."""
 
+import json
 import tarfile
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from flowsteer_cli import flowsteer
 
 from flowsteer.runs.events import EpisodeEnded, EpisodeStarted
-from flowsteer.runs.folder import RunFolder
+from flowsteer.runs.folder import FORMAT, RunFolder
 
 FORMAT_1 = Path(__file__).parent / "format_1"
 RUNS = ("solve", "solve_random", "eval", "eval_killed", "eval_faults", "train", "train_killed")
@@ -64,9 +65,9 @@ def test_an_episode_is_shown(old, tmp_path, name):
 def test_the_workflow_of_an_episode_is_exported(old, tmp_path, name):
     folder = old(name)
     for entry in one_of_each(folder):
-        if entry.summary["dsl"]:
+        if entry.summary.dsl:
             done = flowsteer("export", str(folder), "--episode", entry.episode, "--to", "dsl", cwd=tmp_path)
-            assert (done.code, done.out.strip()) == (0, entry.summary["dsl"])
+            assert (done.code, done.out.strip()) == (0, entry.summary.dsl)
 
 
 @pytest.mark.parametrize("name", ["eval", "eval_killed", "eval_faults"])
@@ -78,9 +79,63 @@ def test_an_evaluation_is_scored_again_and_reported(old, tmp_path, name):
     assert scored.json["graded"] == len(entries)
     assert flowsteer("report", str(folder), cwd=tmp_path).code == 0
     report = (folder / "report" / "report.md").read_text(encoding="utf-8")
-    assert all(entry.summary["system"] in report for entry in entries.values())
+    assert all(entry.summary.system in report for entry in entries.values())
     assert ("1 errors" in report) == (name == "eval_faults")
     assert len(list((folder / "report" / "episodes").iterdir())) == len(entries)
+
+
+@pytest.mark.parametrize("name", ["solve", "solve_random", "train", "train_killed"])
+def test_what_is_no_evaluation_is_reported_too_and_says_why_it_is_not_scored_again(old, tmp_path, name):
+    folder = old(name)
+    assert flowsteer("report", str(folder), cwd=tmp_path).code == 0
+    assert "simulated" in (folder / "report" / "report.md").read_text(encoding="utf-8")
+    scored = flowsteer("score", str(folder), cwd=tmp_path)
+    assert scored.code == 1
+    assert "holds no evaluation" in scored.err
+
+
+def test_what_summaries_left_out_is_read_from_the_events(old):
+    (solved,) = RunFolder.read(old("solve")).entries.values()
+    assert (solved.summary.type, solved.summary.finished, solved.summary.parsed) == ("math", True, 6)
+    assert solved.summary.calls > 0
+    trained = [entry.summary for entry in RunFolder.read(old("train")).entries.values()]
+    assert {one.system for one in trained} >= {"before, T = 0", "before, T = 1", "policy@0", "policy@1", "after, T = 1"}
+    assert all(one.digest and one.terms and one.director_tokens and one.lost is None for one in trained)
+
+
+def test_what_broke_off_keeps_its_failure(old):
+    failures = [entry.summary.lost for entry in RunFolder.read(old("eval_faults")).lost()]
+    assert {(failure.kind, failure.error) for failure in failures} == {("BackendUnavailable", "BackendUnavailable")}
+    assert all("127.0.0.1" in failure.message for failure in failures)
+
+
+def test_notes_among_the_episodes_are_notes(tmp_path):
+    note = {"text": "add Plan", "workflow": None, "refused": "no such operator", "calls": 2}
+    line = {"episode": "search/d/round/0", "summary": note, "events": []}
+    (tmp_path / "config.json").write_text(json.dumps({"config": {}, "versions": {}}))
+    (tmp_path / "episodes.jsonl").write_text(f"{json.dumps(line)}\n")
+    with RunFolder.create(tmp_path, {}) as run:
+        assert (run.notes, run.entries) == ({"search/d/round/0": note}, {})
+        run.note("search/d/round/1", note)
+    assert list(RunFolder.read(tmp_path).notes) == ["search/d/round/0", "search/d/round/1"]
+
+
+def test_a_later_format_is_refused_in_a_line(old, tmp_path):
+    folder = old("solve")
+    stored = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(stored | {"format": FORMAT + 1}))
+    done = flowsteer("show", str(folder), cwd=tmp_path)
+    assert done.code == 1
+    assert f"is of format {FORMAT + 1}" in done.err
+
+
+def test_the_command_that_solved_a_question_finds_it_solved(old, tmp_path):
+    folder = old("solve")
+    asked = ("solve", "What is 6 times 7?", "--type", "math", "--executor", "simulated:", "--run", str(folder))
+    director = "dsl:Plan -> [Programmer, Custom] -> ScEnsemble -> Verify ? Revise : done -> Format"
+    done = flowsteer(*asked, "--director", director, "--json", cwd=tmp_path)
+    assert done.code == 0, done.err
+    assert (done.json["answer"], done.json["reason"], done.json["parsed"]) == ("720", "finished", 6)
 
 
 def test_what_an_evaluation_designed_runs_under_another_executor(old, tmp_path):

@@ -16,6 +16,7 @@ from flowsteer.director.random import RandomDirector  # noqa: E402
 from flowsteer.errors import ConfigError  # noqa: E402
 from flowsteer.execution.memo import Memo  # noqa: E402
 from flowsteer.runs.folder import RunFolder  # noqa: E402
+from flowsteer.runs.summary import EpisodeSummary  # noqa: E402
 from flowsteer.training.data import Schedule  # noqa: E402
 from flowsteer.training.inference.trajectory import DrawSettings  # noqa: E402
 from flowsteer.training.policy.policy import load_policy  # noqa: E402
@@ -103,7 +104,7 @@ async def test_recorded_episodes_teach_as_scripts_do(tmp_path):
                 writer = folder.begin(sample.task.id)
                 canvas = place.open(sample, writer.emit, 0, Memo())
                 await run_episode(canvas, director, writer.emit, sample.task.id)
-                writer.commit({})
+                writer.commit(EpisodeSummary(system="director:human", dataset="", type="qa", task=""))
         whole = [e for e in folder.entries if e in {s.task.id for s in train} and folder.events(e)[-1].finished]
         dialogues = read_recorded(tmp_path / "run", place, CompactView(), train)
         assert len(dialogues) == len(whole) > 0

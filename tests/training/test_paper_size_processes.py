@@ -106,8 +106,8 @@ def test_two_processes_make_the_update_of_one(alone):
     one, two = (RunFolder.read(folder / name) for name in ("one", "two"))
     assert sorted(one.entries) == sorted(two.entries)
     assert len([name for name in two.entries if name.startswith("train/")]) == 2 * 6
-    assert {name: e.summary["dsl"] for name, e in one.entries.items()} == {
-        name: e.summary["dsl"] for name, e in two.entries.items()
+    assert {name: e.summary.dsl for name, e in one.entries.items()} == {
+        name: e.summary.dsl for name, e in two.entries.items()
     }
     for name in ("before.json", "after.json", "validation.json"):
         found, wanted = (json.loads((folder / run / name).read_text()) for run in ("two", "one"))

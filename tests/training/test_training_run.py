@@ -64,9 +64,9 @@ def undisturbed(tmp_path_factory):
 
     rolled = []
 
-    def kept(self, rollouts):
+    def kept(self, rollouts, policy):
         rolled.append(list(rollouts))
-        keep(self, rollouts)
+        keep(self, rollouts, policy)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trl_side.GRPOTrainer, "_generate_and_score_completions", scored)

@@ -169,9 +169,10 @@ def score(run: EvaluationRun, json: o.Json = False) -> None:
     """Grade the recorded answers of a run again; nothing is run."""
     import asyncio
 
-    from flowsteer.evaluation.evaluate import open_grader, read_plan
+    from flowsteer.evaluation.evaluate import read_plan
     from flowsteer.evaluation.rescore import rescore
     from flowsteer.evaluation.task_sets import load_tasks
+    from flowsteer.grading.connect import open_grader
 
     async def again() -> Any:
         async with open_grader() as grade:

@@ -26,7 +26,7 @@ def validate(
     """Grade every gold answer of a dataset; exit with 1 if one is not right."""
     import asyncio
 
-    from flowsteer.evaluation.evaluate import open_grader
+    from flowsteer.grading.connect import open_grader
     from flowsteer.grading.validate import validate as run
 
     async def all_of_them() -> dict[str, Any]:
@@ -78,7 +78,7 @@ def grade(
 
     from flowsteer.datasets.local import read_samples
     from flowsteer.datasets.splits import take
-    from flowsteer.evaluation.evaluate import open_grader
+    from flowsteer.grading.connect import open_grader
     from flowsteer.grading.validate import in_parallel
 
     samples = {sample.task.id: sample for sample in take(read_samples(tasks), None)}

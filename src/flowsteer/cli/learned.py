@@ -1,6 +1,5 @@
 """A training run for people to watch and to read: a progress bar, learning curves, figures before and after."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
@@ -66,7 +65,9 @@ def curves(metrics: Path) -> Table:
     Args:
         metrics: The run's `metrics.jsonl`.
     """
-    steps = [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines()]
+    from flowsteer.runs.files import read_lines
+
+    steps = list(read_lines(metrics))
     table = Table("while training", "first", f"{len(steps)} steps", "last")
     for name, (low, high) in CURVES.items():
         values = [value for step in steps if (value := step.get(f"episodes/{name}")) is not None]

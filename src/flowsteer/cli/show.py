@@ -65,7 +65,9 @@ def find_episode(record: "RunFolder", start: str) -> str:
 def _list(record: "RunFolder", json: bool) -> None:
     entries = list(record.entries.values())
     if json:
-        episodes = [{"episode": entry.episode, **entry.summary} for entry in entries]
+        from flowsteer.runs.summary import summary_to_json
+
+        episodes = [{"episode": entry.episode, **summary_to_json(entry.summary)} for entry in entries]
         print_json({"config": record.config, "unfinished": record.unfinished, "episodes": episodes})
         return
     from rich.console import Console
@@ -74,7 +76,7 @@ def _list(record: "RunFolder", json: bool) -> None:
     table = Table("episode", "turns", "finished", "score", "workflow", title=f"{record.path}: {_count(record)}")
     for entry in entries[:SHOWN]:
         summary = entry.summary
-        cells = (summary.get(name, "") for name in ("turns", "finished", "score", "dsl"))
+        cells = (summary.turns, summary.finished, summary.score, summary.dsl)
         table.add_row(entry.episode, *("" if cell is None else str(cell) for cell in cells))
     Console().print(table)
     if len(entries) > SHOWN:

@@ -13,6 +13,7 @@ from flowsteer.cli.folders import new_run_folder
 if TYPE_CHECKING:
     from flowsteer.runs.events import Emit, Event
     from flowsteer.runs.folder import RunFolder
+    from flowsteer.runs.summary import EpisodeSummary
     from flowsteer.session import Setup
     from flowsteer.task import Task
 
@@ -88,7 +89,7 @@ def solve(
         elif not json:
             _replay(record, episode)
         if json:
-            print_json({**record.entries[episode].summary, "run": str(record.path), "episode": episode})
+            print_json(_printed(record, episode))
         else:
             note(f"recorded: flowsteer show {record.path}")
 
@@ -129,14 +130,29 @@ def _work(record: "RunFolder", setup: "Setup", task: "Task", episode: str, quiet
     writer.commit(summary)
 
 
-async def _episode(setup: "Setup", task: "Task", episode: str, emit: "Emit") -> dict[str, Any]:
-    """Run the episode; what comes back is its entry in the record, and what --json prints."""
+async def _episode(setup: "Setup", task: "Task", episode: str, emit: "Emit") -> "EpisodeSummary":
+    """Run the episode; what comes back is its entry in the record."""
+    from flowsteer.runs.summary import Tally
     from flowsteer.session import open_session
-    from flowsteer.workflow.serial import workflow_to_json
+
+    tally = Tally()
+
+    def watch(event: "Event") -> None:
+        tally.see(event)
+        emit(event)
 
     async with open_session(setup) as session:
-        result = await session.episode(task, emit, episode)
-    ended = result.ended
+        await session.episode(task, watch, episode)
+    return tally.summary(f"director:{setup.director}", seed=setup.seed, served=session.served)
+
+
+def _printed(record: "RunFolder", episode: str) -> dict[str, Any]:
+    """What --json prints."""
+    from flowsteer.runs.events import EpisodeEnded
+    from flowsteer.workflow.serial import workflow_to_json
+
+    summary = record.entries[episode].summary
+    ended = next(event for event in record.events(episode) if isinstance(event, EpisodeEnded))
     usage = {
         "director": ended.director_usage,
         "executor": ended.executor_usage,
@@ -147,15 +163,17 @@ async def _episode(setup: "Setup", task: "Task", episode: str, emit: "Emit") -> 
         "finished": ended.finished,
         "reason": ended.reason,
         "turns": ended.turns,
-        "parsed": result.parsed,
-        "accepted": result.accepted,
+        "parsed": summary.parsed,
+        "accepted": summary.accepted,
         "dsl": ended.dsl,
         "workflow": workflow_to_json(ended.workflow),
         "usage": {name: asdict(value) for name, value in usage.items()},
         "seconds": ended.seconds,
-        "director": setup.director,
-        "executor": setup.executor,
-        "served": dict(session.served),
+        "director": summary.director,
+        "executor": summary.executor,
+        "served": dict(summary.served),
+        "run": str(record.path),
+        "episode": episode,
     }
 
 

@@ -1,15 +1,11 @@
 """An evaluation from its configuration to its last episode: the one function behind `flowsteer eval`."""
 
-import json
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from flowsteer.backends.base import Backend
 from flowsteer.errors import BudgetExceeded, RunError
 from flowsteer.evaluation.design import Designer
-from flowsteer.evaluation.episodes import GradeAnswer
 from flowsteer.evaluation.evaluation_config import EvaluationConfig, make_config, settings_of, setup_of
 from flowsteer.evaluation.job_runner import LocalEngine, jobs_of, run_jobs, spent_before
 from flowsteer.evaluation.progress import OnProgress, Progress, quietly
@@ -17,6 +13,8 @@ from flowsteer.evaluation.specs import parse_systems
 from flowsteer.evaluation.systems import System
 from flowsteer.evaluation.task_sets import TaskSets, load_tasks
 from flowsteer.evaluation.validation import FOLDER, FolderBench, design_all
+from flowsteer.grading.connect import GradeAnswer, open_grader
+from flowsteer.runs.files import read_json, write_text
 from flowsteer.runs.folder import RunFolder
 from flowsteer.session import Session, open_session
 from flowsteer.usage import NO_USAGE
@@ -102,21 +100,9 @@ def _stopped(folder: RunFolder, total: int, error: BudgetExceeded) -> Progress:
     return progress
 
 
-@asynccontextmanager
-async def open_grader() -> AsyncIterator[GradeAnswer]:
-    """The one grader of training and evaluation. Its sandboxes are its own: code is graded where no operator ran."""
-    from flowsteer.grading.code import connect_sandboxes, grade_code
-    from flowsteer.grading.grade import Grader
-
-    async with aclosing(connect_sandboxes()) as sandboxes, Grader(partial(grade_code, sandboxes=sandboxes)) as grader:
-        yield grader.grade
-
-
 def write_plan(path: Path, config: EvaluationConfig) -> None:
     """Keep the configuration of this start beside its episodes."""
-    fresh = path / f"{PLAN}.tmp"
-    fresh.write_text(config.model_dump_json(indent=2), encoding="utf-8")
-    fresh.replace(path / PLAN)
+    write_text(path / PLAN, config.model_dump_json(indent=2))
 
 
 def read_plan(path: Path) -> EvaluationConfig:
@@ -126,8 +112,10 @@ def read_plan(path: Path) -> EvaluationConfig:
         RunError: The folder holds no evaluation.
         ConfigError: Its plan is of another version.
     """
-    try:
-        plain = json.loads((path / PLAN).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path} holds no evaluation", "flowsteer eval … --run DIR makes one") from error
+    plain = read_json(path / PLAN)
+    if plain is None:
+        raise RunError(
+            f"{path} holds no evaluation: no references are known for its answers",
+            "flowsteer eval … --run DIR makes one",
+        )
     return make_config(plain, str(path / PLAN))

@@ -1,29 +1,25 @@
 """The runner: any number of episodes, so many at once, committed one by one, and never run twice."""
 
 import asyncio
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from flowsteer.datasets.base import Sample
 from flowsteer.errors import BackendUnavailable, BudgetExceeded, SandboxError
-from flowsteer.evaluation.episodes import GradeAnswer, Job, lost, run_job
+from flowsteer.evaluation.episodes import Job, lost, run_job
 from flowsteer.evaluation.progress import OnProgress, Progress, quietly
 from flowsteer.evaluation.systems import System
-from flowsteer.runs.folder import Entry, RunFolder
+from flowsteer.grading.connect import GradeAnswer
+from flowsteer.runs.folder import RunFolder
+from flowsteer.runs.summary import EpisodeSummary
 from flowsteer.session import Session
 from flowsteer.usage import Usage
-
-JSON = dict[str, Any]
 
 GRADERS = 2
 """Gradings at once: they take a CPU each, where runs mostly wait for an LLM."""
 
 MAX_ERRORS = 10
 """So many infrastructure errors in a row mean that something is down: the rest would only fail as well."""
-
-ERRORS = "errors.jsonl"
 
 
 class JobEngine(Protocol):
@@ -34,7 +30,7 @@ class JobEngine(Protocol):
         """Episodes in flight at most."""
         ...
 
-    async def run(self, job: Job) -> JSON:
+    async def run(self, job: Job) -> EpisodeSummary:
         """Run, grade and commit one episode; its summary.
 
         Raises:
@@ -63,8 +59,8 @@ class LocalEngine:
         self._grading = asyncio.Semaphore(GRADERS)
         self.width = concurrency + GRADERS
 
-    async def run(self, job: Job) -> JSON:
-        """See `Engine.run`."""
+    async def run(self, job: Job) -> EpisodeSummary:
+        """See `JobEngine.run`."""
         writer = self._folder.begin(job.id)
         try:
             summary = await run_job(self._session, job, self._grade, writer.emit, self._running, self._grading)
@@ -126,7 +122,7 @@ async def run_jobs(
                 progress.stopped = error.message
             except (BackendUnavailable, SandboxError) as error:
                 in_a_row += 1
-                _note_error(folder.path, job, error)
+                folder.lose(job.id, lost(job, error))
                 progress.lose(f"{type(error).__name__}: {error}")
                 if in_a_row >= MAX_ERRORS:
                     progress.stopped = f"{in_a_row} infrastructure errors in a row, the last: {error}"
@@ -149,44 +145,16 @@ def _resume(jobs: Sequence[Job], folder: RunFolder, progress: Progress) -> list[
     missing: list[Job] = []
     for job in jobs:
         entry = folder.entries.get(job.id)
-        if entry is None or entry.summary["digest"] != job.sample.task.digest:
+        if entry is None or entry.summary.digest != job.sample.task.digest:
             missing.append(job)
         else:
             progress.book(entry.summary, resumed=True)
     return missing
 
 
-def _note_error(path: Path, job: Job, error: Exception) -> None:
-    """Append an error. The newline in front parts it from a line that a kill tore."""
-    with (path / ERRORS).open("a", encoding="utf-8") as file:
-        file.write(f"\n{json.dumps({'episode': job.id, 'summary': lost(job, error)}, ensure_ascii=False)}\n")
-
-
-def lost_entries(folder: RunFolder) -> list[Entry]:
-    """Episodes that only ever broke off, with the latest error of each, for reports: they belong to no mean."""
-    found: dict[str, Entry] = {}
-    file = folder.path / ERRORS
-    if not file.exists():
-        return []
-    with file.open(encoding="utf-8") as lines:
-        for line in lines:
-            if not line.strip() or not line.endswith("}\n"):
-                continue
-            try:
-                record = json.loads(line)
-            except ValueError:
-                continue  # torn by a kill
-            if record["episode"] not in folder.entries:
-                found[record["episode"]] = Entry(record["episode"], 0, 0, record["summary"])
-    return list(found.values())
-
-
 def spent_before(folder: RunFolder) -> Usage:
-    """What the episodes in a folder have cost: a budget is one for the run, however often it is started."""
-    calls = tokens = 0
-    cost: float = 0.0
-    for entry in folder.entries.values():
-        calls += entry.summary["calls"]
-        tokens += entry.summary.get("director_tokens", 0) + entry.summary.get("executor_tokens", 0)  # a note has none
-        cost += entry.summary.get("cost") or 0.0
-    return Usage(calls, tokens, 0, 0.0, cost)
+    """What the episodes and notes in a folder have cost: a budget is one for the run, however often it is started."""
+    told = [entry.summary for entry in folder.entries.values()]
+    calls = sum(one.calls for one in told) + sum(note.get("calls", 0) for note in folder.notes.values())
+    tokens = sum(one.director_tokens + one.executor_tokens for one in told)
+    return Usage(calls, tokens, 0, 0.0, sum((one.cost or 0.0 for one in told), 0.0))

@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any
 
-JSON = dict[str, Any]
+from flowsteer.runs.summary import EpisodeSummary
 
 
 @dataclass(slots=True)
@@ -39,18 +38,18 @@ class Progress:
     by_system: dict[str, tuple[float, int]] = field(default_factory=dict)
     _started: float = field(default_factory=monotonic, init=False)
 
-    def book(self, summary: JSON, resumed: bool = False) -> None:
+    def book(self, summary: EpisodeSummary, resumed: bool = False) -> None:
         """Count one episode that is done."""
         self.done += 1
         self.resumed += resumed
-        self.calls += summary["calls"]
-        self.tokens += summary["director_tokens"] + summary["executor_tokens"]
-        self.cost = None if self.cost is None or summary["cost"] is None else self.cost + summary["cost"]
-        if summary["score"] is None:
+        self.calls += summary.calls
+        self.tokens += summary.director_tokens + summary.executor_tokens
+        self.cost = None if self.cost is None or summary.cost is None else self.cost + summary.cost
+        if summary.score is None:
             self.unscorable += 1
         else:
-            score, n = self.by_system.get(summary["system"], (0.0, 0))
-            self.by_system[summary["system"]] = (score + summary["score"], n + 1)
+            score, n = self.by_system.get(summary.system, (0.0, 0))
+            self.by_system[summary.system] = (score + summary.score, n + 1)
 
     def lose(self, error: str) -> None:
         """Count one episode that infrastructure broke off."""

@@ -5,7 +5,6 @@ never exceed it. Only this process writes the run folder. The session's seed and
 scores are those of a local run.
 """
 
-import json
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,9 +15,11 @@ from typing import Any
 
 from flowsteer.backends.budget import Caps
 from flowsteer.errors import BackendUnavailable, BudgetExceeded, ConfigError, FlowSteerError, SandboxError
-from flowsteer.evaluation.episodes import JSON, GradeAnswer, Job, run_job
-from flowsteer.runs.events import Event, event_to_json
-from flowsteer.runs.folder import RunFolder
+from flowsteer.evaluation.episodes import Job, run_job
+from flowsteer.grading.connect import GradeAnswer, open_grader
+from flowsteer.runs.events import Event
+from flowsteer.runs.folder import RunFolder, event_line
+from flowsteer.runs.summary import EpisodeSummary
 from flowsteer.session import Session, Setup, open_session
 from flowsteer.usage import Usage
 
@@ -42,17 +43,15 @@ class RayEngine:
         self._failure: type[Exception] = import_module("ray.exceptions").RayError
         self._folder = folder
 
-    async def run(self, job: Job) -> JSON:
-        """See `Engine.run`."""
+    async def run(self, job: Job) -> EpisodeSummary:
+        """See `JobEngine.run`."""
         try:
             done = await next(self._next).run.remote(job)
         except self._failure as error:
             raise BackendUnavailable(f"a Ray worker failed: {error}", "run it again to go on") from error
         if "error" in done:
             raise _ERRORS[done["error"]](done["message"], done["hint"])
-        self._folder.append(job.id, done["summary"], done["events"])
-        summary: JSON = done["summary"]
-        return summary
+        return self._folder.append(job.id, done["summary"], done["events"]).summary
 
 
 @asynccontextmanager
@@ -124,7 +123,7 @@ class Worker:
         self._stack = AsyncExitStack()
         self._ready: tuple[Session, GradeAnswer] | None = None
 
-    async def run(self, job: Job) -> JSON:
+    async def run(self, job: Job) -> dict[str, Any]:
         """Run and grade one episode.
 
         Returns:
@@ -133,7 +132,7 @@ class Worker:
         events: list[str] = []
 
         def emit(event: Event) -> None:
-            events.append(json.dumps(event_to_json(event), ensure_ascii=False))
+            events.append(event_line(event))
 
         try:
             session, grade = await self._open()
@@ -142,8 +141,6 @@ class Worker:
             return {"error": type(error).__name__, "message": error.message, "hint": error.hint}
 
     async def _open(self) -> tuple[Session, GradeAnswer]:
-        from flowsteer.evaluation.evaluate import open_grader
-
         async with self._opening:
             if self._ready is None:
                 session = await self._stack.enter_async_context(open_session(self._setup))

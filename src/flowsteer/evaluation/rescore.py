@@ -1,21 +1,14 @@
-"""Grade a run again from its recorded answers: nothing is run, and nothing that was recorded is changed.
+"""Grade a run again from its recorded answers: nothing is run, and nothing that was recorded is changed."""
 
-Each pass is a file of its own, `scores/0001.jsonl` and so on, one line an episode, written whole or not at all. Reports
-read a run through `scored_entries`, which puts the latest pass in the place of the grades recorded with the episodes.
-"""
-
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from flowsteer.datasets.base import Sample
-from flowsteer.errors import RunError
-from flowsteer.evaluation.episodes import JSON, GradeAnswer, graded
-from flowsteer.evaluation.job_runner import lost_entries
+from flowsteer.grading.connect import GradeAnswer
+from flowsteer.runs.events import Graded
 from flowsteer.runs.folder import Entry, RunFolder
-
-FOLDER = "scores"
+from flowsteer.runs.grades import write_grades
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,52 +51,24 @@ async def rescore(path: Path, samples: Mapping[str, Sequence[Sample]], grade: Gr
     known = {(dataset, sample.task.id): sample for dataset, rows in samples.items() for sample in rows}
     changes: list[Change] = []
     missing: list[str] = []
-    lines: list[str] = []
-    for entry in scored_entries(RunFolder.read(path), with_lost=False):
+    grades: dict[str, Graded] = {}
+    for entry in RunFolder.read(path).graded():
         was = entry.summary
-        sample = known.get((was["dataset"], was["task"]))
-        if sample is None or sample.task.digest != was["digest"]:
+        sample = known.get((was.dataset, was.task))
+        if sample is None or sample.task.digest != was.digest:
             missing.append(entry.episode)
             continue
-        now = graded(await grade(sample, was["answer"]))
-        lines.append(json.dumps({"episode": entry.episode} | now, ensure_ascii=False))
-        if now["score"] != was["score"]:
-            changes.append(Change(entry.episode, was["score"], now["score"]))
-    return Rescored(len(lines), tuple(changes), tuple(missing), _write_pass(path, lines))
+        given = await grade(sample, was.answer)
+        grades[entry.episode] = Graded(given.score, dict(given.metrics), given.reason)
+        if given.score != was.score:
+            changes.append(Change(entry.episode, was.score, given.score))
+    return Rescored(len(grades), tuple(changes), tuple(missing), write_grades(path, grades))
 
 
-def scored_entries(run: RunFolder, with_lost: bool = True) -> list[Entry]:
-    """The episodes of a run, as reports count them: with their latest grades.
-
-    Args:
-        run: The run.
-        with_lost: Whether to add episodes that infrastructure broke off; their summaries hold `error` and no figures.
+def scored_entries(run: RunFolder) -> list[Entry]:
+    """The episodes of a run, as reports count them: with their latest grades, and those that broke off.
 
     Raises:
         RunError: A pass of grades cannot be read.
     """
-    grades: dict[str, JSON] = {}
-    for file in sorted((run.path / FOLDER).glob("*.jsonl")):
-        with file.open(encoding="utf-8") as lines:
-            for line in lines:
-                now = json.loads(line)
-                grades[now.pop("episode")] = now
-    entries = [
-        replace(entry, summary=entry.summary | grades[entry.episode]) if entry.episode in grades else entry
-        for entry in run.entries.values()
-    ]
-    return entries + lost_entries(run) if with_lost else entries
-
-
-def _write_pass(path: Path, lines: list[str]) -> Path:
-    folder = path / FOLDER
-    try:
-        folder.mkdir(exist_ok=True)
-        number = len(list(folder.glob("*.jsonl"))) + 1
-        file = folder / f"{number:04}.jsonl"
-        fresh = file.with_suffix(".tmp")
-        fresh.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        fresh.replace(file)
-    except OSError as error:
-        raise RunError(f"cannot write the grades of {path}: {error.strerror}") from error
-    return file
+    return run.graded() + run.lost()

@@ -60,19 +60,18 @@ class FolderBench:
         if progress.stopped:
             raise BudgetExceeded(progress.stopped, "raise the budget to go on; what has been done is kept")
         summaries = [self.folder.entries[job.id].summary for job in jobs]
-        scores = [summary["score"] for summary in summaries if summary["score"] is not None]
+        scores = [summary.score for summary in summaries if summary.score is not None]
         if not scores:
-            raise GraderError(f"no validation task of {self.dataset} could be scored: {summaries[0]['reason']}")
-        return Trial(workflow, fmean(scores), sum(summary["calls"] for summary in summaries))
+            raise GraderError(f"no validation task of {self.dataset} could be scored: {summaries[0].reason}")
+        return Trial(workflow, fmean(scores), sum(summary.calls for summary in summaries))
 
     def recall(self, note: str) -> JSON | None:
         """See `Bench.recall`."""
-        entry = self.folder.entries.get(note)
-        return None if entry is None else entry.summary
+        return self.folder.notes.get(note)
 
     def keep(self, note: str, content: JSON) -> None:
         """See `Bench.keep`."""
-        self.folder.append(note, content, [])
+        self.folder.note(note, content)
 
 
 async def design_all(systems: Sequence[System | Designer], bench: Bench) -> list[System]:

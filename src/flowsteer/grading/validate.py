@@ -2,17 +2,14 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
 from flowsteer.datasets.base import Sample
-from flowsteer.grading.base import Grade
+from flowsteer.grading.connect import GradeAnswer
 
 T = TypeVar("T")
-
-GradeAnswer = Callable[[Sample, str], Awaitable[Grade]]
-"""Grades one answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from flowsteer.reporting.plots import shortened
-from flowsteer.reporting.summarise import kind_of
 from flowsteer.runs.folder import Entry
+from flowsteer.runs.summary import EpisodeSummary
 
 JSON = dict[str, Any]
 
@@ -56,29 +56,29 @@ def _row(entry: Entry, drawn: Mapping[str, str]) -> list[Any]:
     return [
         entry.episode,
         drawn.get(entry.episode, ""),
-        episode["dataset"],
-        episode["system"],
-        str(episode["task"]),
-        episode["epoch"],
-        episode["score"],
+        episode.dataset,
+        episode.system,
+        episode.task,
+        episode.epoch,
+        episode.score,
         _outcome(episode),
-        kind_of(episode["error"]) if episode["error"] is not None else episode["reason"],
-        list(episode["failures"]),
-        list(episode["operators"]),
-        [name for name, times in episode["structures"].items() if times],
-        episode["turns"],
-        episode["director_tokens"] + episode["executor_tokens"],
-        episode["cost"],
-        round(episode["seconds"], 3),
-        shortened(episode["answer"], MAX_SHOWN),
-        shortened(episode["dsl"], MAX_SHOWN),
+        episode.reason if episode.lost is None else episode.lost.kind,
+        list(episode.failures),
+        list(episode.operators),
+        [name for name, times in episode.structures.items() if times],
+        episode.turns,
+        episode.director_tokens + episode.executor_tokens,
+        episode.cost,
+        round(episode.seconds, 3),
+        shortened(episode.answer, MAX_SHOWN),
+        shortened(episode.dsl, MAX_SHOWN),
     ]
 
 
-def _outcome(episode: JSON) -> str:
-    if episode["error"] is not None:
+def _outcome(episode: EpisodeSummary) -> str:
+    if episode.lost is not None:
         return "error"
-    score = episode["score"]
+    score = episode.score
     if score is None:
         return "unscorable"
     return "right" if score >= 1 else "wrong" if score <= 0 else "partly right"

@@ -25,7 +25,9 @@ from flowsteer.reporting.report_page import report_page, simulated_specs
 from flowsteer.reporting.summarise import summarise
 from flowsteer.reporting.summary import Summary, to_json
 from flowsteer.reporting.templates import edition
+from flowsteer.runs.files import write_json, write_text
 from flowsteer.runs.folder import Entry, RunFolder
+from flowsteer.runs.summary import summary_to_json
 
 Progress = Callable[[int, int], None]
 """Told how many pages are drawn, of how many."""
@@ -76,18 +78,19 @@ def write_report(
     paths = Paths(out / "report.html", out / "report.md", out / "report.json", out / "episodes")
     entries = scored_entries(run)
     summary = _summary(run, entries)
-    names = {entry.episode: page_name(entry) for entry in entries if entry.length}
+    recorded = [entry for entry in entries if entry.episode in run.entries]
+    names = {entry.episode: page_name(entry) for entry in recorded}
     try:
         paths.episodes.mkdir(parents=True, exist_ok=True)
         _drop_outdated(paths.episodes, set(names.values()))
-        chosen = sorted((entry for entry in entries if entry.length), key=_went_well)[:pages]
+        chosen = sorted(recorded, key=_went_well)[:pages]
         for done, entry in enumerate(chosen, 1):
             _draw(run, entry, paths.episodes / names[entry.episode])
             progress(done, len(chosen))
-        paths.json.write_text(json.dumps(to_json(summary), ensure_ascii=False, indent=1), "utf-8")
-        paths.markdown.write_text(to_markdown(summary, simulated_specs(run.config)), "utf-8")
+        write_json(paths.json, to_json(summary))
+        write_text(paths.markdown, to_markdown(summary, simulated_specs(run.config)))
         drawn = {episode: name for episode, name in names.items() if (paths.episodes / name).exists()}
-        paths.html.write_text(report_page(run, entries, summary, drawn), "utf-8")
+        write_text(paths.html, report_page(run, entries, summary, drawn))
     except OSError as error:
         raise RunError(
             f"cannot write the report to {out}: {error.strerror}", "name another folder: --out DIR"
@@ -109,7 +112,7 @@ def write_page(run: RunFolder, out: Path, episode: str) -> Path:
     Raises:
         RunError: The run has no such episode, or the page cannot be written.
     """
-    entry = next((entry for entry in scored_entries(run, with_lost=False) if entry.episode == episode), None)
+    entry = next((entry for entry in run.graded() if entry.episode == episode), None)
     if entry is None:
         raise RunError(f"{run.path} has no finished episode {episode!r}", f"flowsteer show {run.path}")
     path = out / "episodes" / page_name(entry)
@@ -123,7 +126,7 @@ def write_page(run: RunFolder, out: Path, episode: str) -> Path:
 
 def page_name(entry: Entry) -> str:
     """The file of an episode's page. An episode that is run or scored again, like another edition, gets another."""
-    source = f"{entry.episode}@{entry.offset} {json.dumps(entry.summary, sort_keys=True)} {edition()}"
+    source = f"{entry.episode}@{entry.offset} {json.dumps(summary_to_json(entry.summary), sort_keys=True)} {edition()}"
     return f"{sha256(source.encode()).hexdigest()[:16]}.html"
 
 
@@ -138,9 +141,7 @@ def _draw(run: RunFolder, entry: Entry, path: Path) -> None:
     if path.exists():
         return
     command = shlex.join(["flowsteer", "show", str(run.path), entry.episode])
-    fresh = path.with_suffix(".tmp")
-    fresh.write_text(episode_page(entry, run.events(entry.episode), command, "../report.html"), "utf-8")
-    fresh.replace(path)
+    write_text(path, episode_page(entry, run.events(entry.episode), command, "../report.html"))
 
 
 def _drop_outdated(folder: Path, current: set[str]) -> None:
@@ -151,4 +152,4 @@ def _drop_outdated(folder: Path, current: set[str]) -> None:
 
 
 def _went_well(entry: Entry) -> bool:
-    return entry.summary["score"] is not None and not entry.summary["failures"]
+    return entry.summary.score is not None and not entry.summary.failures

@@ -1,6 +1,6 @@
 """From the summaries of a run's episodes to the figures of its report, in one pass. No episode's events are read.
 
-Episodes that broke off for want of infrastructure (`error`) and unscorable ones (score None) are in no mean score; both
+Episodes that broke off for want of infrastructure (`lost`) and unscorable ones (score None) are in no mean score; both
 are counted. Scores of one task are averaged over its epochs before anything else, so the task is the unit.
 """
 
@@ -11,8 +11,9 @@ from itertools import combinations, groupby
 from statistics import fmean
 
 from flowsteer.reporting.statistics import Comparison, Strata, compare, estimate, holm, pass_at_k
-from flowsteer.reporting.summary import JSON, POOLED, Pooled, ScoreCell, Summary, SystemDifference, Use
+from flowsteer.reporting.summary import POOLED, Pooled, ScoreCell, Summary, SystemDifference, Use
 from flowsteer.runs.folder import Entry
+from flowsteer.runs.summary import EpisodeSummary
 
 USED = ("turns", "director_tokens", "executor_tokens", "calls", "seconds")
 
@@ -37,27 +38,27 @@ class _Tally:
     structures: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
 
-    def add(self, episode: JSON) -> None:
-        key = (str(episode["task"]), str(episode["epoch"]))
-        self.type = episode["type"]
+    def add(self, episode: EpisodeSummary) -> None:
+        key = (episode.task, str(episode.epoch))
+        self.type = episode.type
         self.seen.add(key)
-        self.failures.update(episode["failures"])
-        if episode["error"] is not None:
-            self.errors[kind_of(episode["error"])] += 1
+        self.failures.update(episode.failures)
+        if episode.lost is not None:
+            self.errors[episode.lost.kind] += 1
             return
-        if episode["score"] is None:
-            self.unscorable[episode["reason"] or "no reason given"] += 1
+        if episode.score is None:
+            self.unscorable[episode.reason or "no reason given"] += 1
         else:
-            self.scores[key] = episode["score"]
-            for name, value in episode["metrics"].items():
+            self.scores[key] = episode.score
+            for name, value in episode.metrics.items():
                 self.metrics.setdefault(name, {})[key] = value
         for name in USED:
-            self.used[name].append(episode[name])
-        self.costs.append(episode["cost"])
-        if episode["finished"] is not None:
-            self.finished.append(episode["finished"])
-        self.operators.update(episode["operators"])
-        self.structures.update(episode["structures"])
+            self.used[name].append(getattr(episode, name))
+        self.costs.append(episode.cost)
+        if episode.finished is not None:
+            self.finished.append(episode.finished)
+        self.operators.update(episode.operators)
+        self.structures.update(episode.structures)
 
     @property
     def answered(self) -> int:
@@ -71,15 +72,6 @@ class _Tally:
 
 
 Tallies = dict[tuple[str, str], _Tally]
-
-
-def kind_of(error: str) -> str:
-    """The first words of an error, up to its colon: short enough to count by.
-
-    >>> kind_of("BackendUnavailable: no answer within 60 s")
-    'BackendUnavailable'
-    """
-    return error.partition(":")[0].strip()[:60]
 
 
 def summarise(
@@ -97,7 +89,7 @@ def summarise(
     count = 0
     for entry in entries:
         episode = entry.summary
-        tallies.setdefault((episode["dataset"], episode["system"]), _Tally()).add(episode)
+        tallies.setdefault((episode.dataset, episode.system), _Tally()).add(episode)
         count += 1
     named = _in_order({system for _, system in tallies}, systems)
     over = _in_order({dataset for dataset, _ in tallies}, datasets)

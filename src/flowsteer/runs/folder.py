@@ -1,14 +1,18 @@
 """A run folder: what was asked, and every episode, append-only.
 
-    config.json      what the run was asked to do, and the versions that did it
-    episodes.jsonl   one line an episode: id, summary, events; only ever appended to
-    index.jsonl      one line an episode: id, summary, where it stands; can be rebuilt from episodes.jsonl
+    config.json      the format, what the run was asked to do, and the versions that did it
+    episodes.jsonl   one line an episode: id, format, summary, events; only ever appended to
+    index.jsonl      one line an episode: id, format, summary, where it stands; can be rebuilt from episodes.jsonl
+    errors.jsonl     one line for each time that infrastructure broke an episode off
+    notes.jsonl      what else a run keeps so as not to do it twice, such as the rounds of a search
+    scores/          grades given later, a file each pass (`flowsteer.runs.grades`)
     open/            events of the episodes in flight, written as they happen
     replies.sqlite   replies of the backends, if they are kept: what lets a broken-off episode go on where it stopped
     lock             held by the one process that writes
 
 The same command on the same folder resumes: finished episodes are kept, unfinished ones are run again. A line that
-was torn by a kill is cut off when the folder is opened, and its episode counts as not run.
+was torn by a kill is cut off when the folder is opened, and its episode counts as not run. A folder that names no
+format is of the first one, and read as well (`flowsteer.runs.format_1`); what is added to it is of today's.
 """
 
 import fcntl
@@ -17,38 +21,44 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Self
 
 from flowsteer.credentials import refuse_keys
 from flowsteer.errors import RunError
-from flowsteer.runs.events import JSON, Event, event_to_json, events_from_json
-from flowsteer.runs.format_1 import upgraded
+from flowsteer.runs import format_1
+from flowsteer.runs.differences import differences
+from flowsteer.runs.events import JSON, Event, Graded, event_to_json, events_from_json
+from flowsteer.runs.files import append_line, read_json, read_lines, write_json
+from flowsteer.runs.grades import latest_grades
+from flowsteer.runs.summary import EpisodeSummary, summary_from_json, summary_to_json
 from flowsteer.unicode import refuse_unsound
 
-BRIEF = 120
-"""Most characters of a setting in a message."""
+FORMAT = 2
+"""The form in which folders are written now; a folder that names none is of the first."""
+
+CONFIG, EPISODES, INDEX, ERRORS, NOTES = "config.json", "episodes.jsonl", "index.jsonl", "errors.jsonl", "notes.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Where one finished episode stands.
+    """One episode in the index of a run.
 
     Attributes:
         episode: Its id.
+        summary: What is told of it in lists and reports.
         offset: First byte of its line in `episodes.jsonl`.
         length: Bytes of its line, newline included.
-        summary: The few figures that lists and reports need.
     """
 
     episode: str
-    offset: int
-    length: int
-    summary: JSON
+    summary: EpisodeSummary
+    offset: int = 0
+    length: int = 0
 
 
 def versions() -> JSON:
@@ -63,12 +73,14 @@ class RunFolder:
         path: The folder.
         config: What the run was asked to do.
         entries: Finished episodes by id, in the order they finished.
+        notes: What else was kept, by name.
     """
 
     def __init__(self, path: Path, config: JSON) -> None:
         self.path = path
         self.config = config
         self.entries: dict[str, Entry] = {}
+        self.notes: dict[str, JSON] = {}
         self._lock: IO[str] | None = None
         self._new = False
 
@@ -110,8 +122,8 @@ class RunFolder:
         Raises:
             RunError: There is no run, or it cannot be read.
         """
-        run = cls(path, _stored_config(path))
-        run.entries = {entry.episode: entry for entry in run._indexed()}
+        run = cls(path, stored_config(path))
+        run._load()
         return run
 
     def __enter__(self) -> Self:
@@ -155,36 +167,59 @@ class RunFolder:
         Raises:
             RunError: The run has no such episode.
         """
-        return events_from_json(map(upgraded, self._record(episode)["events"]))
-
-    def _record(self, episode: str) -> JSON:
         entry = self.entries.get(episode)
         if entry is None:
             some = ", ".join(list(self.entries)[:5]) or "none"
             raise RunError(f"{self.path} has no finished episode {episode!r}", f"it has {len(self.entries)}: {some}")
-        with (self.path / "episodes.jsonl").open("rb") as file:
-            file.seek(entry.offset)
-            record: JSON = json.loads(file.read(entry.length))
-        return record
+        return self._events(entry.offset, entry.length)
 
-    def append(self, episode: str, summary: JSON, lines: list[str]) -> Entry:
+    def _events(self, offset: int, length: int) -> list[Event]:
+        with (self.path / EPISODES).open("rb") as file:
+            file.seek(offset)
+            record: JSON = json.loads(file.read(length))
+        stream = record["events"]
+        return events_from_json(map(format_1.event, stream) if _made(record) == 1 else stream)
+
+    def graded(self) -> list[Entry]:
+        """The finished episodes with their latest grades."""
+        grades = latest_grades(self.path)
+        return [
+            replace(entry, summary=_graded(entry.summary, grades[entry.episode])) if entry.episode in grades else entry
+            for entry in self.entries.values()
+        ]
+
+    def lost(self) -> list[Entry]:
+        """Episodes that only ever broke off, with the latest failure of each; nothing else is told of them."""
+        lines = read_lines(self.path / ERRORS)
+        latest = {line["episode"]: line for line in lines if line["episode"] not in self.entries}
+        return [Entry(episode, self._summary(line)) for episode, line in latest.items()]
+
+    def lose(self, episode: str, summary: EpisodeSummary) -> None:
+        """Write down that infrastructure broke an episode off: it is not finished, and the next start tries again."""
+        line = {"episode": episode, "format": FORMAT, "summary": summary_to_json(summary)}
+        append_line(self.path / ERRORS, line)
+
+    def note(self, name: str, content: JSON) -> None:
+        """Keep something that is no episode under a name of its own."""
+        append_line(self.path / NOTES, {"note": name, "content": content})
+        self.notes[name] = content
+
+    def append(self, episode: str, summary: EpisodeSummary, lines: Iterable[str]) -> Entry:
         """Add a finished episode: first its line, then its entry in the index.
 
         Args:
             episode: Its id.
-            summary: Figures for lists and reports.
-            lines: Its events, one JSON text each.
+            summary: What is told of it in lists and reports.
+            lines: Its events, each an `event_line`.
         """
-        head = json.dumps({"episode": episode, "summary": summary}, ensure_ascii=False)
-        line = f'{head[:-1]}, "events": [{", ".join(lines)}]}}\n'.encode()
-        with (self.path / "episodes.jsonl").open("ab") as file:
+        plain = {"episode": episode, "format": FORMAT, "summary": summary_to_json(summary)}
+        line = f'{json.dumps(plain, ensure_ascii=False)[:-1]}, "events": [{", ".join(lines)}]}}\n'.encode()
+        with (self.path / EPISODES).open("ab") as file:
             offset = file.tell()
             file.write(line)
-        entry = Entry(episode, offset, len(line), summary)
-        with (self.path / "index.jsonl").open("a", encoding="utf-8") as file:
-            file.write(_index_line(entry))
-        self.entries[episode] = entry
-        return entry
+        append_line(self.path / INDEX, plain | {"offset": offset, "length": len(line)})
+        self.entries[episode] = Entry(episode, summary, offset, len(line))
+        return self.entries[episode]
 
     def _take_lock(self) -> None:
         self._lock = (self.path / "lock").open("a")
@@ -197,45 +232,56 @@ class RunFolder:
 
     def _check_config(self) -> None:
         """Write the configuration of a new run, or compare it with that of the run resumed."""
-        file = self.path / "config.json"
         wanted = json.loads(json.dumps(self.config))
-        if file.exists():
-            stored = _stored_config(self.path)
-            if stored != wanted:
-                raise RunError(
-                    f"{self.path} holds a run with other settings: {differences(stored, wanted)}",
-                    "use the same settings to resume it, or another folder: --run DIR",
-                )
+        if not (self.path / CONFIG).exists():
+            write_json(self.path / CONFIG, {"format": FORMAT, "config": wanted, "versions": versions()})
             return
-        fresh = file.with_suffix(".tmp")
-        fresh.write_text(json.dumps({"config": wanted, "versions": versions()}, indent=2, ensure_ascii=False), "utf-8")
-        fresh.replace(file)
+        stored = stored_config(self.path)
+        if stored != wanted:
+            raise RunError(
+                f"{self.path} holds a run with other settings: {differences(stored, wanted)}",
+                "use the same settings to resume it, or another folder: --run DIR",
+            )
 
     def _mend(self) -> None:
         """Cut off torn last lines, and index what a kill left unindexed."""
-        episodes, index = self.path / "episodes.jsonl", self.path / "index.jsonl"
+        episodes, index = self.path / EPISODES, self.path / INDEX
         for file in (episodes, index):
             file.touch()
             _cut_torn_line(file)
-        self.entries = {entry.episode: entry for entry in self._indexed()}
-        end = max((entry.offset + entry.length for entry in self.entries.values()), default=0)
-        with episodes.open("rb") as lines, index.open("a", encoding="utf-8") as out:
+        end = self._load()
+        with episodes.open("rb") as lines:
             lines.seek(end)
             for line in lines:
-                record = json.loads(line)
-                entry = Entry(record["episode"], end, len(line), record["summary"])
-                out.write(_index_line(entry))
-                self.entries[entry.episode] = entry
+                plain = json.loads(line) | {"offset": end, "length": len(line)}
+                del plain["events"]
+                append_line(index, plain)
+                self._add(plain)
                 end += len(line)
 
-    def _indexed(self) -> Iterator[Entry]:
-        file = self.path / "index.jsonl"
-        if not file.exists():
-            return
-        with file.open(encoding="utf-8") as lines:
-            for line in lines:
-                if line.endswith("\n"):
-                    yield Entry(**json.loads(line))
+    def _load(self) -> int:
+        """Read the index and the notes; the first byte of `episodes.jsonl` that the index does not know."""
+        end = 0
+        for plain in read_lines(self.path / INDEX):
+            self._add(plain)
+            end = max(end, plain["offset"] + plain["length"])
+        self.notes |= {line["note"]: line["content"] for line in read_lines(self.path / NOTES)}
+        return end
+
+    def _add(self, plain: JSON) -> None:
+        episode = plain["episode"]
+        if _made(plain) == 1 and format_1.is_note(plain["summary"]):
+            self.notes[episode] = plain["summary"]
+        else:
+            self.entries[episode] = Entry(episode, self._summary(plain), plain["offset"], plain["length"])
+
+    def _summary(self, plain: JSON) -> EpisodeSummary:
+        """The summary in a line of the index, or of what broke off."""
+        if _made(plain) > 1:
+            return summary_from_json(plain["summary"])
+        return format_1.summary(
+            plain["summary"], plain["episode"], lambda: self._events(plain["offset"], plain["length"])
+        )
 
 
 class EpisodeWriter:
@@ -250,10 +296,10 @@ class EpisodeWriter:
 
     def emit(self, event: Event) -> None:
         """Write one event down now."""
-        self._file.write(json.dumps(event_to_json(event), ensure_ascii=False) + "\n")
+        self._file.write(f"{event_line(event)}\n")
         self._file.flush()
 
-    def commit(self, summary: JSON) -> Entry:
+    def commit(self, summary: EpisodeSummary) -> Entry:
         """The episode is over: append it to the run."""
         self._file.close()
         entry = self._run.append(self._episode, summary, self._path.read_text("utf-8").split("\n")[:-1])
@@ -273,19 +319,38 @@ class EpisodeWriter:
         return happened
 
 
-def _stored_config(path: Path) -> JSON:
+def event_line(event: Event) -> str:
+    """An event as a line of JSON."""
+    return json.dumps(event_to_json(event), ensure_ascii=False)
+
+
+def stored_config(path: Path) -> JSON:
+    """What the run in a folder was asked to do.
+
+    Raises:
+        RunError: There is no run, it cannot be read, or it is of a later format than this version knows.
+    """
     try:
-        config = json.loads((path / "config.json").read_text(encoding="utf-8"))["config"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        stored = read_json(path / CONFIG) or {}
+        config, made = stored["config"], _made(stored)
+    except (RunError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise RunError(f"{path} is not a run folder", "a run folder holds config.json and episodes.jsonl") from error
     if not isinstance(config, dict):
         raise RunError(f"{path} is not a run folder: its config.json holds no settings", "name another folder")
-    return config
+    if made > FORMAT:
+        raise RunError(
+            f"{path} is of format {made}; this version reads formats 1 to {FORMAT}", "pip install --upgrade flowsteer"
+        )
+    return format_1.config(config) if made == 1 else config
 
 
-def _index_line(entry: Entry) -> str:
-    values: dict[str, Any] = {name: getattr(entry, name) for name in ("episode", "offset", "length", "summary")}
-    return json.dumps(values, ensure_ascii=False) + "\n"
+def _made(plain: JSON) -> int:
+    """The format in which something was written."""
+    return int(plain.get("format", 1))
+
+
+def _graded(summary: EpisodeSummary, grade: Graded) -> EpisodeSummary:
+    return replace(summary, score=grade.score, metrics=grade.metrics, reason=grade.reason)
 
 
 def _cut_torn_line(file: Path) -> None:
@@ -301,28 +366,3 @@ def _cut_torn_line(file: Path) -> None:
             position = start
         if position < end:
             stream.truncate(position)
-
-
-def differences(stored: JSON, wanted: JSON) -> str:
-    """What two trees of settings do not agree in, in words.
-
-    >>> differences({"seed": 0, "update": {"kl": 0.1, "steps": 3}}, {"seed": 0, "update": {"kl": 0.2, "steps": 3}})
-    'update.kl is 0.1 there and 0.2 here'
-    """
-    return "; ".join(
-        f"{name} is {_brief(there)} there and {_brief(here)} here" for name, there, here in _differing(stored, wanted)
-    )
-
-
-def _differing(stored: JSON, wanted: JSON) -> Iterator[tuple[str, Any, Any]]:
-    for name in sorted({*stored, *wanted}):
-        there, here = stored.get(name), wanted.get(name)
-        if isinstance(there, dict) and isinstance(here, dict):
-            yield from ((f"{name}.{inner}", *values) for inner, *values in _differing(there, here))
-        elif there != here:
-            yield name, there, here
-
-
-def _brief(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= BRIEF else f"{text[:BRIEF]}…"

@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowsteer.errors import RunError
-from flowsteer.runs.folder import RunFolder, differences
+from flowsteer.runs.differences import differences
+from flowsteer.runs.files import read_json, write_json
+from flowsteer.runs.folder import RunFolder, stored_config
 from flowsteer.study.study_config import Study, StudyCell, cell_settings, start_settings
 from flowsteer.training.config import TrainingConfig
 
@@ -65,17 +67,15 @@ class Unit:
         Raises:
             RunError: It was made with other settings.
         """
-        file = self.path / RESULT
-        if not file.exists():
+        found: JSON = read_json(self.path / RESULT) or {}
+        if not found:
             return {}
-        stored: JSON = json.loads((self.path / "config.json").read_text(encoding="utf-8"))["config"]
-        wanted = json.loads(json.dumps(self.settings))
+        stored, wanted = stored_config(self.path), json.loads(json.dumps(self.settings))
         if stored != wanted:
             raise RunError(
                 f"{self.path} was made with other settings: {differences(stored, wanted)}",
                 "undo the change of the study file, or start a new study: --run DIR",
             )
-        found: JSON = json.loads(file.read_text(encoding="utf-8"))
         return found
 
     @property
@@ -269,7 +269,5 @@ def _scores(rollouts: "Sequence[Rollout]") -> dict[str, tuple[float | None, floa
 
 
 def _keep(unit: Unit, result: JSON, on_change: Callable[[], None]) -> None:
-    fresh = (unit.path / RESULT).with_suffix(".tmp")
-    fresh.write_text(json.dumps(result), encoding="utf-8")
-    fresh.replace(unit.path / RESULT)
+    write_json(unit.path / RESULT, result)
     on_change()

@@ -16,6 +16,7 @@ from flowsteer.reporting import words
 from flowsteer.reporting.markdown import markdown_table
 from flowsteer.reporting.statistics import Estimate
 from flowsteer.reporting.templates import render
+from flowsteer.runs.files import write_json
 from flowsteer.study.curves import figure
 from flowsteer.study.seed_statistics import least_p
 from flowsteer.study.study_config import Study
@@ -93,7 +94,7 @@ def write_study_report(study: Study, name: str, run: Path) -> Reported:
     paths = Reported(summary, run / "report.html", run / "report.md")
     try:
         (run / "figure.svg").write_text(drawn, encoding="utf-8")
-        (run / "report.json").write_text(json.dumps(asdict(summary), indent=1), encoding="utf-8")
+        write_json(run / "report.json", asdict(summary))
         paths.markdown.write_text(_markdown(name, blocks), encoding="utf-8")
         paths.html.write_text(render("study.html.jinja", name=name, blocks=blocks), encoding="utf-8")
     except OSError as error:

@@ -1,6 +1,5 @@
 """The figures of a study, as far as it is: curves, tests, differences from the reference arm, collapses, seconds."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from statistics import fmean
 from typing import Any, Literal
 
 from flowsteer.reporting.statistics import Comparison, Estimate, holm
+from flowsteer.runs.files import read_lines
 from flowsteer.study.cells import METRICS, unit_of
 from flowsteer.study.seed_statistics import over_seeds, paired
 from flowsteer.study.study_config import Study, StudyCell
@@ -284,7 +284,7 @@ def _over_tasks(one: _Done, other: _Done, swap: str, temperature: float, place: 
 def _curves(study: Study, found: Sequence[_Done]) -> Iterator[Curve]:
     for world in study.config.worlds:
         for arm in study.config.arms:
-            runs = [_steps(one.path / METRICS) for one in _of(found, world, arm)]
+            runs = [list(read_lines(one.path / METRICS)) for one in _of(found, world, arm)]
             for figure in CURVES:
                 smooth = [_smoothed([step.get(f"episodes/{figure}") for step in steps]) for steps in runs]
                 known = [[value for value in at if value is not None] for at in zip(*smooth, strict=False)]
@@ -292,10 +292,6 @@ def _curves(study: Study, found: Sequence[_Done]) -> Iterator[Curve]:
                 drawn = tuple(point for point in points if point is not None)
                 if drawn:
                     yield Curve(world, arm, figure, drawn)
-
-
-def _steps(file: Path) -> list[JSON]:
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.exists() else []
 
 
 def _smoothed(values: Sequence[float | None]) -> list[float | None]:

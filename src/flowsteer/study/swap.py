@@ -4,11 +4,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
+from typing import NamedTuple
 
 from flowsteer.backends.base import Backend
 from flowsteer.errors import ConfigError
-from flowsteer.evaluation.episodes import JSON, Job
-from flowsteer.evaluation.evaluate import open_grader, read_plan, write_plan
+from flowsteer.evaluation.episodes import Job
+from flowsteer.evaluation.evaluate import read_plan, write_plan
 from flowsteer.evaluation.evaluation_config import EvaluationConfig, settings_of, setup_of
 from flowsteer.evaluation.job_runner import LocalEngine, run_jobs, spent_before
 from flowsteer.evaluation.progress import OnProgress, Progress, quietly
@@ -16,6 +17,7 @@ from flowsteer.evaluation.rescore import scored_entries
 from flowsteer.evaluation.specs import parse_system
 from flowsteer.evaluation.systems import WorkflowSystem
 from flowsteer.evaluation.task_sets import load_tasks
+from flowsteer.grading.connect import open_grader
 from flowsteer.reporting.statistics import Comparison, compare
 from flowsteer.runs.events import Emit, EpisodeEnded
 from flowsteer.runs.folder import Entry, RunFolder
@@ -105,6 +107,15 @@ class Recorded:
         return await WorkflowSystem(self.name, ended.workflow, self.temperature).run(session, task, emit, episode, seed)
 
 
+class _Pair(NamedTuple):
+    """The scores of one episode under the two executors."""
+
+    dataset: str
+    task: str
+    before: float
+    after: float
+
+
 def compare_runs(before: Iterable[Entry], after: Iterable[Entry]) -> list[Swapped]:
     """Pair the episodes of two runs by their ids, system by system.
 
@@ -113,21 +124,21 @@ def compare_runs(before: Iterable[Entry], after: Iterable[Entry]) -> list[Swappe
         after: Episodes of the other; only those with a score in both are compared.
     """
     first = {entry.episode: entry.summary for entry in before}
-    found: dict[str, list[tuple[JSON, JSON]]] = {}
+    found: dict[str, list[_Pair]] = {}
     for entry in after:
         one, other = first.get(entry.episode), entry.summary
-        if one is not None and one["score"] is not None and other["score"] is not None:
-            found.setdefault(other["system"], []).append((one, other))
+        if one is not None and one.score is not None and other.score is not None:
+            found.setdefault(other.system, []).append(_Pair(one.dataset, one.task, one.score, other.score))
     return [_swapped(system, pairs) for system, pairs in found.items()]
 
 
-def _swapped(system: str, pairs: list[tuple[JSON, JSON]]) -> Swapped:
+def _swapped(system: str, pairs: list[_Pair]) -> Swapped:
     differences: dict[str, dict[str, list[float]]] = {}
-    for one, other in pairs:
-        tasks = differences.setdefault(one["dataset"], {})
-        tasks.setdefault(one["task"], []).append(other["score"] - one["score"])
+    for pair in pairs:
+        tasks = differences.setdefault(pair.dataset, {})
+        tasks.setdefault(pair.task, []).append(pair.after - pair.before)
     comparison = compare([[fmean(epochs) for epochs in tasks.values()] for tasks in differences.values()])
-    before, after = (fmean(pair[side]["score"] for pair in pairs) for side in (0, 1))
+    before, after = fmean(pair.before for pair in pairs), fmean(pair.after for pair in pairs)
     return Swapped(system, len(pairs), before, after, comparison)
 
 
@@ -138,14 +149,14 @@ def _jobs(run: RunFolder, config: EvaluationConfig) -> list[Job]:
     jobs: list[Job] = []
     for entry in run.entries.values():
         was = entry.summary
-        sample = samples.get((was["dataset"], was["task"]))
-        if sample is None or sample.task.digest != was["digest"]:
+        sample = samples.get((was.dataset, was.task))
+        if sample is None or sample.task.digest != was.digest:
             raise ConfigError(
-                f"the task {was['task']} of {was['dataset']} is not in the data as it is now",
+                f"the task {was.task} of {was.dataset} is not in the data as it is now",
                 "a swap needs the very tasks that the run was made with",
             )
-        system = systems.setdefault(was["system"], _recorded(was["system"], run))
-        jobs.append(Job(system, was["dataset"], sample, was["epoch"], was["seed"]))
+        system = systems.setdefault(was.system, _recorded(was.system, run))
+        jobs.append(Job(system, was.dataset, sample, was.epoch, was.seed))
     return jobs
 
 

@@ -1,6 +1,5 @@
 """A trained policy as a Director: for `solve`, for evaluations, and wherever else somebody edits a canvas."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -10,6 +9,8 @@ from flowsteer.canvas.director import Observation, PromptText, Turn
 from flowsteer.canvas.feedback import Told
 from flowsteer.director.parse import parse_action, parse_prompt_reply
 from flowsteer.errors import ActionError, ConfigError, NoTurn
+from flowsteer.runs.files import read_json
+from flowsteer.runs.folder import CONFIG
 from flowsteer.training.config import CanvasConfig, PolicyConfig, SamplerConfig
 from flowsteer.training.inference.batcher import Batcher
 from flowsteer.training.inference.sampling_engine import Drawn
@@ -94,9 +95,7 @@ class PolicyDirector:
 
 def _settings(run: Path) -> dict[str, Any] | None:
     """What a training run or a study's cell was asked to do, as far as it was written down; None if this is neither."""
-    file = run / "config.json"
-    plain = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    found: dict[str, Any] = plain.get("config", {})
+    found: dict[str, Any] = (read_json(run / CONFIG) or {}).get("config", {})
     return found if found.get("command") in ("train", "start") else None
 
 

@@ -4,9 +4,9 @@ The method itself stands in `flowsteer.training.rl.cwrpo`. Of several processes 
 """
 
 import asyncio
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -15,6 +15,7 @@ from transformers import PrinterCallback, TrainerCallback, TrainerControl, Train
 from trl.trainer.grpo_trainer import GRPOTrainer
 
 from datasets import Dataset
+from flowsteer.runs.files import append_line, read_lines, write_lines
 from flowsteer.training.config import TrainingConfig, limits_of
 from flowsteer.training.data import Schedule
 from flowsteer.training.inference.batcher import Batcher
@@ -45,7 +46,7 @@ class Learner:
         runner: The event loop that the arena lives on.
         folder: The run folder.
         ranks: The processes that share the run.
-        keep: Gets each step's rollouts, to write down.
+        keep: Gets each step's rollouts, and the name of the policy that played, to write down.
         validate: Called with the number of the update after every `validate_every` of them.
         report_to: Where metrics go besides the run folder.
 
@@ -62,7 +63,7 @@ class Learner:
         runner: asyncio.Runner,
         folder: Path,
         ranks: Ranks = ALONE,
-        keep: Callable[[Sequence[Rollout]], None] = lambda rollouts: None,
+        keep: Callable[[Sequence[Rollout], str], None] = lambda rollouts, policy: None,
         validate: Callable[[int], None] = lambda step: None,
         report_to: tuple[str, ...] = (),
     ) -> None:
@@ -160,10 +161,11 @@ class Learner:
         drawn, update = engine.drawing.seconds, self._config.update
         groups = list(groups_of(step, [int(row) for row in prompts], self._tasks, update, self._ranks.number))
         limits, seed = limits_of(self._config), self._config.seed
-        playing = play(self.policy, groups, self._arena, limits, f"policy@{step - 1}", seed, engine)
+        name = f"policy@{step - 1}"
+        playing = play(self.policy, groups, self._arena, limits, name, seed, engine)
         mine = self._runner.run(playing)
         self._latest = self._ranks.gather(mine)
-        self._keep(self._latest)
+        self._keep(self._latest, name)
         spent, sampling = perf_counter() - started, engine.drawing.seconds - drawn
         self._spent |= {"rollout": spent, "sampling": sampling, "canvas": spent - sampling}
         return to_trl(mine, update.mask)
@@ -184,8 +186,7 @@ class Learner:
             Whether this is the first process.
         """
         if self._ranks.first:
-            with (self._folder / METRICS).open("a", encoding="utf-8") as file:
-                file.write(json.dumps(metrics) + "\n")
+            append_line(self._folder / METRICS, metrics)
         return self._ranks.first
 
     def ended(self, step: int, seconds: float, sync: float) -> None:
@@ -204,9 +205,7 @@ class Learner:
     def _forget_after(self, step: int) -> None:
         """Drop the metrics of steps that will be taken again."""
         file = self._folder / METRICS
-        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-        kept = [line for line in lines[:step] if line.endswith("}")]
-        file.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+        write_lines(file, islice(read_lines(file), step))
 
 
 class _Timed(GRPOTrainer):

@@ -1,9 +1,9 @@
 """A training run from its configuration to its result: the one function behind `flowsteer train`."""
 
 import asyncio
-import json
 import math
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
@@ -16,10 +16,11 @@ import torch
 from flowsteer.backends.budget import Caps
 from flowsteer.datasets.base import Sample
 from flowsteer.errors import FlowSteerError, RunError
-from flowsteer.evaluation.evaluate import open_grader
-from flowsteer.runs.events import event_to_json
-from flowsteer.runs.folder import RunFolder
+from flowsteer.grading.connect import open_grader
+from flowsteer.runs.files import read_json, write_json
+from flowsteer.runs.folder import RunFolder, event_line
 from flowsteer.session import open_session
+from flowsteer.task import Task
 from flowsteer.training import config as c
 from flowsteer.training.data import Schedule, TaskSplits, load_tasks
 from flowsteer.training.inference.batcher import SMALL, Batcher
@@ -241,9 +242,7 @@ class TrainingRun:
     def write(self, name: str, content: JSON) -> None:
         """Write a file of JSON into the run folder; the first process does."""
         if self._ranks.first:
-            fresh = (self._path / name).with_suffix(".tmp")
-            fresh.write_text(json.dumps(content, indent=2), encoding="utf-8")
-            fresh.replace(self._path / name)
+            write_json(self._path / name, content)
 
     def close(self) -> None:
         """Close the connections of an engine apart."""
@@ -306,8 +305,7 @@ class TrainingRun:
         """Play the validation tasks; the policy is kept if it earned more than any after an earlier update."""
         learner = self._learner
         assert learner is not None  # noqa: S101 - it is the learner who calls
-        file = self._path / "validation.json"
-        known: dict[str, float | None] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        known: dict[str, float | None] = read_json(self._path / "validation.json") or {}
         earlier = [value for at, value in known.items() if int(at) < step and value is not None]
         learner.engine.serve(step)
         earned = measure(self._played(f"validation/{step}", learner.policy, 0.0, self.tasks.validation))["reward"]
@@ -322,14 +320,12 @@ class TrainingRun:
             name: What the test is called.
             policy: Who is tested.
         """
-        file = self._path / f"{name}.json"
-        if not file.exists():
+        found: JSON | None = read_json(self._path / f"{name}.json")
+        if found is None:
             greedy, sampled = (self.test(name, policy, temperature) for temperature in (0.0, 1.0))
             found = figures(greedy) | {"sampled": figures(sampled)}
-            self.write(file.name, found)
-            return found
-        known: JSON = json.loads(file.read_text(encoding="utf-8"))
-        return known
+            self.write(f"{name}.json", found)
+        return found
 
     def test(self, name: str, policy: Policy, temperature: float) -> list[Rollout]:
         """Play the test tasks, one episode each.
@@ -356,16 +352,18 @@ class TrainingRun:
             playing = play(policy, mine, self._arena, limits, name, self.config.seed, engine)
             played = {rollout.id: rollout for rollout in self._ranks.gather(self._runner.run(playing))}
             rollouts += [played[f"{group.name}/0"] for group in groups]
-        self._keep(rollouts)
+        self._keep(rollouts, f"{name}, T = {temperature:g}")
         return rollouts
 
-    def _keep(self, rollouts: Sequence[Rollout]) -> None:
-        """Write episodes down; of one that is played again after a stop, the later record counts."""
+    def _keep(self, rollouts: Sequence[Rollout], policy: str) -> None:
+        """Write the episodes of a policy down; of one that is played again after a stop, the later record counts."""
         if self._folder is None:
             return
+        played: Counter[Task] = Counter()
         for rollout in rollouts:
-            lines = [json.dumps(event_to_json(event), ensure_ascii=False) for event in rollout.events]
-            self._folder.append(rollout.id, summary(rollout), lines)
+            told = summary(rollout, policy, played[rollout.sample.task], self.config.seed)
+            played[rollout.sample.task] += 1
+            self._folder.append(rollout.id, told, map(event_line, rollout.events))
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:
@@ -375,7 +373,7 @@ class TrainingRun:
         self.seconds[name] += perf_counter() - started
 
 
-def _forget(rollouts: Sequence[Rollout]) -> None:
+def _forget(rollouts: Sequence[Rollout], policy: str) -> None:
     """Keep no record."""
 
 

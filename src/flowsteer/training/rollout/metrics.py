@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from math import log2
 from typing import Any
 
+from flowsteer.runs.summary import EpisodeSummary, tally
 from flowsteer.training.rollout.rollout import Rollout
 from flowsteer.workflow.facts import facts
 from flowsteer.workflow.nodes import Sequence as Nodes
@@ -126,21 +128,22 @@ def bits(counts: Counter[str]) -> float | None:
     return sum(n / total * log2(total / n) for n in counts.values()) if total else None
 
 
-def summary(rollout: Rollout) -> JSON:
-    """One rollout's line in a list: what decided its reward, and the workflow."""
-    return {
-        "dataset": rollout.sample.task.dataset,
-        "type": rollout.sample.task.type,
-        "task": rollout.sample.task.id,
-        "score": rollout.reward.answer,
-        "reward": rollout.reward.value,
-        "terms": {term.name: term.value for term in rollout.reward.terms},
-        "finished": rollout.ended.finished,
-        "turns": rollout.ended.turns,
-        "operators": rollout.operators,
-        "dsl": rollout.ended.dsl,
-        "lost": rollout.lost or None,
-    }
+def summary(rollout: Rollout, system: str, epoch: int, seed: int) -> EpisodeSummary:
+    """The summary of a rollout: that of any episode, and what it was paid.
+
+    Args:
+        rollout: The rollout.
+        system: What to call the policy as it played.
+        epoch: Which of the episodes on this task by this policy, from 0.
+        seed: Seed of the run.
+    """
+    return replace(
+        tally(rollout.events).summary(system, epoch=epoch, seed=seed),
+        score=rollout.reward.answer,
+        reward=rollout.reward.value,
+        terms={term.name: term.value for term in rollout.reward.terms},
+        lost=rollout.lost,
+    )
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -1,7 +1,7 @@
 """Rollouts: groups of episodes played by the policy on live canvases, graded and rewarded."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any
@@ -12,7 +12,9 @@ from flowsteer.datasets.base import Sample
 from flowsteer.errors import BackendUnavailable, SandboxError
 from flowsteer.execution.memo import Memo, Once
 from flowsteer.grading.base import Grade
+from flowsteer.grading.connect import GradeAnswer
 from flowsteer.runs.events import EditApplied, EditRejected, EpisodeEnded, Event, Graded, TurnTaken
+from flowsteer.runs.failure import Failure, failure_of
 from flowsteer.session import Session, seed_of
 from flowsteer.training.inference.batcher import Batcher
 from flowsteer.training.inference.sampling_engine import Row, SamplingEngine
@@ -23,9 +25,6 @@ from flowsteer.training.rollout.trajectory_director import TrajectoryDirector
 from flowsteer.usage import NO_USAGE
 from flowsteer.workflow.nodes import steps
 from flowsteer.workflow.rules import Rules
-
-GradeAnswer = Callable[[Sample, str], Awaitable[Grade]]
-"""Grades one answer; only it sees the reference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +67,7 @@ class Rollout:
         operator_types: Distinct operators among them.
         parsed: Turns that were one well-formed action.
         accepted: Turns whose action was accepted.
-        lost: Why infrastructure broke it off; empty if it did not.
+        lost: Why infrastructure broke it off; None if it did not.
     """
 
     id: str
@@ -82,7 +81,7 @@ class Rollout:
     operator_types: int
     parsed: int
     accepted: int
-    lost: str
+    lost: Failure | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +135,10 @@ async def play(
         rollouts = await _all(
             _rollout(seat, arena, director, row) for seat, director, row in zip(seats, directors, rows, strict=True)
         )
-    if rollouts and all(rollout.lost for rollout in rollouts):
+    lost = [rollout.lost for rollout in rollouts if rollout.lost is not None]
+    if rollouts and len(lost) == len(rollouts):
         raise BackendUnavailable(
-            f"all {len(rollouts)} episodes were lost: {rollouts[0].lost}", "see to it, then go on with the run"
+            f"all {len(rollouts)} episodes were lost: {lost[0].message}", "see to it, then go on with the run"
         )
     return rollouts
 
@@ -182,7 +182,7 @@ async def _rollout(seat: _Seat, arena: Arena, director: TrajectoryDirector, row:
     """Play, grade and reward one episode; it is graded at once, while others still play."""
     events: list[Event] = []
     canvas = arena.open(seat.sample, events.append, seat.seed, seat.memo)
-    started, lost, grade = perf_counter(), "", Grade(None, {}, "the episode was not graded")
+    started, lost, grade = perf_counter(), None, Grade(None, {}, "the episode was not graded")
     try:
         await run_episode(canvas, director, events.append, seat.name, arena.session.executor_backend.spec)
         row.close()
@@ -191,9 +191,9 @@ async def _rollout(seat: _Seat, arena: Arena, director: TrajectoryDirector, row:
     except (BackendUnavailable, SandboxError) as error:
         if not director.trajectory.ids:
             raise  # the engine draws nothing at all
-        lost = str(error)
+        lost = failure_of(error)
         spent = sum((event.usage for event in events if isinstance(event, TurnTaken)), NO_USAGE)
-        events.append(episode_ended(canvas, spent, perf_counter() - started, lost))
+        events.append(episode_ended(canvas, spent, perf_counter() - started, str(error)))
     finally:
         row.close()
     events.append(Graded(grade.score, dict(grade.metrics), grade.reason))
@@ -207,7 +207,7 @@ def _rewarded(
     trajectory: Trajectory,
     events: tuple[Event, ...],
     grade: Grade,
-    lost: str,
+    lost: Failure | None,
 ) -> Rollout:
     """What an episode came to."""
     succeeded = frozenset() if canvas.execution is None else canvas.execution.succeeded
