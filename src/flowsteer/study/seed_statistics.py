@@ -6,12 +6,6 @@ from statistics import fmean, stdev
 
 from flowsteer.reporting.statistics import Comparison, Estimate, sign_flip
 
-STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
-"""0.975 quantiles of Student's t for 1 to 10 degrees of freedom."""
-
-NORMAL = 1.959964
-"""The same of the normal distribution."""
-
 
 def over_seeds(values: Sequence[float], share: bool = False) -> Estimate | None:
     """The mean over seeds with Student's 95 % interval; a bootstrap of five values would be too narrow.
@@ -31,8 +25,9 @@ def over_seeds(values: Sequence[float], share: bool = False) -> Estimate | None:
     mean, n = fmean(values), len(values)
     if n == 1 or min(values) == max(values):
         return Estimate(mean, None, None, n)
-    slack = student(n - 1) * stdev(values) / sqrt(n)
-    low, high = mean - slack, mean + slack
+    from scipy.stats import t
+
+    low, high = (float(end) for end in t.interval(0.95, n - 1, mean, stdev(values) / sqrt(n)))
     return Estimate(mean, max(0.0, low), min(1.0, high), n) if share else Estimate(mean, low, high, n)
 
 
@@ -49,15 +44,3 @@ def least_p(seeds: int) -> float:
     0.0625
     """
     return min(1.0, 2.0 ** (1 - seeds))
-
-
-def student(freedom: int) -> float:
-    """The 0.975 quantile of Student's t; beyond the table by an expansion (Abramowitz & Stegun 1964, 26.7.5).
-
-    >>> round(student(4), 3), round(student(20), 3), round(student(1000), 3)
-    (2.776, 2.086, 1.962)
-    """
-    if freedom <= len(STUDENT):
-        return STUDENT[freedom - 1]
-    z = NORMAL
-    return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)

@@ -26,7 +26,8 @@ def edition() -> str:
     """Digest of all templates: what another edition drew is out of date."""
     loader = _environment().loader
     assert loader is not None  # noqa: S101 - set below
-    sources = (loader.get_source(_environment(), name)[0] for name in loader.list_templates() if "." in name[1:])
+    names = _environment().list_templates(extensions=["jinja", "css", "js"])
+    sources = (loader.get_source(_environment(), name)[0] for name in names)
     return sha256("".join(sources).encode()).hexdigest()
 
 
