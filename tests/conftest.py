@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, settings
 
 # How quick a machine is, or how busy, is no property of the code.
 settings.register_profile("flowsteer", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("flowsteer")
+settings.register_profile("nightly", settings.get_profile("flowsteer"), max_examples=20_000)
+settings.load_profile("flowsteer")  # --hypothesis-profile nightly wins over it
 
 
 def refuse_the_network(event, args):

@@ -67,7 +67,15 @@ def test_thinking_apart_is_read_once_from_whatever_field(fields: dict[str, objec
         assert (answer.text, answer.reasoning) == ("Paris", "hm")
 
 
-@pytest.mark.parametrize("choice", [{"text": "Paris"}, {"message": "Paris"}, {"message": None, "text": "Paris"}])
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"text": "Paris"},
+        {"text": "Paris", "index": float("nan")},
+        {"message": "Paris"},
+        {"message": None, "text": "Paris"},
+    ],
+)
 def test_a_choice_of_the_older_protocol_is_read(choice: dict[str, object]):
     assert [read(json.dumps({"choices": choices})).text for choices in ([choice], choice)] == ["Paris"] * 2
 

@@ -64,7 +64,7 @@ class Completion:
     def __init__(self) -> None:
         self._body = Body()
         self._text, self._reasoning, self._refusal = _Pieces(), _Pieces(), _Pieces()
-        self._index: object = None
+        self._index = 0
         self._chosen = self._done = False
         self._finish = self._model = ""
         self._tokens: dict[str, int] = {}
@@ -199,8 +199,9 @@ def _texts(value: object, *, thinks: bool = False, depth: int = 0) -> Iterator[t
             yield from _texts(value.get(name), thinks=True, depth=depth + 1)
 
 
-def _index(choice: Mapping[str, Any]) -> object:
-    return choice.get("index") or 0
+def _index(choice: Mapping[str, Any]) -> int:
+    index = choice.get("index")
+    return index if isinstance(index, int) else 0
 
 
 def _name(value: object) -> str:
