@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import random
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from flowsteer.sandbox.bubblewrap import BubblewrapSandbox, this_interpreter
 from flowsteer.sandbox.clock import PATIENCE
 from flowsteer.sandbox.monty import MontySandbox
 from flowsteer.sandbox.pair import calling
+from survivors import survivors_of_a_kill
 
 ENDLESS = Program("while True: pass")
 ENDLESS_PAIR = calling(["f"], "", "f()"), Program("def f():\n    while True: pass")
@@ -100,3 +102,17 @@ async def test_time_spent_waiting_for_a_processor_does_not_count(bubblewrap):
         assert (sleeps.status, sleeps.seconds < 3.0) == ("timeout", True)
         outcome = await bubblewrap.run(ENDLESS, limits)
         assert (outcome.status, outcome.seconds < 0.6 * PATIENCE + 1) == ("timeout", True)
+
+
+ENDLESS_HOST = """
+import asyncio
+from flowsteer.sandbox.base import Program, SandboxLimits
+from flowsteer.sandbox.bubblewrap import BubblewrapSandbox
+asyncio.run(BubblewrapSandbox().run(Program("while True: pass"), SandboxLimits(seconds=60)))
+"""
+
+
+async def test_what_runs_ends_with_a_host_that_is_killed():
+    if shutil.which("bwrap") is None:
+        pytest.skip("bubblewrap is not installed")
+    assert await survivors_of_a_kill(ENDLESS_HOST, ready=3) == []

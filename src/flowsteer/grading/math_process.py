@@ -15,10 +15,20 @@ START_SECONDS = 120.0
 MEMORY_MB = 1024
 """Address space of a worker beyond which it fails."""
 
-_PROGRAM = (
-    "import resource; resource.setrlimit(resource.RLIMIT_AS, ({limit}, {limit})); "
-    "from flowsteer.grading.math_worker import main; main()"
-)
+_PROGRAM = """
+import ctypes, os, resource, signal, sys
+resource.setrlimit(resource.RLIMIT_AS, ({limit}, {limit}))
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl({death_signal}, signal.SIGKILL)
+    if os.getppid() != {parent}:
+        sys.exit()
+from flowsteer.grading.math_worker import main
+main()
+"""
+"""How a worker begins. In the midst of a comparison it would not see that its input ends, so Linux is told to kill it
+when its parent is gone, which it may be already."""
+
+PR_SET_PDEATHSIG = 1
 
 
 class UnreadableGold(GraderError):
@@ -73,7 +83,7 @@ class MathWorkers:
         self._idle.clear()
 
     async def _start(self) -> Process:
-        program = _PROGRAM.format(limit=MEMORY_MB * 1024 * 1024)
+        program = _PROGRAM.format(limit=MEMORY_MB * 1024 * 1024, death_signal=PR_SET_PDEATHSIG, parent=os.getpid())
         environment = {"PATH": os.defpath, "LC_ALL": "C.UTF-8"}
         worker = await asyncio.create_subprocess_exec(
             sys.executable, "-I", "-c", program, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=environment
