@@ -9,6 +9,7 @@ import pytest
 
 from flowsteer.draft import Draft, Verdict
 from flowsteer.errors import RunError
+from flowsteer.runs.event_json import event_to_json, events_from_json
 from flowsteer.runs.events import (
     EditApplied,
     EditRejected,
@@ -17,8 +18,6 @@ from flowsteer.runs.events import (
     Feedback,
     FeedbackGiven,
     NodeRan,
-    event_to_json,
-    events_from_json,
 )
 from flowsteer.runs.failure import Failure
 from flowsteer.runs.folder import RunFolder

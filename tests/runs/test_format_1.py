@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from flowsteer_cli import flowsteer
 
+from flowsteer.runs.config import FORMAT
 from flowsteer.runs.events import EpisodeEnded, EpisodeStarted
-from flowsteer.runs.folder import FORMAT, RunFolder
+from flowsteer.runs.folder import RunFolder
 
 FORMAT_1 = Path(__file__).parent / "format_1"
 RUNS = ("solve", "solve_random", "eval", "eval_killed", "eval_faults", "train", "train_killed")

@@ -83,7 +83,7 @@ async def _execute(setup: "Setup", tree: "Workflow", task: "Task") -> "Execution
 
 
 def _node(record: Any) -> dict[str, Any]:
-    from flowsteer.runs.events import event_to_json
+    from flowsteer.runs.event_json import event_to_json
 
     plain = event_to_json(record)
     return {name: value for name, value in plain.items() if name not in ("kind", "turn")}

@@ -23,7 +23,7 @@ def show(
     json: o.Json = False,
 ) -> None:
     """Show an episode again, or list the episodes of a run."""
-    from flowsteer.runs.events import event_to_json
+    from flowsteer.runs.event_json import event_to_json
     from flowsteer.runs.folder import RunFolder
 
     record = RunFolder.read(run)

@@ -17,8 +17,9 @@ from flowsteer.backends.budget import Caps
 from flowsteer.errors import BackendUnavailable, BudgetExceeded, ConfigError, FlowSteerError, SandboxError
 from flowsteer.evaluation.episodes import Job, run_job
 from flowsteer.grading.connect import GradeAnswer, open_grader
+from flowsteer.runs.event_json import event_line
 from flowsteer.runs.events import Event
-from flowsteer.runs.folder import RunFolder, event_line
+from flowsteer.runs.folder import RunFolder
 from flowsteer.runs.summary import EpisodeSummary
 from flowsteer.session import Session, Setup, open_session
 from flowsteer.usage import Usage

@@ -1,23 +1,20 @@
 """Every fact of an episode as a small tagged record: the one stream that everything else reads.
 
-Records hold live values (a `Draft`, a `Workflow`); `event_to_json` and `events_from_json` turn them into JSON and back
-at the edge, so nothing is serialised that nobody writes down.
+Records hold live values (a `Draft`, a `Workflow`); `flowsteer.runs.event_json` turns them into JSON and back at the
+edge, so nothing is serialised that nobody writes down.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
 
-from flowsteer.draft import Draft, draft_from_json, draft_to_json
+from flowsteer.draft import Draft
 from flowsteer.runs.failure import Failure
-from flowsteer.task import Task, task_from_json, task_to_json
+from flowsteer.task import Task
 from flowsteer.usage import NO_USAGE, Usage
 from flowsteer.workflow.dsl import to_dsl
 from flowsteer.workflow.nodes import NodeId, Workflow
 from flowsteer.workflow.rules import Condition, Rules
-from flowsteer.workflow.serial import workflow_from_json, workflow_to_json
-
-JSON = dict[str, Any]
 
 FINISHED, UNDIRECTED = "finished", "no Director"
 """Why an episode ended: the Director's finish was accepted; or it was a fixed workflow's, which nobody could finish."""
@@ -252,116 +249,6 @@ class Graded:
 Event = EpisodeStarted | TurnTaken | EditApplied | EditRejected | NodeRan | FeedbackGiven | EpisodeEnded | Graded
 Emit = Callable[[Event], None]
 """A place events go to; called in the order the facts became true."""
-
-_KINDS: tuple[type[Event], ...] = (
-    EpisodeStarted,
-    TurnTaken,
-    EditApplied,
-    EditRejected,
-    NodeRan,
-    FeedbackGiven,
-    EpisodeEnded,
-    Graded,
-)
-_BY_KIND: dict[str, type[Event]] = {cls.kind: cls for cls in _KINDS}
-
-
-_NAMES: dict[type, tuple[str, ...]] = {
-    kind: tuple(field.name for field in fields(kind)) for kind in (*_KINDS, Usage, Failure, Feedback, Condition)
-}
-"""Names of a record's fields, looked up once: thousands of events a second are written."""
-
-
-def _flat(record: Usage | Failure | Condition) -> JSON:
-    return {name: getattr(record, name) for name in _NAMES[type(record)]}
-
-
-def _feedback_to_plain(feedback: Feedback) -> JSON:
-    """Its workflow and its runs stand in the stream before it: the one is left out, the others are named."""
-    plain = {name: getattr(feedback, name) for name in _NAMES[Feedback] if name != "workflow"}
-    unmet = [{name: value for name, value in _flat(condition).items() if value} for condition in feedback.unmet]
-    return plain | {"fresh": [(run.node, run.iteration) for run in feedback.fresh], "unmet": unmet}
-
-
-def _feedback_from_plain(plain: JSON, before: Sequence[Event]) -> Feedback:
-    runs, workflow = {}, Workflow()
-    for event in reversed(before):
-        if isinstance(event, NodeRan) and event.turn == plain["turn"]:
-            runs[event.node, event.iteration] = event
-        elif isinstance(event, EditApplied):
-            workflow = event.workflow
-            break
-    values = plain | {
-        "workflow": workflow,
-        "choices": tuple(plain["choices"]),
-        "fresh": tuple(runs[node, tuple(iteration)] for node, iteration in plain["fresh"]),
-        "unmet": tuple(Condition(**one | {"choices": tuple(one.get("choices", ()))}) for one in plain["unmet"]),
-    }
-    return Feedback(**values)
-
-
-def _settings_to_plain(settings: EpisodeSettings) -> JSON:
-    return asdict(settings) | {"rules": asdict(settings.rules) | {"categories": dict(settings.rules.categories)}}
-
-
-def _settings_from_plain(plain: JSON | None) -> EpisodeSettings | None:
-    if plain is None:
-        return None
-    rules: JSON = {name: tuple(value) if isinstance(value, list) else value for name, value in plain["rules"].items()}
-    values: JSON = plain | {"rules": Rules(**rules)}
-    return EpisodeSettings(**values)
-
-
-_TO_PLAIN: dict[type, Callable[[Any], JSON]] = {
-    Draft: draft_to_json,
-    Workflow: workflow_to_json,
-    Usage: _flat,
-    Failure: _flat,
-    Feedback: _feedback_to_plain,
-    Task: task_to_json,
-    EpisodeSettings: _settings_to_plain,
-}
-
-
-def _to_plain(value: Any) -> Any:
-    convert = _TO_PLAIN.get(type(value))
-    return value if convert is None else convert(value)
-
-
-_FROM_PLAIN: dict[str, Callable[[Any], Any]] = {
-    "task": task_from_json,
-    "settings": _settings_from_plain,
-    "wrote": draft_from_json,
-    "workflow": workflow_from_json,
-    "usage": lambda plain: Usage(**plain),
-    "director_usage": lambda plain: Usage(**plain),
-    "executor_usage": lambda plain: Usage(**plain),
-    "failure": lambda plain: None if plain is None else Failure(**plain),
-    "new": tuple,
-    "choices": tuple,
-    "iteration": tuple,
-}
-
-
-def event_to_json(event: Event) -> JSON:
-    """The event as plain JSON values, tagged with its kind."""
-    return {"kind": event.kind} | {name: _to_plain(getattr(event, name)) for name in _NAMES[type(event)]}
-
-
-def events_from_json(stream: Iterable[JSON]) -> list[Event]:
-    """The events of an episode, from its first on: the inverse of `event_to_json` on each.
-
-    Raises:
-        KeyError: If a kind is unknown, or a feedback names a run that does not stand before it.
-        TypeError: If a field is missing or unknown.
-    """
-    events: list[Event] = []
-    for plain in stream:
-        values = {name: _FROM_PLAIN.get(name, lambda value: value)(value) for name, value in plain.items()}
-        if values.get("feedback") is not None:
-            values["feedback"] = _feedback_from_plain(values["feedback"], events)
-        events.append(_BY_KIND[values.pop("kind")](**values))
-    return events
 
 
 def ignore(event: Event) -> None:

@@ -19,11 +19,9 @@ import fcntl
 import hashlib
 import json
 import os
-import platform
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -31,17 +29,16 @@ from typing import IO, Self
 from flowsteer.credentials import refuse_keys
 from flowsteer.errors import RunError
 from flowsteer.runs import format_1
-from flowsteer.runs.differences import differences
-from flowsteer.runs.events import JSON, Event, Graded, event_to_json, events_from_json
-from flowsteer.runs.files import append_line, read_json, read_lines, write_json
+from flowsteer.runs.config import FORMAT, format_of, keep_config, stored_config
+from flowsteer.runs.event_json import JSON, event_line, events_from_json
+from flowsteer.runs.events import Event, Graded
+from flowsteer.runs.files import append_line, read_lines
 from flowsteer.runs.grades import latest_grades
 from flowsteer.runs.summary import EpisodeSummary, summary_from_json, summary_to_json
 from flowsteer.unicode import refuse_unsound
 
-FORMAT = 2
-"""The form in which folders are written now; a folder that names none is of the first."""
-
-CONFIG, EPISODES, INDEX, ERRORS, NOTES = "config.json", "episodes.jsonl", "index.jsonl", "errors.jsonl", "notes.jsonl"
+EPISODES, INDEX, ERRORS, NOTES = "episodes.jsonl", "index.jsonl", "errors.jsonl", "notes.jsonl"
+OPEN = "open"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +58,48 @@ class Entry:
     length: int = 0
 
 
-def versions() -> JSON:
-    """Versions that can change what a run does."""
-    return {"flowsteer": version("flowsteer"), "python": platform.python_version(), "platform": platform.platform()}
+Append = Callable[[str, EpisodeSummary, Iterable[str]], Entry]
+"""What adds a finished episode: its id, its summary, its events' lines."""
+
+
+class EpisodeWriter:
+    """Writes the events of one episode in flight; `commit` makes it part of the run.
+
+    Args:
+        folder: Where the events stand until then.
+        episode: The episode's id.
+        append: Makes it part of the run.
+    """
+
+    def __init__(self, folder: Path, episode: str, append: Append) -> None:
+        self._episode, self._append = episode, append
+        name = hashlib.sha256(episode.encode()).hexdigest()[:24]
+        self._path = folder / f"{name}.jsonl"
+        self._file = self._path.open("w", encoding="utf-8")
+
+    def emit(self, event: Event) -> None:
+        """Write one event down now."""
+        self._file.write(f"{event_line(event)}\n")
+        self._file.flush()
+
+    def commit(self, summary: EpisodeSummary) -> Entry:
+        """The episode is over: append it to the run."""
+        self._file.close()
+        entry = self._append(self._episode, summary, self._path.read_text("utf-8").split("\n")[:-1])
+        self._path.unlink()
+        return entry
+
+    def abandon(self) -> bool:
+        """The episode broke off: its events stay in `open/` to look at, and it will be run again.
+
+        Returns:
+            Whether anything had happened in it.
+        """
+        self._file.close()
+        happened = self._path.stat().st_size > 0
+        if not happened:
+            self._path.unlink()
+        return happened
 
 
 class RunFolder:
@@ -101,9 +137,9 @@ class RunFolder:
         run = cls(path, config)
         run._new = not path.exists()
         try:
-            (path / "open").mkdir(parents=True, exist_ok=True)
+            (path / OPEN).mkdir(parents=True, exist_ok=True)
             run._take_lock()
-            run._check_config()
+            keep_config(path, config)
             run._mend()
         except OSError as error:
             run.close()
@@ -144,7 +180,7 @@ class RunFolder:
     @property
     def unfinished(self) -> int:
         """Episodes that broke off, or are in flight."""
-        return sum(1 for _ in (self.path / "open").glob("*.jsonl"))
+        return sum(1 for _ in (self.path / OPEN).glob("*.jsonl"))
 
     def close(self) -> None:
         """Give the folder free."""
@@ -152,9 +188,9 @@ class RunFolder:
             self._lock.close()
             self._lock = None
 
-    def begin(self, episode: str) -> "EpisodeWriter":
+    def begin(self, episode: str) -> EpisodeWriter:
         """Start to write an episode; what an earlier try of it left behind is dropped."""
-        return EpisodeWriter(self, episode)
+        return EpisodeWriter(self.path / OPEN, episode, self.append)
 
     def discard_if_new(self) -> None:
         """Remove the folder again if this object made it and nothing has happened in it."""
@@ -178,7 +214,7 @@ class RunFolder:
             file.seek(offset)
             record: JSON = json.loads(file.read(length))
         stream = record["events"]
-        return events_from_json(map(format_1.event, stream) if _made(record) == 1 else stream)
+        return events_from_json(map(format_1.event, stream) if format_of(record) == 1 else stream)
 
     def graded(self) -> list[Entry]:
         """The finished episodes with their latest grades."""
@@ -230,19 +266,6 @@ class RunFolder:
                 f"another process is writing to {self.path}", "wait for it, or name another folder with --run DIR"
             ) from error
 
-    def _check_config(self) -> None:
-        """Write the configuration of a new run, or compare it with that of the run resumed."""
-        wanted = json.loads(json.dumps(self.config))
-        if not (self.path / CONFIG).exists():
-            write_json(self.path / CONFIG, {"format": FORMAT, "config": wanted, "versions": versions()})
-            return
-        stored = stored_config(self.path)
-        if stored != wanted:
-            raise RunError(
-                f"{self.path} holds a run with other settings: {differences(stored, wanted)}",
-                "use the same settings to resume it, or another folder: --run DIR",
-            )
-
     def _mend(self) -> None:
         """Cut off torn last lines, and index what a kill left unindexed."""
         episodes, index = self.path / EPISODES, self.path / INDEX
@@ -270,83 +293,18 @@ class RunFolder:
 
     def _add(self, plain: JSON) -> None:
         episode = plain["episode"]
-        if _made(plain) == 1 and format_1.is_note(plain["summary"]):
+        if format_of(plain) == 1 and format_1.is_note(plain["summary"]):
             self.notes[episode] = plain["summary"]
         else:
             self.entries[episode] = Entry(episode, self._summary(plain), plain["offset"], plain["length"])
 
     def _summary(self, plain: JSON) -> EpisodeSummary:
         """The summary in a line of the index, or of what broke off."""
-        if _made(plain) > 1:
+        if format_of(plain) > 1:
             return summary_from_json(plain["summary"])
         return format_1.summary(
             plain["summary"], plain["episode"], lambda: self._events(plain["offset"], plain["length"])
         )
-
-
-class EpisodeWriter:
-    """Writes the events of one episode in flight; `commit` makes it part of the run."""
-
-    def __init__(self, run: RunFolder, episode: str) -> None:
-        self._run = run
-        self._episode = episode
-        name = hashlib.sha256(episode.encode()).hexdigest()[:24]
-        self._path = run.path / "open" / f"{name}.jsonl"
-        self._file = self._path.open("w", encoding="utf-8")
-
-    def emit(self, event: Event) -> None:
-        """Write one event down now."""
-        self._file.write(f"{event_line(event)}\n")
-        self._file.flush()
-
-    def commit(self, summary: EpisodeSummary) -> Entry:
-        """The episode is over: append it to the run."""
-        self._file.close()
-        entry = self._run.append(self._episode, summary, self._path.read_text("utf-8").split("\n")[:-1])
-        self._path.unlink()
-        return entry
-
-    def abandon(self) -> bool:
-        """The episode broke off: its events stay in `open/` to look at, and it will be run again.
-
-        Returns:
-            Whether anything had happened in it.
-        """
-        self._file.close()
-        happened = self._path.stat().st_size > 0
-        if not happened:
-            self._path.unlink()
-        return happened
-
-
-def event_line(event: Event) -> str:
-    """An event as a line of JSON."""
-    return json.dumps(event_to_json(event), ensure_ascii=False)
-
-
-def stored_config(path: Path) -> JSON:
-    """What the run in a folder was asked to do.
-
-    Raises:
-        RunError: There is no run, it cannot be read, or it is of a later format than this version knows.
-    """
-    try:
-        stored = read_json(path / CONFIG) or {}
-        config, made = stored["config"], _made(stored)
-    except (RunError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise RunError(f"{path} is not a run folder", "a run folder holds config.json and episodes.jsonl") from error
-    if not isinstance(config, dict):
-        raise RunError(f"{path} is not a run folder: its config.json holds no settings", "name another folder")
-    if made > FORMAT:
-        raise RunError(
-            f"{path} is of format {made}; this version reads formats 1 to {FORMAT}", "pip install --upgrade flowsteer"
-        )
-    return format_1.config(config) if made == 1 else config
-
-
-def _made(plain: JSON) -> int:
-    """The format in which something was written."""
-    return int(plain.get("format", 1))
 
 
 def _graded(summary: EpisodeSummary, grade: Graded) -> EpisodeSummary:

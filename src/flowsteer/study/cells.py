@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowsteer.errors import RunError
+from flowsteer.runs.config import stored_config
 from flowsteer.runs.differences import differences
 from flowsteer.runs.files import read_json, write_json
-from flowsteer.runs.folder import RunFolder, stored_config
+from flowsteer.runs.folder import RunFolder
 from flowsteer.study.study_config import Study, StudyCell, cell_settings, start_settings
 from flowsteer.training.config import TrainingConfig
 

@@ -9,8 +9,8 @@ from flowsteer.canvas.director import Observation, PromptText, Turn
 from flowsteer.canvas.feedback import Told
 from flowsteer.director.parse import parse_action, parse_prompt_reply
 from flowsteer.errors import ActionError, ConfigError, NoTurn
+from flowsteer.runs.config import CONFIG
 from flowsteer.runs.files import read_json
-from flowsteer.runs.folder import CONFIG
 from flowsteer.training.config import CanvasConfig, PolicyConfig, SamplerConfig
 from flowsteer.training.inference.batcher import Batcher
 from flowsteer.training.inference.sampling_engine import Drawn

@@ -17,8 +17,9 @@ from flowsteer.backends.budget import Caps
 from flowsteer.datasets.base import Sample
 from flowsteer.errors import FlowSteerError, RunError
 from flowsteer.grading.connect import open_grader
+from flowsteer.runs.event_json import event_line
 from flowsteer.runs.files import read_json, write_json
-from flowsteer.runs.folder import RunFolder, event_line
+from flowsteer.runs.folder import RunFolder
 from flowsteer.session import open_session
 from flowsteer.task import Task
 from flowsteer.training import config as c
