@@ -201,6 +201,13 @@ class Terminal:
         return "\n".join(self.shown)
 
 
+async def test_a_line_that_is_no_text_costs_a_person_no_turn() -> None:
+    terminal = Terminal("prompt node_1 caf\udce9", "add Plan")
+    assert (await terminal.director().act(observe(parse_dsl("Plan")))).text == "add Plan"
+    assert "that line is not clean UTF-8" in terminal.text
+    terminal.text.encode()
+
+
 async def test_a_person_sees_the_task_the_drawing_and_the_answer() -> None:
     terminal = Terminal("help", "add Plan")
     turn = await terminal.director().act(observe())

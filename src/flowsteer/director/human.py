@@ -13,7 +13,8 @@ from flowsteer.canvas.feedback import in_words, render
 from flowsteer.director.commands import HELP, parse_command
 from flowsteer.director.layouts import task_prompt
 from flowsteer.director.parse import parse_prompt_reply
-from flowsteer.errors import ActionError
+from flowsteer.errors import ActionError, ConfigError
+from flowsteer.unicode import refuse_unsound
 from flowsteer.workflow.apply import Rejected, apply
 from flowsteer.workflow.drawing import draw_tree
 from flowsteer.workflow.edits import Action, Finish
@@ -53,7 +54,12 @@ class HumanDirector:
         started = perf_counter()
         self._show_state(observation)
         while True:
-            line = self._ask(f"turn {observation.turn} of {observation.max_turns}> ")
+            try:
+                line = self._ask(f"turn {observation.turn} of {observation.max_turns}> ")
+                refuse_unsound([line], "that line")
+            except (ConfigError, UnicodeDecodeError) as error:
+                self.show(str(error))
+                continue
             if line.strip() == "help" and not observation.asks_prompt:
                 self.show(f"{HELP}\n\n{_operators(observation)}")
                 continue
