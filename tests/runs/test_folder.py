@@ -13,19 +13,21 @@ from flowsteer.runs.event_json import event_to_json, events_from_json
 from flowsteer.runs.events import (
     EditApplied,
     EditRejected,
+    EpisodeEnded,
     EpisodeSettings,
     EpisodeStarted,
     Feedback,
     FeedbackGiven,
+    Graded,
     NodeRan,
 )
-from flowsteer.runs.failure import Failure
+from flowsteer.runs.failure import Failure, failure_of
 from flowsteer.runs.folder import RunFolder
-from flowsteer.runs.summary import EpisodeSummary
+from flowsteer.runs.summary import EpisodeSummary, summary_from_json, summary_to_json, tally
 from flowsteer.task import AssertTests, CallTests, StdioTests, Task, task_from_json, task_to_json
 from flowsteer.usage import Usage
 from flowsteer.workflow.dsl import parse_dsl, to_dsl
-from flowsteer.workflow.nodes import NodeId, Workflow
+from flowsteer.workflow.nodes import NodeId, Workflow, steps
 from flowsteer.workflow.rules import Condition, Rules
 
 ODD = 'line separator \u2028, next line \x85, quote ", tab\t, newline\n, NUL \x00, emoji 🙂'
@@ -166,3 +168,35 @@ def test_a_task_and_what_was_allowed_survive_json(tests):
         event = EpisodeStarted("a/b", task, "human", "simulated:", settings)
         assert events_from_json(json.loads(json.dumps([event_to_json(event)]))) == [event]
     assert task_from_json(json.loads(json.dumps(task_to_json(task)))).digest == task.digest
+
+
+def test_an_error_nobody_had_foreseen_keeps_its_class_and_its_traceback():
+    try:
+        {}["missing"]
+    except KeyError as error:
+        failure = failure_of(error, "the grader of gsm8k")
+    assert (failure.kind, failure.error, failure.place) == ("KeyError", "KeyError", "the grader of gsm8k")
+    assert "test_folder.py" in failure.trace
+    graded = Graded(None, {}, "the grader failed", failure)
+    assert events_from_json(json.loads(json.dumps([event_to_json(graded)]))) == [graded]
+
+
+def test_a_summary_is_counted_from_the_events_and_survives_json(tmp_path):
+    usage, workflow = Usage(1, 10, 5, 0.5, None), parse_dsl("[Plan, Custom] -> Format")
+    ids = [step.id for step in steps(workflow.nodes)]
+    bad = Failure("bad_reply", ODD)
+    events = [
+        EpisodeStarted("a", Task("1 + 1?", "math", id="t", dataset="d"), "human", "simulated:"),
+        EditRejected(1, False, "no action"),
+        EditRejected(2, True, "no such operator"),
+        EditApplied(3, "added", tuple(ids), to_dsl(workflow), workflow),
+        NodeRan(3, ids[0], "Plan", (), False, Draft(), None, "simulated:", usage, 0, 0.1),
+        NodeRan(3, ids[1], "Custom", (), False, Draft(), bad, "big", usage, 0, 0.1),
+        EpisodeEnded.of(workflow, ODD, "turn limit", usage, 2.0, turns=3, director_usage=usage),
+        Graded(0.5, {"f1": 0.5}, "partly"),
+    ]
+    told = tally(events).summary("director:human", epoch=2, seed=7, served={"big": "B", "other": "O"})
+    assert (told.parsed, told.accepted, told.turns, told.ran, told.calls, told.cost) == (2, 1, 3, 1, 2, None)
+    assert told.failures == {"no action": 1, "rejected edit": 1, "bad_reply": 1}
+    assert (told.finished, told.ended, told.score, told.served) == (False, "turn limit", 0.5, {"big": "B"})
+    assert summary_from_json(json.loads(json.dumps(summary_to_json(told)))) == told
