@@ -27,7 +27,7 @@ from flowsteer.training.inference.distributed import Ranks
 from flowsteer.training.policy.policy import load_policy
 from flowsteer.training.rl.cwrpo import grpo_settings
 from flowsteer.training.rl.learner import METRICS
-from flowsteer.training.rl.run import START, train
+from flowsteer.training.run import START, train
 
 FILE = Path(__file__).parents[1] / "examples" / "demo.toml"
 COLD_START = 600

@@ -26,7 +26,7 @@ from flowsteer.grading.connect import open_grader
 from flowsteer.session import open_session
 from flowsteer.training.config import TrainingConfig, load_training, setup_of
 from flowsteer.training.data import load_tasks
-from flowsteer.training.rl.run import TrainingResult, train
+from flowsteer.training.run import TrainingResult, train
 from flowsteer.workflow import parse_dsl
 
 FILE = Path(__file__).with_name("demo.toml")

@@ -166,7 +166,7 @@ def chains(operators: Sequence[str]) -> Iterator[str]:
 
 def trained(config: TrainingConfig, folder: Path, meter: Meter) -> JSON:
     """Train, or go on; what came of it."""
-    from flowsteer.training.rl.run import train
+    from flowsteer.training.run import train
 
     if (folder / "result.json").exists():
         found: JSON = json.loads((folder / "result.json").read_text(encoding="utf-8"))

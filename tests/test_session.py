@@ -43,7 +43,7 @@ def test_every_public_name_is_there():
 
 async def test_the_same_episode_comes_out_again_and_another_seed_gives_another():
     async def workflow(seed):
-        setup = Setup("simulated:", "simulated:", canvas=Settings(max_turns=8), seed=seed)
+        setup = Setup(director="simulated:", executor="simulated:", canvas=Settings(max_turns=8), seed=seed)
         async with open_session(setup) as session:
             return (await session.episode(Task("What is 6 times 7?", "math"), episode="one")).ended.workflow
 
@@ -53,7 +53,7 @@ async def test_the_same_episode_comes_out_again_and_another_seed_gives_another()
 
 async def test_a_budget_of_calls_is_never_exceeded():
     backend = InstantLLM()
-    setup = Setup(f"dsl:{DSL}", "instant:", caps=Caps(calls=3))
+    setup = Setup(director=f"dsl:{DSL}", executor="instant:", caps=Caps(calls=3))
     async with open_session(setup, {"instant:": backend}) as session:
         with pytest.raises(BudgetExceeded, match="budget of 3 calls"):
             await session.episode(Task("What is 6 times 7?", "math"))
@@ -63,7 +63,9 @@ async def test_a_budget_of_calls_is_never_exceeded():
 async def test_a_budget_of_tokens_holds_back_a_call_that_might_exceed_it():
     backend = InstantLLM()
     sampling = Sampling(max_tokens=100)
-    setup = Setup("dsl:Custom -> Format", "instant:", caps=Caps(tokens=90), executor_sampling=sampling)
+    setup = Setup(
+        director="dsl:Custom -> Format", executor="instant:", caps=Caps(tokens=90), executor_sampling=sampling
+    )
     async with open_session(setup, {"instant:": backend}) as session:
         with pytest.raises(BudgetExceeded, match="budget of 90 tokens"):
             await session.episode(Task("What is 6 times 7?", "math"))
@@ -71,7 +73,7 @@ async def test_a_budget_of_tokens_holds_back_a_call_that_might_exceed_it():
 
 
 async def test_a_budget_in_dollars_needs_a_price():
-    setup = Setup("", "instant:", caps=Caps(cost=1.0))
+    setup = Setup(director="", executor="instant:", caps=Caps(cost=1.0))
     with pytest.raises(ConfigError, match="price of instant: is unknown"):
         async with open_session(setup, {"instant:": InstantLLM()}):
             pass
@@ -79,7 +81,7 @@ async def test_a_budget_in_dollars_needs_a_price():
 
 async def test_what_was_answered_is_not_asked_again_and_counts_the_same(tmp_path):
     async def episode(backend):
-        setup = Setup(f"dsl:{DSL}", "instant:", cache=tmp_path / "replies.sqlite")
+        setup = Setup(director=f"dsl:{DSL}", executor="instant:", cache=tmp_path / "replies.sqlite")
         async with open_session(setup, {"instant:": backend}) as session:
             return (await session.episode(Task("What is 6 times 7?", "math"))).ended
 
@@ -96,7 +98,7 @@ async def test_nodes_run_on_the_backends_of_the_roster():
     workflow = Workflow((Step("node_1", "Plan", backend="big"), Step("node_2", "Custom")), 3)
     events = []
     async with open_session(
-        Setup("", "instant:", roster={"big": "big:"}), {"instant:": InstantLLM(), "big:": big}
+        Setup(director="", executor="instant:", roster={"big": "big:"}), {"instant:": InstantLLM(), "big:": big}
     ) as session:
         await session.execute(workflow, Task("What is 6 times 7?", "math"), events.append)
     assert big.calls == ["Plan"]
@@ -105,7 +107,7 @@ async def test_nodes_run_on_the_backends_of_the_roster():
 
 async def test_a_workflow_that_cannot_run_is_refused_before_anything_runs():
     backend = InstantLLM()
-    async with open_session(Setup("", "instant:"), {"instant:": backend}) as session:
+    async with open_session(Setup(director="", executor="instant:"), {"instant:": backend}) as session:
         with pytest.raises(ConfigError, match="no operator 'Nope'"):
             await session.execute(flowsteer.parse_dsl("Custom -> Nope"), Task("?"))
         with pytest.raises(ConfigError, match="cannot be a check"):
@@ -126,7 +128,7 @@ async def test_a_director_whose_request_is_refused_ends_the_episode_as_it_stands
             return await super().complete(request)
 
     events = []
-    async with open_session(Setup("f:", "f:"), {"f:": Forgetful()}) as session:
+    async with open_session(Setup(director="f:", executor="f:"), {"f:": Forgetful()}) as session:
         episode = await session.episode(Task("What is 6 times 7?", "math"), events.append)
     assert episode.ended.turns == 2
     assert not episode.ended.finished
@@ -141,7 +143,7 @@ async def test_a_budget_of_seconds_ends_a_call_that_hangs():
             await asyncio.sleep(30)
 
     started = time.perf_counter()
-    async with open_session(Setup("", "slow:", caps=Caps(seconds=0.2)), {"slow:": Slow()}) as session:
+    async with open_session(Setup(director="", executor="slow:", caps=Caps(seconds=0.2)), {"slow:": Slow()}) as session:
         with pytest.raises(BudgetExceeded, match=r"budget of 0\.2 s"):
             await session.execute(flowsteer.parse_dsl("Custom"), Task("?"))
     assert time.perf_counter() - started < 5

@@ -9,10 +9,11 @@ print(result.answer, flowsteer.to_dsl(result.workflow))
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from flowsteer.backends.base import Backend
 from flowsteer.runs.events import Emit, NodeRan, ignore
-from flowsteer.session import DEFAULT_BACKEND, Setup, checked_question, open_session, roster_of
+from flowsteer.session import Setup, checked_question, open_session, roster_of
 from flowsteer.task import Task, TaskType
 from flowsteer.usage import Usage
 from flowsteer.workflow.dsl import parse_dsl
@@ -58,8 +59,8 @@ async def asolve(
     type: TaskType = "qa",  # noqa: A002 - the word users know
     context: str = "",
     *,
-    director: str = DEFAULT_BACKEND,
-    executor: str = DEFAULT_BACKEND,
+    director: str | None = None,
+    executor: str | None = None,
     setup: Setup | None = None,
     emit: Emit = ignore,
     extra: Mapping[str, Backend] | None = None,
@@ -70,9 +71,9 @@ async def asolve(
         question: The question.
         type: `math`, `qa` or `code`.
         context: Passages to answer from.
-        director: Who edits.
-        executor: The LLM that runs the operators.
-        setup: Everything else; its Director and executor give way to those named here.
+        director: Who edits; the setup's without it.
+        executor: The LLM that runs the operators; the setup's without it.
+        setup: Everything else; by default, what `Setup()` says.
         emit: Gets every event as it happens.
         extra: Backends made elsewhere, by the spec that names them.
 
@@ -83,7 +84,7 @@ async def asolve(
         BudgetExceeded: The budget is spent.
     """
     task = Task(checked_question(question), type, context)
-    chosen = replace(setup or Setup(), director=director, executor=executor)
+    chosen = _named(setup or Setup(), director=director, executor=executor)
     async with open_session(chosen, extra) as session:
         episode = await session.episode(task, emit)
     ended = episode.ended
@@ -97,7 +98,7 @@ async def arun(
     type: TaskType = "qa",  # noqa: A002 - the word users know
     context: str = "",
     *,
-    executor: str = DEFAULT_BACKEND,
+    executor: str | None = None,
     setup: Setup | None = None,
     emit: Emit = ignore,
     extra: Mapping[str, Backend] | None = None,
@@ -109,8 +110,8 @@ async def arun(
         question: The question.
         type: `math`, `qa` or `code`.
         context: Passages to answer from.
-        executor: The LLM of every step that names none.
-        setup: Everything else.
+        executor: The LLM of every step that names none; the setup's without it.
+        setup: Everything else; by default, what `Setup()` says.
         emit: Gets every node run as it happens.
         extra: Backends made elsewhere, by the spec that names them.
 
@@ -123,7 +124,7 @@ async def arun(
     """
     tree = parse_dsl(workflow) if isinstance(workflow, str) else workflow
     base = setup or Setup()
-    chosen = replace(base, director="", executor=executor, roster=roster_of(tree) | dict(base.roster))
+    chosen = _named(base, director="", executor=executor, roster=roster_of(tree) | dict(base.roster))
     async with open_session(chosen, extra) as session:
         execution = await session.execute(tree, Task(checked_question(question), type, context), emit)
     return Ran(execution.draft.answer, execution.ran, execution.usage)
@@ -134,8 +135,8 @@ def solve(
     type: TaskType = "qa",  # noqa: A002 - the word users know
     context: str = "",
     *,
-    director: str = DEFAULT_BACKEND,
-    executor: str = DEFAULT_BACKEND,
+    director: str | None = None,
+    executor: str | None = None,
     setup: Setup | None = None,
     emit: Emit = ignore,
 ) -> Solved:
@@ -149,9 +150,14 @@ def run(
     type: TaskType = "qa",  # noqa: A002 - the word users know
     context: str = "",
     *,
-    executor: str = DEFAULT_BACKEND,
+    executor: str | None = None,
     setup: Setup | None = None,
     emit: Emit = ignore,
 ) -> Ran:
     """`arun`, for code that is not async; see there."""
     return asyncio.run(arun(workflow, question, type, context, executor=executor, setup=setup, emit=emit))
+
+
+def _named(setup: Setup, **named: Any) -> Setup:
+    """The setup with what a call names of its own; what is None it leaves to the setup."""
+    return replace(setup, **{name: value for name, value in named.items() if value is not None})

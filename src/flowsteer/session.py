@@ -3,16 +3,19 @@
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
-from typing import Literal
+from typing import Annotated
 
-from flowsteer.backends.base import Backend, Sampling
+from annotated_types import Ge, Gt
+
+from flowsteer.backends.base import Backend, SamplingSettings
 from flowsteer.backends.budget import Budget, Caps
 from flowsteer.canvas.canvas import Canvas, Settings, rules_for
 from flowsteer.canvas.director import Director
 from flowsteer.canvas.episode import Episode, run_episode
+from flowsteer.director.chat import EVALUATION
+from flowsteer.director.layouts import Layout
 from flowsteer.errors import ConfigError
 from flowsteer.execution.executor import Execution, Executor
 from flowsteer.execution.memo import Memo
@@ -30,50 +33,71 @@ DEFAULT_BACKEND = "llamacpp:smollm2"
 MAX_QUESTION = 100_000
 """Most characters of a question."""
 
+MOST_FIXED = 10_000
+"""Most operators, and most operator runs, of a workflow that a person wrote."""
 
-@dataclass(frozen=True, slots=True)
-class Setup:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorSettings:
+    """What operators run with.
+
+    Attributes:
+        library: Operator libraries, such as `paper` or `paper+tools`.
+        sandbox: Where model-written code runs.
+        node_seconds: Longest time one node may take.
+        caps: Budget of the run.
+        cache: File of the response cache; None for none.
+    """
+
+    library: str = "paper"
+    sandbox: TierChoice = "auto"
+    node_seconds: Annotated[float, Gt(0)] = 600.0
+    caps: Caps = Caps()
+    cache: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionSettings(OperatorSettings):
+    """What a session is asked for, whoever directs.
+
+    Attributes:
+        executor: Spec of the LLM that runs the operators.
+        roster: Backends that single nodes may name: spec by name.
+        layout: How an LLM Director is shown the episode.
+        two_step: Whether the canvas asks for each instruction in a turn of its own.
+        constrained: Whether an LLM Director is held to the grammar of the legal actions; None for wherever it can be. A
+            Director that is to think first must be let free.
+        max_steps: Most operators a workflow may hold on the canvas.
+        max_runs: Most operator runs of a workflow on the canvas, every loop and branch run in full.
+        director_sampling: How an LLM Director draws.
+        executor_sampling: How the operators draw.
+        seed: Seed of every draw.
+    """
+
+    executor: str = DEFAULT_BACKEND
+    roster: Mapping[str, str] = field(default_factory=dict)
+    layout: Layout = "conversation"
+    two_step: bool = False
+    constrained: bool | None = None
+    max_steps: Annotated[int, Ge(1)] = 24
+    max_runs: Annotated[int, Ge(1)] = 200
+    director_sampling: SamplingSettings = EVALUATION
+    executor_sampling: SamplingSettings = SamplingSettings()
+    seed: Annotated[int, Ge(0)] = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup(SessionSettings):
     """What a session is made of; all of it names things, nothing is connected yet.
 
     Attributes:
         director: Spec of the Director; empty where none edits.
-        executor: Spec of the LLM that runs the operators.
-        roster: Backends that single nodes may name: spec by name.
-        library: Operator libraries, such as `paper` or `paper+tools`.
-        sandbox: Where model-written code runs: `auto`, `monty`, `bubblewrap` or `container`.
-        layout: How an LLM Director is shown the episode: `conversation` or `rebuilt`.
-        two_step: Whether the canvas asks for each instruction in a turn of its own.
-        constrained: Whether an LLM Director is held to the grammar of the legal actions; None for wherever it can be. A
-            Director that is to think first must be let free.
         canvas: Turn limit and feedback.
-        max_steps: Most operators a workflow may hold on the canvas.
-        max_runs: Most operator runs of a workflow on the canvas, every loop and branch run in full.
-        director_sampling: How the Director draws.
-        executor_sampling: How the operators draw.
-        node_seconds: Longest time one node may take.
-        seed: Seed of every draw.
-        caps: Budget of the run.
-        cache: File of the response cache; None for none.
         stream: Whether replies are streamed; None for each provider's default.
     """
 
     director: str = DEFAULT_BACKEND
-    executor: str = DEFAULT_BACKEND
-    roster: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    library: str = "paper"
-    sandbox: TierChoice = "auto"
-    layout: Literal["conversation", "rebuilt"] = "conversation"
-    two_step: bool = False
-    constrained: bool | None = None
     canvas: Settings = Settings()
-    max_steps: int = 24
-    max_runs: int = 200
-    director_sampling: Sampling = Sampling(0.6, 0.95, 20, 2048)  # spec §6, evaluation
-    executor_sampling: Sampling = Sampling()
-    node_seconds: float = 600.0
-    seed: int = 0
-    caps: Caps = Caps()
-    cache: Path | None = None
     stream: bool | None = None
 
 
@@ -111,7 +135,7 @@ class Session:
             sandbox=self.sandbox,
             memo=Memo() if memo is None else memo,
             roster=self.roster,
-            sampling=replace(self.setup.executor_sampling, seed=self.setup.seed),
+            sampling=self.setup.executor_sampling.seeded(self.setup.seed),
             node_seconds=self.setup.node_seconds,
             budget=self.budget,
         )
@@ -144,6 +168,11 @@ class Session:
         canvas = self.canvas(task, emit, episode, memo)
         return await run_episode(canvas, self.director, emit, episode, self.executor_backend.spec)
 
+    def broken(self, workflow: Workflow) -> tuple[str, ...]:
+        """What a fixed workflow breaks, a sentence each; empty if it can run here."""
+        categories, backends = self.library.categories, tuple(self.roster)
+        return violations(workflow, Rules(categories, max_steps=MOST_FIXED, max_runs=MOST_FIXED, backends=backends))
+
     async def execute(self, workflow: Workflow, task: Task, emit: Emit = ignore, memo: Memo | None = None) -> Execution:
         """Run a fixed workflow on a task.
 
@@ -153,9 +182,7 @@ class Session:
             SandboxError: The sandbox broke.
             BudgetExceeded: The budget is spent.
         """
-        rules = Rules(self.library.categories, max_steps=10_000, max_runs=10_000, backends=tuple(self.roster))
-        broken = violations(workflow, rules)
-        if broken:
+        if broken := self.broken(workflow):
             raise ConfigError(f"the workflow cannot run: {'; '.join(broken)}", "flowsteer operators lists what exists")
         return await self.executor(memo).run(workflow, task, emit)
 

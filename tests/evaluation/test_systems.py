@@ -92,6 +92,15 @@ async def test_a_fixed_workflow_leaves_the_events_of_an_episode_without_turns():
     assert ended.executor_usage.calls == 2
 
 
+async def test_a_fixed_workflow_may_be_as_large_in_an_evaluation_as_in_a_run():
+    large = "(((Custom) * 10) * 5) * 5"
+    ended, *_ = await episode(f"fixed:{large}")
+    assert ended.executor_usage.calls == 250
+    async with open_session(Setup(director="", executor="simulated:", sandbox="monty")) as session:
+        assert session.broken(parse_dsl(large)) == ()
+        assert "at most 10000" in session.broken(parse_dsl("(((((Custom) * 10) * 10) * 10) * 10) * 2"))[0]
+
+
 @pytest.mark.parametrize(
     ("spec", "error"),
     [

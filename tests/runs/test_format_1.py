@@ -164,3 +164,16 @@ def test_a_study_is_reported_again(old, tmp_path):
     assert done.code == 0
     assert (done.json["done"], done.json["cells"]) == (2, 2)
     assert (folder / "report.html").exists()
+
+
+def test_a_question_that_was_solved_is_not_solved_again_unless_it_is_asked_otherwise(old, tmp_path):
+    question = ("solve", "What is 6 times 7?", "--type", "math", "--director", "simulated:", "--executor", "simulated:")
+    asked = (*question, "--max-turns", "8", "--run", str(old("solve_random")))
+    again = flowsteer(*asked, cwd=tmp_path)
+    assert again.code == 0
+    assert "nothing was run" in again.err
+    other = flowsteer(*asked, "--seed", "1", cwd=tmp_path)
+    assert other.code == 1
+    assert "seed is 0 there and 1 here" in other.err
+    assert "canvas" not in other.err
+    assert "sampling" not in other.err

@@ -92,7 +92,7 @@ def warmed_up():
     from flowsteer.training.data import Schedule
     from flowsteer.training.policy.view import CompactView
     from flowsteer.training.sft.coldstart import learn, play_scripts, to_trajectory
-    from flowsteer.training.sft.scripts import WarmupSettings
+    from flowsteer.training.sft.settings import WarmupSettings
 
     async def played():
         async with arena(max_turns=4) as place:
@@ -101,5 +101,11 @@ def warmed_up():
     dialogues, losses = asyncio.run(played()), []
     policy = make_tiny((dialogue.text for dialogue in dialogues), seed=1)
     buffers = [to_trajectory(dialogue, policy) for dialogue in dialogues]
-    learn(policy, buffers, WarmupSettings(4, 8, 4e-3), 0, lambda update, updates, loss: losses.append(loss))
+    learn(
+        policy,
+        buffers,
+        WarmupSettings(epochs=4, batch=8, learning_rate=4e-3),
+        0,
+        lambda update, updates, loss: losses.append(loss),
+    )
     return policy, dialogues, losses

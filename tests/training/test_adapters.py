@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import Counter
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,12 +19,14 @@ from trl.trainer import grpo_trainer  # noqa: E402
 
 from flowsteer.errors import BackendUnavailable, PolicySyncError  # noqa: E402
 from flowsteer.runs.folder import RunFolder  # noqa: E402
-from flowsteer.training.config import TrainingConfig, WarmupConfig  # noqa: E402
+from flowsteer.settings import check  # noqa: E402
+from flowsteer.training.config import TrainingConfig  # noqa: E402
 from flowsteer.training.inference.vllm import Served  # noqa: E402
 from flowsteer.training.inference.weight_sync import PROBE, Versions, gap, score  # noqa: E402
 from flowsteer.training.policy.policy import load_policy, with_adapters  # noqa: E402
 from flowsteer.training.policy_director import PolicyDirector  # noqa: E402
-from flowsteer.training.rl.run import train  # noqa: E402
+from flowsteer.training.run import train  # noqa: E402
+from flowsteer.training.sft.settings import WarmupSettings  # noqa: E402
 from training.loopback_vllm import serving  # noqa: E402
 from training.small import warmed_up  # noqa: E402
 
@@ -39,7 +42,7 @@ def start(tmp_path_factory):
 
 def config(start, url="", steps=2, rank=4, **sampler):
     engine = {"engine": "vllm_server", "urls": [url]} if url else {}
-    return TrainingConfig.model_validate(
+    return check(TrainingConfig,
         {
             "report_to": [],
             "policy": {"name": str(start), "lora_rank": rank},
@@ -52,8 +55,7 @@ def config(start, url="", steps=2, rank=4, **sampler):
                 "steps": steps, "groups": 1, "group": 3, "learning_rate": 1e-2, "warmup_steps": 0,
                 "entropy": 0.0, "save_every": 2, "threads": 1,
             },
-        }
-    )  # fmt: skip
+        }, "here")  # fmt: skip
 
 
 @contextmanager
@@ -104,8 +106,8 @@ def test_what_was_trained_directs(start, tmp_path):
 
 def test_a_run_that_made_its_base_itself_can_be_moved(start, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    warmup = WarmupConfig(episodes=4, epochs=1)
-    train(config(start, steps=1).model_copy(update={"warmup": warmup}), Path("run"))
+    warmup = WarmupSettings(episodes=4, epochs=1, learning_rate=3e-3)
+    train(replace(config(start, steps=1), warmup=warmup), Path("run"))
     Path("run").rename(tmp_path / "moved")
     monkeypatch.chdir("/")
     director = PolicyDirector.load(tmp_path / "moved")
@@ -183,7 +185,7 @@ def test_whole_weights_go_through_trl(start, tmp_path, monkeypatch, rank, stale)
             assert self.mode == "server"
             self.vllm_client = Loopback(self.server_base_url, tmp_path)
 
-    monkeypatch.setattr("flowsteer.training.rl.run.check_engine", lambda config: None)
+    monkeypatch.setattr("flowsteer.training.run.check_engine", lambda config: None)
     monkeypatch.setattr(grpo_trainer, "VLLMGeneration", Generation)
     monkeypatch.setattr("trl.generation.vllm_client._HAS_RESET_PREFIX_CACHE_SUCCESS", True)
     monkeypatch.setattr(

@@ -9,6 +9,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra: pip install 'flowsteer[train]'")
 pytest.importorskip("trl", reason="needs the extra: pip install 'flowsteer[train]'")
 
+from flowsteer.settings import check  # noqa: E402
 from flowsteer.training.config import TrainingConfig  # noqa: E402
 from flowsteer.training.data import Schedule  # noqa: E402
 from flowsteer.training.inference.trajectory import Trajectory  # noqa: E402
@@ -57,12 +58,14 @@ class Fixed(Learner):
 def learner(tmp_path):
     torch.set_num_threads(1)
     make_tiny(CORPUS).save(tmp_path / "start")
-    config = TrainingConfig.model_validate(
+    config = check(
+        TrainingConfig,
         {
             "warmup": {"episodes": 1},
             "sampler": {"temperature": TEMPERATURE},
             "update": {"steps": 1, "groups": 2, "group": GROUP, "clip": CLIP, "kl": BETA, "entropy": ENTROPY},
-        }
+        },
+        "here",
     )
     with asyncio.Runner() as runner:
         yield Fixed(config, load_policy(str(tmp_path / "start")), Schedule(samples(2), 0), None, runner, Path(tmp_path))

@@ -15,6 +15,7 @@ from safetensors.torch import load_file  # noqa: E402
 
 from flowsteer.errors import ConfigError  # noqa: E402
 from flowsteer.runs.folder import RunFolder  # noqa: E402
+from flowsteer.settings import check  # noqa: E402
 from flowsteer.training.config import TrainingConfig  # noqa: E402
 from flowsteer.training.inference.distributed import Ranks, join  # noqa: E402
 from flowsteer.training.rl.cwrpo import share  # noqa: E402
@@ -131,13 +132,13 @@ def test_two_processes_make_the_update_of_one(alone):
     ("processes", "micro", "expected"), [(1, None, (36, 1)), (6, None, (6, 1)), (6, 1, (1, 6)), (12, 3, (3, 1))]
 )
 def test_a_step_is_shared_evenly(processes, micro, expected):
-    config = TrainingConfig.model_validate({"policy": {"name": "x"}, "update": {"micro_batch": micro}})
+    config = check(TrainingConfig, {"policy": {"name": "x"}, "update": {"micro_batch": micro}}, "here")
     assert share(config, Ranks(0, processes)) == expected
 
 
 @pytest.mark.parametrize(("processes", "micro"), [(8, None), (8, 1), (5, 1), (6, 4), (72, None)])
 def test_what_cannot_be_shared_evenly_is_refused(processes, micro):
-    config = TrainingConfig.model_validate({"policy": {"name": "x"}, "update": {"micro_batch": micro}})
+    config = check(TrainingConfig, {"policy": {"name": "x"}, "update": {"micro_batch": micro}}, "here")
     with pytest.raises(ConfigError, match="cannot be shared"):
         share(config, Ranks(0, processes))
 

@@ -14,6 +14,7 @@ from flowsteer.evaluation.systems import DirectorSystem  # noqa: E402
 from flowsteer.execution.memo import Memo  # noqa: E402
 from flowsteer.runs.events import FeedbackGiven, NodeRan, ignore  # noqa: E402
 from flowsteer.session import Setup, open_session  # noqa: E402
+from flowsteer.settings import check  # noqa: E402
 from flowsteer.training.config import TrainingConfig, settings_of  # noqa: E402
 from flowsteer.training.inference.sampling_engine import Drawn  # noqa: E402
 from flowsteer.training.inference.trajectory import DrawSettings  # noqa: E402
@@ -27,7 +28,7 @@ def recorded(folder, policy, feedback="full"):
     """A run folder as `train` leaves it, as far as a Director reads it."""
     run = {"warmup": {"episodes": 1}, "canvas": {"feedback": feedback}}
     run["sampler"] = {"turn_tokens": 32, "episode_tokens": 512}
-    settings = settings_of(TrainingConfig.model_validate(run))
+    settings = settings_of(check(TrainingConfig, run, "here"))
     (folder / "config.json").write_text(json.dumps({"config": settings}))
     policy.save(folder / "policy")
 
@@ -91,7 +92,7 @@ async def test_an_episode_longer_than_any_in_training_is_scored_as_it_stands(tmp
 def test_a_cell_of_a_study_directs_as_it_was_trained(tmp_path, warm, named):
     """A cell writes down only what differs from the defaults."""
     warm.save(tmp_path / "policy")
-    config = {"command": "train", "canvas": {"feedback": "none"}, "sampler": {"episode_tokens": 333}}
+    config = {"command": "train", "canvas": {"feedback": "none"}, "sampler": {"turn_tokens": 64, "episode_tokens": 333}}
     (tmp_path / "config.json").write_text(json.dumps({"config": config}))
     director = PolicyDirector.load(tmp_path / named)
     assert (director.feedback, director.limits.episode_tokens) == ("none", 333)

@@ -15,6 +15,7 @@ pytest.importorskip("trl", reason="needs the extra: pip install 'flowsteer[train
 from flowsteer.cli.study import study
 from flowsteer.errors import RunError
 from flowsteer.runs.folder import RunFolder
+from flowsteer.settings import check
 from flowsteer.study.cells import work
 from flowsteer.study.study_config import load_study
 from flowsteer.study.study_report import write_study_report
@@ -24,8 +25,8 @@ from flowsteer.training.data import Schedule
 from flowsteer.training.inference.trajectory import DrawSettings
 from flowsteer.training.policy.view import CompactView
 from flowsteer.training.rl import learner as trl_side
-from flowsteer.training.rl.run import train
 from flowsteer.training.rollout.rollout import Group, play
+from flowsteer.training.run import train
 from flowsteer.training.sft.coldstart import play_scripts
 from training.small import SHORT, arena, samples
 
@@ -232,7 +233,7 @@ async def test_a_policy_without_turns_reads_nothing_in_between(warm):
 
 @pytest.mark.parametrize("feedback", ["full", "status", "none"])
 def test_feedback_is_a_setting(feedback):
-    config = TrainingConfig.model_validate({"warmup": {"episodes": 8}, "canvas": {"feedback": feedback}})
+    config = check(TrainingConfig, {"warmup": {"episodes": 8}, "canvas": {"feedback": feedback}}, "here")
     assert canvas_of(config).feedback == feedback
 
 
@@ -245,7 +246,7 @@ def test_without_the_mask_every_token_is_trained_on(tmp_path, monkeypatch, mask)
         lambda self, inputs: batches.append(score(self, inputs)) or batches[-1],
     )
     base = load_study(write(tmp_path)).cells[0].config
-    config = base.model_copy(update={"update": base.update.model_copy(update={"mask": mask})})
+    config = replace(base, update=replace(base.update, mask=mask))
     train(config, tmp_path / "run")
     (batch,) = batches
     real = batch["completion_mask"].bool()

@@ -6,18 +6,15 @@ import pytest
 
 from flowsteer.errors import ConfigError
 from flowsteer.operators.registry import load_library
-from flowsteer.strict import check
+from flowsteer.settings import check
 from flowsteer.training import requirements
 from flowsteer.training.config import (
     TrainingConfig,
     canvas_of,
-    limits_of,
     load_training,
-    rewards_of,
     rules_of,
     settings_of,
     setup_of,
-    warmup_of,
 )
 from flowsteer.training.requirements import check_engine, check_trackers
 
@@ -31,7 +28,7 @@ def test_the_demo_reads_and_says_its_departures():
     assert config.update.batch == 36
     rules = rules_of(config, load_library())
     assert (rules.needs, rules.min_steps, rules.needs_structure) == (("verification", "formatting"), 6, True)
-    assert limits_of(config).temperature == 0.6
+    assert config.sampler.temperature == 0.6
     text = (EXAMPLES / "demo.toml").read_text()
     assert "finishing oneself is paid" in text
     assert "a finish is allowed once the workflow has all that R_div asks for" in text.replace("\n# ", " ")
@@ -63,9 +60,9 @@ def test_overrides_are_toml_values_and_win():
     config = load_training(
         EXAMPLES / "demo.toml", ["update.steps=3", "reward.variant=answer", "executor.caps.calls=10", "seed=7"]
     )
-    assert (config.update.steps, rewards_of(config).variant, config.seed) == (3, "answer", 7)
+    assert (config.update.steps, config.reward.variant, config.seed) == (3, "answer", 7)
     assert setup_of(config).caps.calls == 10
-    assert warmup_of(config).batch == config.warmup.batch == 8
+    assert config.warmup.batch == 8
 
 
 @pytest.mark.parametrize(
@@ -99,8 +96,8 @@ def test_only_a_tiny_policy_has_a_usual_learning_rate_of_the_cold_start(name, wa
     with pytest.raises(ConfigError, match=f"cold start of {name}.* set warmup\\.learning_rate, such as 1e-5"):
         check(TrainingConfig, plain, "here")
     config = check(TrainingConfig, plain, "here", ["warmup.learning_rate=2e-5"])
-    assert warmup_of(config).learning_rate == 2e-5
-    assert check(TrainingConfig, {"warmup": {"episodes": 8}}, "here").warmup.learning_rate == 3e-3
+    assert config.warmup.peak == 2e-5
+    assert check(TrainingConfig, {"warmup": {"episodes": 8}}, "here").warmup.peak == 3e-3
     assert not check(TrainingConfig, {"policy": {"name": name}, "warmup": {"batch": 4}}, "here").warmup.wanted
 
 
@@ -127,21 +124,21 @@ def test_adapters_are_not_served_on_a_base_that_the_run_makes():
 def test_a_tracker_that_is_not_installed_is_named(monkeypatch, tracker, missing, said):
     config = check(TrainingConfig, LARGE | {"report_to": [tracker]}, "here")
     monkeypatch.setattr(requirements, "find_spec", lambda module: object())
-    check_trackers(config)
+    check_trackers(config.report_to)
     monkeypatch.setattr(requirements, "find_spec", lambda module: None if module == missing else object())
     with pytest.raises(ConfigError, match=f"{tracker}, and {missing} is not installed") as refused:
-        check_trackers(config)
+        check_trackers(config.report_to)
     assert refused.value.hint.startswith(said)
-    check_trackers(check(TrainingConfig, LARGE | {"report_to": []}, "here"))
+    check_trackers(())
 
 
 def test_either_of_two_packages_does_for_tensorboard(monkeypatch):
     config = check(TrainingConfig, LARGE | {"report_to": ["tensorboard"]}, "here")
     monkeypatch.setattr(requirements, "find_spec", lambda module: object() if module == "tensorboardX" else None)
-    check_trackers(config)
+    check_trackers(config.report_to)
     monkeypatch.setattr(requirements, "find_spec", lambda module: None)
     with pytest.raises(ConfigError, match="tensorboard is not installed"):
-        check_trackers(config)
+        check_trackers(config.report_to)
 
 
 @pytest.mark.parametrize(
@@ -157,10 +154,10 @@ def test_a_learner_that_needs_vllm_is_told_so(monkeypatch, sampler, needed):
     monkeypatch.setattr(requirements, "find_spec", lambda module: None)
     config = check(TrainingConfig, {"policy": {"name": "some/model", "lora_rank": 4}, "sampler": sampler}, "here")
     if not needed:
-        check_engine(config)
+        check_engine(config.sampler)
         return
     with pytest.raises(ConfigError, match="vllm is not installed") as refused:
-        check_engine(config)
+        check_engine(config.sampler)
     assert refused.value.hint == "pip install vllm"
 
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
@@ -14,17 +15,18 @@ from safetensors.torch import load_file  # noqa: E402
 from flowsteer.errors import BackendUnavailable, BudgetExceeded, RunError  # noqa: E402
 from flowsteer.runs.events import EpisodeStarted, Graded  # noqa: E402
 from flowsteer.runs.folder import RunFolder  # noqa: E402
+from flowsteer.settings import check  # noqa: E402
+from flowsteer.training import run as training  # noqa: E402
 from flowsteer.training.config import TrainingConfig  # noqa: E402
 from flowsteer.training.rl import learner as trl_side  # noqa: E402
-from flowsteer.training.rl import run as training  # noqa: E402
-from flowsteer.training.rl.run import open_run, train  # noqa: E402
+from flowsteer.training.run import open_run, train  # noqa: E402
 
 KINDS = ("simulated:math", "simulated:qa")
 
 
 def config(steps=4, **update):
     """A run so short that little is learned; the price of tokens makes rewards differ within a group all the same."""
-    return TrainingConfig.model_validate(
+    return check(TrainingConfig,
         {
             "data": {"datasets": KINDS, "tasks": 10, "validation_tasks": 2, "test_tasks": 2},
             "executor": {"backend": "simulated:typed"},
@@ -36,8 +38,7 @@ def config(steps=4, **update):
                 "steps": steps, "groups": 2, "group": 3, "learning_rate": 1e-3, "warmup_steps": 0,
                 "entropy": 0.0, "save_every": 2, "validate_every": 2, "threads": 1, **update,
             },
-        }
-    )  # fmt: skip
+        }, "here")  # fmt: skip
 
 
 def curve(path):
@@ -203,8 +204,9 @@ def test_micro_batches_do_not_change_the_update(tmp_path):
 @pytest.mark.parametrize(("backend", "reached"), [("simulated:typed", True), ("", False)])
 def test_scripts_may_be_played_on_an_executor_of_their_own(tmp_path, backend, reached):
     """What they cost is then not the run's, which its own executor has a single call for."""
-    run = config(steps=0).model_dump()
-    run["executor"]["caps"]["calls"], run["warmup"]["backend"] = 1, backend
+    run = config(steps=0)
+    caps, warmup = replace(run.executor.caps, calls=1), replace(run.warmup, backend=backend)
+    run = replace(run, executor=replace(run.executor, caps=caps), warmup=warmup)
     with suppress(BudgetExceeded):
-        train(TrainingConfig.model_validate(run), tmp_path / "run")
+        train(run, tmp_path / "run")
     assert (tmp_path / "run" / "start").exists() is reached

@@ -2,12 +2,12 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from flowsteer.errors import ConfigError
-from flowsteer.training.config import DataConfig
-from flowsteer.training.data import Schedule, load_tasks
+from flowsteer.training.data import DataSettings, Schedule, load_tasks
 
 pytest.importorskip("torch", reason="needs the extra: pip install 'flowsteer[train]'")
 
@@ -47,25 +47,25 @@ def test_a_group_of_peers_never_spans_two_passes():
 
 
 def test_parts_are_disjoint():
-    data = DataConfig(datasets=("simulated:qa",), tasks=20, validation_tasks=5, test_tasks=7)
+    data = DataSettings(datasets=("simulated:qa",), tasks=20, validation_tasks=5, test_tasks=7)
     tasks = load_tasks(data, 0)
     assert (len(tasks.train), len(tasks.validation), len(tasks.test)) == (20, 5, 7)
     with pytest.raises(ConfigError, match="share"):
-        load_tasks(DataConfig(datasets=("simulated:qa",), test="train"), 0)
-    assert load_tasks(DataConfig(datasets=("simulated:qa",), tasks=3), 0).validation == ()
+        load_tasks(DataSettings(datasets=("simulated:qa",), test="train"), 0)
+    assert load_tasks(DataSettings(datasets=("simulated:qa",), tasks=3), 0).validation == ()
 
 
 def test_a_file_without_splits_is_cut(tmp_path):
     rows = [{"id": str(n), "question": f"{n}?", "type": "qa", "context": f"one two {n}"} for n in range(12)]
     (tmp_path / "own.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    data = DataConfig(datasets=("own",), data=tmp_path, cut=True, tasks=6, validation_tasks=2, test_tasks=3)
+    data = DataSettings(datasets=("own",), data=tmp_path, cut=True, tasks=6, validation_tasks=2, test_tasks=3)
     found = load_tasks(data, 0)
     parts = [{sample.task.id for sample in part} for part in (found.train, found.validation, found.test)]
     assert [len(part) for part in parts] == [6, 2, 3]
     assert len(set.union(*parts)) == 11
     assert load_tasks(data, 0) == found != load_tasks(data, 1)
-    shorter = load_tasks(data.model_copy(update={"context_words": 2}), 0)
+    shorter = load_tasks(replace(data, context_words=2), 0)
     assert {sample.task.context for part in (shorter.train, shorter.test) for sample in part} == {"one two"}
     with pytest.raises(ConfigError, match="own has 12 tasks; 8 to train") as refused:
-        load_tasks(data.model_copy(update={"tasks": 8}), 0)
+        load_tasks(replace(data, tasks=8), 0)
     assert refused.value.hint == "--set data.tasks=7"

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
+
+from annotated_types import Ge, Gt, Le
 
 from flowsteer.draft import EMPTY, Draft
 from flowsteer.task import Task
@@ -19,6 +21,7 @@ __all__ = [
     "Reply",
     "Request",
     "Sampling",
+    "SamplingSettings",
     "Usage",
 ]
 
@@ -37,7 +40,7 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Sampling:
+class SamplingSettings:
     """How tokens are drawn.
 
     Attributes:
@@ -45,13 +48,26 @@ class Sampling:
         top_p: 1.0 is off.
         top_k: 0 is off.
         max_tokens: Most new tokens.
+    """
+
+    temperature: Annotated[float, Ge(0)] = 0.0
+    top_p: Annotated[float, Gt(0), Le(1)] = 1.0
+    top_k: Annotated[int, Ge(0)] = 0
+    max_tokens: Annotated[int, Ge(1)] = 1024
+
+    def seeded(self, seed: int | None) -> "Sampling":
+        """The sampling of one draw."""
+        return Sampling(self.temperature, self.top_p, self.top_k, self.max_tokens, seed)
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling(SamplingSettings):
+    """How the tokens of one call are drawn.
+
+    Attributes:
         seed: Seed where the backend takes one, else None.
     """
 
-    temperature: float = 0.0
-    top_p: float = 1.0
-    top_k: int = 0
-    max_tokens: int = 1024
     seed: int | None = None
 
 

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 from time import monotonic
+from typing import Annotated
+
+from annotated_types import Ge
 
 from flowsteer.errors import BudgetExceeded
 from flowsteer.usage import NO_USAGE, Usage
@@ -18,10 +21,10 @@ class Caps:
         cost: US dollars.
     """
 
-    calls: int | None = None
-    tokens: int | None = None
-    seconds: float | None = None
-    cost: float | None = None
+    calls: Annotated[int, Ge(0)] | None = None
+    tokens: Annotated[int, Ge(0)] | None = None
+    seconds: Annotated[float, Ge(0)] | None = None
+    cost: Annotated[float, Ge(0)] | None = None
 
 
 class Budget:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -94,7 +95,7 @@ def _evaluate(config: "EvaluationConfig", folder: Path, json: bool, no_cache: bo
     from flowsteer.evaluation.evaluate import evaluate as run_evaluation
 
     if config.cache is None and not no_cache:
-        config = config.model_copy(update={"cache": folder / "replies.sqlite"})
+        config = replace(config, cache=folder / "replies.sqlite")
     calm()
     with resumable(folder), _bar(json) as show:
         progress = asyncio.run(run_evaluation(config, folder, show))

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from flowsteer.training.rl.run import TrainingResult
+    from flowsteer.training.run import TrainingResult
 
 FIGURES = ("reward", "cwrpo", "accuracy", "gate_open", "valid", "finished", "turns", "operators")
 CURVES = {"reward": (-1.0, 1.0), "gate_open": (0.0, 1.0), "accuracy": (0.0, 1.0), "valid": (0.0, 1.0)}

@@ -14,7 +14,7 @@ from flowsteer.errors import ConfigError
 
 if TYPE_CHECKING:
     from flowsteer.training.config import TrainingConfig
-    from flowsteer.training.rl.run import TrainingResult
+    from flowsteer.training.run import TrainingResult
 
 
 @guarded
@@ -57,7 +57,7 @@ def train(
         raise ConfigError("--resume needs to know which run", "add --run DIR")
     from flowsteer.cli.learned import progress
     from flowsteer.training.inference.distributed import launched
-    from flowsteer.training.rl.run import train as run_training
+    from flowsteer.training.run import train as run_training
 
     ranks = launched()
     if ranks.count > 1 and run is None:

@@ -1,9 +1,9 @@
 """An LLM as Director, on any backend."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import perf_counter
 
-from flowsteer.backends.base import Backend, Origin, Reply, Request, Sampling
+from flowsteer.backends.base import Backend, Origin, Reply, Request, SamplingSettings
 from flowsteer.canvas.director import Observation, PromptText, Turn
 from flowsteer.director.grammar import action_grammar
 from flowsteer.director.layouts import TASK_CHARS, Layout, messages
@@ -11,7 +11,7 @@ from flowsteer.director.parse import parse_action, parse_prompt_reply
 from flowsteer.errors import ActionError, ConfigError
 from flowsteer.workflow.edits import Action
 
-EVALUATION = Sampling(temperature=0.6, top_p=0.95, top_k=20, max_tokens=2048)
+EVALUATION = SamplingSettings(temperature=0.6, top_p=0.95, top_k=20, max_tokens=2048)
 """The paper's sampling for evaluation (spec §6)."""
 
 
@@ -31,7 +31,7 @@ class ChatDirector:
     """
 
     backend: Backend
-    sampling: Sampling = EVALUATION
+    sampling: SamplingSettings = EVALUATION
     layout: Layout = "conversation"
     constrained: bool | None = None
     task_chars: int = TASK_CHARS
@@ -58,7 +58,7 @@ class ChatDirector:
         held = self.backend.features.grammar if self.constrained is None else self.constrained
         request = Request(
             messages=messages(observation, self.layout, self.task_chars),
-            sampling=self.sampling if self.sampling.temperature == 0 else replace(self.sampling, seed=observation.seed),
+            sampling=self.sampling.seeded(None if self.sampling.temperature == 0 else observation.seed),
             grammar=action_grammar(observation) if held else None,
             origin=Origin("director", observation.task),
         )

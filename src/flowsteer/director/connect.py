@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from flowsteer.backends.base import Backend, Sampling
+from flowsteer.backends.base import Backend, SamplingSettings
 from flowsteer.backends.simulated_profiles import PROFILES
 from flowsteer.canvas.director import Director
 from flowsteer.director.chat import EVALUATION, ChatDirector
@@ -23,7 +23,7 @@ async def connect_director(
     spec: str,
     connect: Callable[[str], Awaitable[Backend]],
     *,
-    sampling: Sampling = EVALUATION,
+    sampling: SamplingSettings = EVALUATION,
     layout: Layout = "conversation",
     constrained: bool | None = None,
     task_chars: int = TASK_CHARS,

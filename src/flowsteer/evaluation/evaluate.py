@@ -14,9 +14,10 @@ from flowsteer.evaluation.systems import System
 from flowsteer.evaluation.task_sets import TaskSets, load_tasks
 from flowsteer.evaluation.validation import FOLDER, FolderBench, design_all
 from flowsteer.grading.connect import GradeAnswer, open_grader
-from flowsteer.runs.files import read_json, write_text
+from flowsteer.runs.files import read_json, write_json
 from flowsteer.runs.folder import RunFolder
 from flowsteer.session import Session, open_session
+from flowsteer.settings import to_json
 from flowsteer.usage import NO_USAGE
 
 PLAN = "plan.json"
@@ -102,7 +103,7 @@ def _stopped(folder: RunFolder, total: int, error: BudgetExceeded) -> Progress:
 
 def write_plan(path: Path, config: EvaluationConfig) -> None:
     """Keep the configuration of this start beside its episodes."""
-    write_text(path / PLAN, config.model_dump_json(indent=2))
+    write_json(path / PLAN, to_json(config))
 
 
 def read_plan(path: Path) -> EvaluationConfig:

@@ -118,7 +118,7 @@ async def _ask(
 ) -> tuple[str, Usage]:
     """The LLM's reply and what it cost; a reply that was cut counts as none."""
     held = director.backend.features.grammar if director.constrained is None else director.constrained
-    sampling = director.sampling if director.sampling.temperature == 0 else replace(director.sampling, seed=seed)
+    sampling = director.sampling.seeded(None if director.sampling.temperature == 0 else seed)
     messages = (
         Message("system", _system(library, rules)),
         Message("user", f"{task_prompt(task, director.task_chars)}\n\nReply with the workflow."),

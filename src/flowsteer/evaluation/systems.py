@@ -13,7 +13,6 @@ from flowsteer.runs.events import UNDIRECTED, Emit, EpisodeEnded, EpisodeStarted
 from flowsteer.session import Session
 from flowsteer.task import Task
 from flowsteer.workflow.nodes import Workflow
-from flowsteer.workflow.rules import Rules, violations
 
 
 @runtime_checkable
@@ -122,8 +121,7 @@ def check_workflow(name: str, workflow: Workflow, session: Session) -> None:
     Raises:
         ConfigError: It is empty, or breaks a rule.
     """
-    library = with_baselines(session).library
-    broken = violations(workflow, Rules(library.categories, max_steps=10_000, backends=tuple(session.roster)))
+    broken = with_baselines(session).broken(workflow)
     if broken or not workflow.nodes:
         raise ConfigError(
             f"{name} cannot run: {'; '.join(broken) or 'the workflow is empty'}",

@@ -76,8 +76,12 @@ def config(plain: JSON) -> JSON:
     canvas = plain.get("canvas", {})
     if "execute" not in canvas:
         return plain
-    kept = {name: value for name, value in canvas.items() if name != "execute"}
-    return plain | {"canvas": kept | {"feedback": _told(canvas)}}
+    samplings = {name: _without(plain[name], "seed") for name in ("director_sampling", "executor_sampling")}
+    return plain | samplings | {"canvas": _without(canvas, "execute") | {"feedback": _told(canvas)}}
+
+
+def _without(plain: JSON, left_out: str) -> JSON:
+    return {name: value for name, value in plain.items() if name != left_out}
 
 
 def _settings(settings: JSON) -> JSON | None:

@@ -221,7 +221,7 @@ def _copy(unit: Unit, start: Unit, on_change: Callable[[], None]) -> None:
 def _made(unit: Unit, on_change: Callable[[], None]) -> JSON:
     """Make the policy of a unit; a run that was broken off goes on from its last checkpoint."""
     from flowsteer.training.rl.learner import CHECKPOINTS
-    from flowsteer.training.rl.run import START, open_run
+    from flowsteer.training.run import START, open_run
 
     began = time.process_time()
     with open_run(unit.config, unit.path, unit.settings, record=False) as run:
@@ -243,8 +243,8 @@ def _tested(unit: Unit, swap: str, temperatures: Sequence[float]) -> Iterator[tu
     if not temperatures:
         return
     from flowsteer.training.policy.policy import load_policy
-    from flowsteer.training.rl.run import START, TRAINED, figures, open_run
     from flowsteer.training.rollout.metrics import shapes
+    from flowsteer.training.run import START, TRAINED, figures, open_run
 
     asked = unit.config.policy
     policy = load_policy(str(unit.path / (TRAINED if unit.start else START)), asked.task_chars, asked.dtype)

@@ -22,15 +22,16 @@ temperatures = [0.0, 0.5, 1.0]  # of the tests
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints, model_validator
+from annotated_types import Ge, MinLen
+from pydantic import StringConstraints
 
 from flowsteer.errors import ConfigError
-from flowsteer.strict import Strict, check, read_toml
+from flowsteer.settings import changed, check, differing, read_toml
 from flowsteer.training import config as c
 
 EXAMPLE = "examples/study_rewards.toml"
@@ -42,10 +43,11 @@ JSON = dict[str, Any]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 """Names of arms, worlds and swaps name folders, too."""
 
-Temperature = Annotated[float, Field(ge=0)]
+Temperature = Annotated[float, Ge(0)]
 
 
-class StudyConfig(Strict):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyConfig:
     """A study file.
 
     Attributes:
@@ -60,16 +62,16 @@ class StudyConfig(Strict):
     """
 
     base: Path
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1)
+    seeds: Annotated[tuple[Annotated[int, Ge(0)], ...], MinLen(1)]
     reference: Name
-    temperatures: tuple[Temperature, ...] = Field(default=(0.0, 0.5, 1.0), min_length=1)
-    set: JSON = Field(default={})
-    worlds: dict[Name, JSON] = Field(default={"base": {}}, min_length=1)
-    arms: dict[Name, JSON] = Field(min_length=1)
-    swaps: dict[Name, JSON] = Field(default={})
+    temperatures: Annotated[tuple[Temperature, ...], MinLen(1)] = (0.0, 0.5, 1.0)
+    set: JSON = field(default_factory=dict)
+    worlds: Annotated[Mapping[Name, JSON], MinLen(1)] = field(default_factory=lambda: {"base": {}})
+    arms: Annotated[Mapping[Name, JSON], MinLen(1)]
+    swaps: Mapping[Name, JSON] = field(default_factory=dict)
 
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
+    def __post_init__(self) -> None:
+        """What is named is there, nothing is done twice, and a swap changes what can be changed afterwards."""
         if self.reference not in self.arms:
             raise ValueError(f"reference must be one of the arms: {', '.join(self.arms)}")
         for name, values in (("seeds", self.seeds), ("temperatures", self.temperatures)):
@@ -78,7 +80,6 @@ class StudyConfig(Strict):
         for swap, changes in self.swaps.items():
             if alien := [key for key in changes if key.split(".")[0] not in SWAPPABLE]:
                 raise ValueError(f"swaps.{swap} may change {', '.join(SWAPPABLE)} only, not {', '.join(alien)}")
-        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,7 @@ def load_study(path: Path) -> Study:
 
 def cell_settings(config: c.TrainingConfig) -> JSON:
     """What decides a run, as far as it differs from the defaults: a setting that is new to FlowSteer parts no study."""
-    return _differing(c.settings_of(config), c.settings_of(c.TrainingConfig.model_construct()))
+    return differing(c.settings_of(config), c.default_settings())
 
 
 def start_settings(config: c.TrainingConfig) -> JSON:
@@ -147,22 +148,6 @@ def start_settings(config: c.TrainingConfig) -> JSON:
         name: value for name, value in plain.get("sampler", {}).items() if name in ("turn_tokens", "episode_tokens")
     }
     return {"command": "start"} | kept | {"sampler": sampler}
-
-
-def _differing(plain: JSON, other: JSON) -> JSON:
-    """What is not the same in another tree of settings.
-
-    >>> _differing({"a": 1, "b": {"c": 2, "d": 3}}, {"a": 1, "b": {"c": 0, "d": 3}})
-    {'b': {'c': 2}}
-    """
-    found: JSON = {}
-    for name, value in plain.items():
-        if isinstance(value, dict) and isinstance(other.get(name), dict):
-            if inner := _differing(value, other[name]):
-                found[name] = inner
-        elif name not in other or value != other[name]:
-            found[name] = value
-    return found
 
 
 def _cells(study: StudyConfig, base: JSON, file: str) -> Iterator[StudyCell]:
@@ -200,25 +185,15 @@ def _check_doable(config: c.TrainingConfig, where: str) -> None:
 
 
 def _changed(plain: JSON, *changes: JSON) -> JSON:
-    """Settings with changes on top; names may be dotted.
+    """Settings with changes on top, each a tree whose names may be dotted.
 
-    >>> _changed({"update": {"steps": 1, "kl": 0}}, {"update.steps": 2}, {"seed": 3})
+    >>> _changed({"update": {"steps": 1, "kl": 0}}, {"update": {"steps": 2}}, {"seed": 3})
     {'update': {'steps': 2, 'kl': 0}, 'seed': 3}
 
     Raises:
         ConfigError: A change looks for settings within a value.
     """
-    result = deepcopy(plain)
-    for change in changes:
-        for name, value in _leaves(change):
-            *path, last = name.split(".")
-            place = result
-            for part in path:
-                place = place.setdefault(part, {})
-                if not isinstance(place, dict):
-                    raise ConfigError(f"{name}: {part} holds no settings of its own", "see the file that is the base")
-            place[last] = value
-    return result
+    return changed(plain, chain.from_iterable(map(_leaves, changes)))
 
 
 def _leaves(changes: JSON, above: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,10 +1,10 @@
 """The designed workflows of a run, run again under another executor: what is left of a design when the LLM changes."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from flowsteer.backends.base import Backend
 from flowsteer.errors import ConfigError
@@ -51,7 +51,7 @@ async def swap(
     executor: str,
     on_progress: OnProgress = quietly,
     extra: Mapping[str, Backend] | None = None,
-    changes: Mapping[str, object] | None = None,
+    changes: Mapping[str, Any] | None = None,
 ) -> tuple[Progress, list[Swapped]]:
     """Run the final workflow of every episode of a run again, under another executor.
 
@@ -71,7 +71,7 @@ async def swap(
         ConfigError: A dataset cannot be loaded, or its tasks are not those of the run any more.
         BackendUnavailable: The executor cannot be reached.
     """
-    config = read_plan(source).model_copy(update={"executor": executor, **(changes or {})})
+    config = replace(read_plan(source), executor=executor, **(changes or {}))
     run = RunFolder.read(source)
     jobs = _jobs(run, config)
     with RunFolder.create(target, settings_of(config) | {"command": "swap", "workflows": str(source)}) as folder:

@@ -1,26 +1,29 @@
-"""What a training run is: a TOML file and changes from the command line, checked; unknown keys are refused."""
+"""What a training run is: the settings of the rooms it is made of, in one file, and what must hold between them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from annotated_types import Ge
 
-from flowsteer.backends.base import Sampling
-from flowsteer.backends.budget import Caps
+from flowsteer.backends.base import SamplingSettings
 from flowsteer.canvas.canvas import Settings
 from flowsteer.canvas.feedback import Told
-from flowsteer.evaluation.evaluation_config import CapsConfig, SamplingConfig
 from flowsteer.operators.registry import Library
-from flowsteer.session import Setup
-from flowsteer.strict import Strict, check, read_toml
-from flowsteer.training.inference.trajectory import DrawSettings
+from flowsteer.session import OperatorSettings, Setup
+from flowsteer.settings import changed, check, part_of, read_toml, to_json
+from flowsteer.training.data import DataSettings
+from flowsteer.training.policy.policy import TINY
+from flowsteer.training.rl.settings import LearnerSettings
 from flowsteer.training.rollout.reward import RewardSettings
-from flowsteer.training.sft.scripts import WarmupSettings
+from flowsteer.training.sft.settings import TINY_RATE, WarmupSettings
 from flowsteer.workflow.nodes import Category
 from flowsteer.workflow.rules import Rules
 
 EXAMPLE = "examples/demo.toml"
+
+JSON = dict[str, Any]
 
 Tracker = Literal[
     "trackio", "wandb", "mlflow", "tensorboard", "azure_ml", "clearml", "codecarbon", "comet_ml", "dagshub", "dvclive",
@@ -28,110 +31,22 @@ Tracker = Literal[
 ]  # fmt: skip
 """Where transformers can report metrics to."""
 
-EngineName = Literal["transformers", "vllm_server", "vllm_colocate"]
-"""Who draws in training."""
 
-
-class PolicyConfig(Strict):
-    """Who learns.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutorSettings(OperatorSettings):
+    """Who runs the operators, and with what.
 
     Attributes:
-        name: `tiny`, `smollm2`, a folder, or a name on the hub.
-        revision: Branch, tag or commit on the hub.
-        dtype: Type of the weights.
-        task_chars: Most characters of question, context and code an LLM is shown, each.
-        lora_rank: Rank of the adapters on q, k, v and o; 0 trains every weight.
-        lora_alpha: Their scale.
+        backend: Spec of the LLM.
+        sampling: How it draws.
     """
-
-    name: str = "tiny"
-    revision: str = "main"
-    dtype: Literal["float32", "bfloat16"] = "float32"
-    task_chars: int = Field(default=4000, ge=1)
-    lora_rank: int = Field(default=0, ge=0)
-    lora_alpha: int = Field(default=64, ge=1)
-
-
-class OwnData(Strict):
-    """What differs for one dataset; what is not given is as for all.
-
-    Attributes:
-        train: Split that is trained on.
-        test: Split that is tested on.
-        tasks: Training tasks.
-        validation_tasks: Validation tasks.
-        test_tasks: Test tasks.
-        overlap: Whether tasks that are tested on may be trained on, too: what the paper does, and nobody should.
-    """
-
-    train: str | None = None
-    test: str | None = None
-    tasks: int | None = Field(default=None, ge=1)
-    validation_tasks: int | None = Field(default=None, ge=0)
-    test_tasks: int | None = Field(default=None, ge=1)
-    overlap: bool = False
-
-
-class DataConfig(Strict):
-    """What it learns on.
-
-    Attributes:
-        datasets: Names, or paths of `.jsonl` files, in turn.
-        data: Folder of `NAME.jsonl` files to read instead of downloading.
-        train: Split that is trained on.
-        validation: Split that tells, on the way, which policy is best.
-        test: Split that `before` and `after` are measured on.
-        tasks: Training tasks of each dataset.
-        validation_tasks: Validation tasks of each dataset; needed only with `update.validate_every`.
-        test_tasks: Test tasks of each dataset.
-        cut: Whether each dataset is one list of rows, as a file without splits is, that is cut into the three parts by
-            the seed; it is read as the split `train`.
-        context_words: Contexts are cut to so many words (see `flowsteer.datasets.excerpt`); None leaves them whole.
-        own: What differs for single datasets, by name.
-    """
-
-    datasets: tuple[str, ...] = Field(default=("simulated:math", "simulated:qa", "simulated:code"), min_length=1)
-    data: Path | None = None
-    train: str = "train"
-    validation: str = "validation"
-    test: str = "test"
-    tasks: int = Field(default=1000, ge=1)
-    validation_tasks: int = Field(default=0, ge=0)
-    test_tasks: int = Field(default=100, ge=1)
-    cut: bool = False
-    context_words: int | None = Field(default=None, ge=1)
-    own: dict[str, OwnData] = Field(default_factory=dict)
-
-    def of(self, name: str) -> "DataConfig":
-        """The settings of one dataset alone."""
-        own = self.own.get(name, OwnData()).model_dump(exclude={"overlap"}, exclude_none=True)
-        return self.model_copy(update=own | {"datasets": (name,), "own": {}})
-
-    @property
-    def overlapping(self) -> frozenset[str]:
-        """Datasets whose test tasks may be trained on."""
-        return frozenset(name for name, own in self.own.items() if own.overlap)
-
-    @model_validator(mode="after")
-    def _named(self) -> Self:
-        if unknown := sorted(set(self.own) - set(self.datasets)):
-            raise ValueError(f"own speaks of {', '.join(unknown)}, which is not among the datasets")
-        return self
-
-
-class ExecutorConfig(Strict):
-    """Who runs the operators, and with what."""
 
     backend: str = "simulated:typed"
-    library: str = "paper"
-    sandbox: Literal["auto", "monty", "bubblewrap", "container"] = "auto"
-    sampling: SamplingConfig = SamplingConfig()
-    node_seconds: float = Field(default=600.0, gt=0)
-    cache: Path | None = None
-    caps: CapsConfig = CapsConfig()
+    sampling: SamplingSettings = SamplingSettings()
 
 
-class CanvasConfig(Strict):
+@dataclass(frozen=True, slots=True)
+class CanvasConfig:
     """What an episode allows; the paper's finish conditions by default.
 
     Attributes:
@@ -145,201 +60,71 @@ class CanvasConfig(Strict):
             end; or nothing, so that it writes the whole workflow at once.
     """
 
-    max_turns: int = Field(default=20, ge=1)
-    max_steps: int = Field(default=24, ge=1)
-    max_rejected: int | None = Field(default=None, ge=1)
-    min_steps: int = Field(default=5, ge=0)
+    max_turns: Annotated[int, Ge(1)] = 20
+    max_steps: Annotated[int, Ge(1)] = 24
+    max_rejected: Annotated[int, Ge(1)] | None = None
+    min_steps: Annotated[int, Ge(0)] = 5
     needs: tuple[Category, ...] = ("verification",)
     needs_structure: bool = True
     feedback: Told = "full"
 
 
-class RewardConfig(Strict):
-    """Which reward is paid; see `flowsteer.training.rollout.reward.RewardSettings`."""
-
-    variant: Literal["cwrpo", "additive", "answer", "structure"] = "cwrpo"
-    finish: float = Field(default=0.0, ge=0)
-    token_cost: float = Field(default=0.0, ge=0)
-
-
-class WarmupConfig(Strict):
-    """The cold start: on scripts, on recorded episodes, or on both; on neither there is none.
-
-    Attributes:
-        run: A run folder with episodes of any Director to learn from.
-        episodes: Scripts to play.
-        backend: Who runs the operators of scripts; empty for the run's own executor. Scripts teach the action language
-            and no choice, so a simulated one does where calls are slow or cost money.
-        epochs: Times each episode is learned from.
-        batch: Episodes an update.
-        learning_rate: Its peak. The default is a tiny policy's; any other policy is given one of its own.
-        heed: Chance that a turn of a role-ordered script adds what the canvas says a finish still needs, before the
-            script's length is reached.
-    """
-
-    run: Path | None = None
-    episodes: int = Field(default=0, ge=0)
-    backend: str = ""
-    epochs: int = Field(default=1, ge=1)
-    batch: int = Field(default=16, ge=1)
-    learning_rate: float = Field(default=3e-3, gt=0)
-    heed: float = Field(default=0.0, ge=0, le=1)
-
-    @property
-    def wanted(self) -> bool:
-        """Whether there is a cold start."""
-        return bool(self.episodes or self.run)
-
-
-class SamplerConfig(Strict):
-    """How the policy draws in training, and where. Nothing but the temperature shapes its draws, and no grammar.
-
-    Attributes:
-        temperature: At which it draws.
-        turn_tokens: Most tokens of one turn; fewer than an episode's.
-        episode_tokens: Most tokens of an episode, prompt and feedback included.
-        engine: `transformers`, the learner's own model in lock-step; `vllm_server`, servers apart; `vllm_colocate`,
-            vLLM in each learner's process.
-        urls: Addresses of the servers; process n draws from number n, counted round.
-        weights: How a server gets the learner's: `adapters`, by name from the run folder, or `transfer`, whole and
-            merged through TRL.
-        tolerance: Largest mean difference between the learner's and the engine's log-probs of a probe.
-        gpu_memory: Share of a GPU's memory that vLLM takes in a learner's process.
-    """
-
-    temperature: float = Field(default=1.0, gt=0)
-    turn_tokens: int = Field(default=2048, ge=1)
-    episode_tokens: int = Field(default=16384, ge=2)
-    engine: EngineName = "transformers"
-    urls: tuple[str, ...] = Field(default=("http://127.0.0.1:8000",), min_length=1)
-    weights: Literal["adapters", "transfer"] = "adapters"
-    tolerance: float = Field(default=0.1, gt=0)
-    gpu_memory: float = Field(default=0.35, gt=0, lt=1)
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        turn, episode = self.turn_tokens, self.episode_tokens
-        if turn >= episode:
-            raise ValueError(
-                f"a turn of {turn} tokens does not fit into an episode of {episode}: "
-                f"set turn_tokens to less, such as {max(1, episode // 8)}"
-            )
-        return self
-
-
-class UpdateConfig(Strict):
-    """How it learns: CWRPO's own numbers, and the optimiser's.
-
-    Attributes:
-        steps: Updates; 0 for a cold start only.
-        groups: Tasks a step.
-        group: Rollouts of one task.
-        micro_batch: Rollouts in one backward pass; all of a step by default.
-        learning_rate: Its peak.
-        warmup_steps: Updates on which it rises; a cosine to zero follows.
-        weight_decay: Of AdamW.
-        max_grad_norm: Gradients are scaled down to it.
-        clip: ε of the ratio.
-        kl: β of the k3 penalty to the policy the run began with.
-        entropy: Weight of the entropy bonus.
-        grouping: Whose rewards are compared: those of rollouts of one task, or of one rollout each of different tasks
-            of one dataset (the public code's way).
-        mask: Whether only the tokens that the policy sampled are trained on; False adds the canvas's, an ablation.
-        save_every: A checkpoint after so many updates; 0 for none but the last.
-        validate_every: The validation tasks are played, greedily, after so many updates, and the best policy so far is
-            kept; 0 for never.
-        threads: Threads of the tensor library; None for its own choice.
-    """
-
-    steps: int = Field(default=300, ge=0)
-    groups: int = Field(default=6, ge=1)
-    group: int = Field(default=6, ge=2)
-    micro_batch: int | None = Field(default=None, ge=1)
-    learning_rate: float = Field(default=1e-5, gt=0)
-    warmup_steps: int = Field(default=10, ge=0)
-    weight_decay: float = Field(default=0.01, ge=0)
-    max_grad_norm: float = Field(default=1.0, gt=0)
-    clip: float = Field(default=0.2, gt=0)
-    kl: float = Field(default=0.005, ge=0)
-    entropy: float = Field(default=0.005, ge=0)
-    grouping: Literal["task", "dataset"] = "task"
-    mask: bool = True
-    save_every: int = Field(default=25, ge=0)
-    validate_every: int = Field(default=0, ge=0)
-    threads: int | None = Field(default=None, ge=1)
-
-    @property
-    def batch(self) -> int:
-        """Rollouts a step."""
-        return self.groups * self.group
-
-    @model_validator(mode="after")
-    def _divides(self) -> Self:
-        if self.micro_batch is not None and self.batch % self.micro_batch:
-            raise ValueError(f"micro_batch must divide {self.batch}, the rollouts of a step")
-        return self
-
-
-class TrainingConfig(Strict):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingConfig(LearnerSettings):
     """A training run.
 
     Attributes:
-        seed: Seed of weights, tasks and every draw.
         report_to: Where metrics go besides the run folder: `trackio` (files on this machine), `wandb`, `mlflow`,
             `tensorboard` and others (`Tracker`); empty for nowhere.
-        policy: Who learns.
         data: What on.
         executor: Who runs the operators.
         canvas: What an episode allows.
         reward: What is paid.
         warmup: The cold start.
-        sampler: How the policy draws.
-        update: How it learns.
     """
 
-    seed: int = Field(default=0, ge=0)
     report_to: tuple[Tracker, ...] = ("trackio",)
-    policy: PolicyConfig = PolicyConfig()
-    data: DataConfig = DataConfig()
-    executor: ExecutorConfig = ExecutorConfig()
+    data: DataSettings = DataSettings()
+    executor: ExecutorSettings = ExecutorSettings()
     canvas: CanvasConfig = CanvasConfig()
-    reward: RewardConfig = RewardConfig()
-    warmup: WarmupConfig = WarmupConfig()
-    sampler: SamplerConfig = SamplerConfig()
-    update: UpdateConfig = UpdateConfig()
+    reward: RewardSettings = RewardSettings()
+    warmup: WarmupSettings = WarmupSettings()
 
-    @model_validator(mode="after")
-    def _can_start(self) -> Self:
-        if self.policy.name == "tiny" and not self.warmup.wanted:
-            raise ValueError("a tiny policy needs a cold start: set warmup.episodes, such as 1500")
-        if self.warmup.wanted and self.policy.name != "tiny" and "learning_rate" not in self.warmup.model_fields_set:
-            raise ValueError(
-                f"the cold start of {self.policy.name} needs a learning rate, since the default, "
-                f"{self.warmup.learning_rate}, is that of a tiny policy: set warmup.learning_rate, such as 1e-5"
-            )
-        if self.update.validate_every and not self.data.validation_tasks:
+    def __post_init__(self) -> None:
+        """What one room is asked for, another can give."""
+        LearnerSettings.__post_init__(self)
+        _check_warmup(self)
+        update, data = self.update, self.data
+        if update.validate_every and not data.validation_tasks:
             raise ValueError("update.validate_every needs tasks: set data.validation_tasks, such as 20")
-        served = self.sampler.engine == "vllm_server"
-        if served and self.sampler.weights == "adapters" and not self.policy.lora_rank:
-            raise ValueError('without policy.lora_rank there are no adapters to serve: set sampler.weights="transfer"')
-        if served and self.sampler.weights == "adapters" and self.warmup.wanted:
+        fewest = min(data.of(name).tasks for name in data.datasets)
+        if update.grouping == "dataset" and update.group > fewest:
             raise ValueError(
-                "a cold start changes the weights that adapters stand on, and a server has those of policy.name: make "
-                'it in a run of its own, with update.steps=0 and sampler.engine="transformers", then set and serve '
-                'policy.name="RUN/start"; or set sampler.weights="transfer"'
-            )
-        if served and self.sampler.weights == "transfer" and len(self.sampler.urls) > 1:
-            raise ValueError("weights are transferred to one server: give one address in sampler.urls")
-        if not self.update.mask and self.sampler.engine != "transformers":
-            # TRL weighs each token by learner over engine, and no engine gave the canvas's tokens a probability.
-            raise ValueError('update.mask=false needs the learner\'s own draws: set sampler.engine="transformers"')
-        fewest = min(self.data.of(name).tasks for name in self.data.datasets)
-        if self.update.grouping == "dataset" and self.update.group > fewest:
-            raise ValueError(
-                f"a group of {self.update.group} different tasks cannot be made of {fewest}: "
+                f"a group of {update.group} different tasks cannot be made of {fewest}: "
                 "set data.tasks to more, or update.group to less"
             )
-        return self
+
+
+def _check_warmup(config: TrainingConfig) -> None:
+    """A policy that needs a cold start has one, and it can learn what it is to learn from there.
+
+    Raises:
+        ValueError: It is not so.
+    """
+    policy, warmup, sampler = config.policy, config.warmup, config.sampler
+    if policy.name == TINY and not warmup.wanted:
+        raise ValueError("a tiny policy needs a cold start: set warmup.episodes, such as 1500")
+    if warmup.wanted and policy.name != TINY and warmup.learning_rate is None:
+        raise ValueError(
+            f"the cold start of {policy.name} needs a learning rate, since the default, {TINY_RATE}, is that of a tiny "
+            "policy: set warmup.learning_rate, such as 1e-5"
+        )
+    if warmup.wanted and sampler.engine == "vllm_server" and sampler.weights == "adapters":
+        raise ValueError(
+            "a cold start changes the weights that adapters stand on, and a server has those of policy.name: make "
+            'it in a run of its own, with update.steps=0 and sampler.engine="transformers", then set and serve '
+            'policy.name="RUN/start"; or set sampler.weights="transfer"'
+        )
 
 
 def load_training(path: Path, overrides: Sequence[str] = ()) -> TrainingConfig:
@@ -361,13 +146,9 @@ def setup_of(config: TrainingConfig) -> Setup:
     return Setup(
         director="",
         executor=executor.backend,
-        library=executor.library,
-        sandbox=executor.sandbox,
-        executor_sampling=Sampling(**executor.sampling.model_dump()),
-        node_seconds=executor.node_seconds,
+        executor_sampling=executor.sampling,
         seed=config.seed,
-        caps=Caps(**executor.caps.model_dump()),
-        cache=executor.cache,
+        **part_of(executor, OperatorSettings),
     )
 
 
@@ -389,30 +170,22 @@ def rules_of(config: TrainingConfig, library: Library) -> Rules:
     )
 
 
-def rewards_of(config: TrainingConfig) -> RewardSettings:
-    """Which reward is paid."""
-    return RewardSettings(**config.reward.model_dump())
+FREE = {"executor": ("caps", "cache"), "update": ("threads", "save_every"), "sampler": ("urls", "gpu_memory")}
+"""What no result depends on, by table; nor does one on `report_to`."""
 
 
-def warmup_of(config: TrainingConfig) -> WarmupSettings:
-    """The cold start."""
-    return WarmupSettings(config.warmup.epochs, config.warmup.batch, config.warmup.learning_rate)
-
-
-def limits_of(config: TrainingConfig) -> DrawSettings:
-    """How the policy draws in training."""
-    sampler = config.sampler
-    return DrawSettings(sampler.temperature, sampler.turn_tokens, sampler.episode_tokens)
-
-
-def settings_of(config: TrainingConfig) -> dict[str, Any]:
+def settings_of(config: TrainingConfig) -> JSON:
     """What decides the run: it must be the same for a run to be resumed."""
-    plain = config.model_dump(mode="json", exclude={"report_to"})
-    for part, names in {
-        "executor": ("caps", "cache"),
-        "update": ("threads", "save_every"),
-        "sampler": ("urls", "gpu_memory"),
-    }.items():
+    plain = to_json(config)
+    del plain["report_to"]
+    for table, names in FREE.items():
         for name in names:
-            del plain[part][name]
+            del plain[table][name]
+    plain["warmup"]["learning_rate"] = config.warmup.peak
     return {"command": "train"} | plain
+
+
+def default_settings() -> JSON:
+    """What `settings_of` says where nothing is set; such a run would lack the cold start that a tiny policy needs."""
+    shortest = settings_of(TrainingConfig(warmup=WarmupSettings(episodes=1)))
+    return changed(shortest, [("warmup.episodes", 0)])

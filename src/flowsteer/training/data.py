@@ -1,7 +1,11 @@
 """The tasks of a training run: what is learned on, in which order, and what is held out."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Annotated
+
+from annotated_types import Ge, MinLen
 
 from flowsteer.datasets.base import Sample
 from flowsteer.datasets.excerpt import excerpt
@@ -9,7 +13,76 @@ from flowsteer.datasets.registry import load_samples
 from flowsteer.datasets.splits import check_disjoint, shuffled, split
 from flowsteer.errors import ConfigError
 from flowsteer.session import seed_of
-from flowsteer.training.config import DataConfig
+
+
+@dataclass(frozen=True, slots=True)
+class OwnData:
+    """What differs for one dataset; what is not given is as for all.
+
+    Attributes:
+        train: Split that is trained on.
+        test: Split that is tested on.
+        tasks: Training tasks.
+        validation_tasks: Validation tasks.
+        test_tasks: Test tasks.
+        overlap: Whether tasks that are tested on may be trained on, too: what the paper does, and nobody should.
+    """
+
+    train: str | None = None
+    test: str | None = None
+    tasks: Annotated[int, Ge(1)] | None = None
+    validation_tasks: Annotated[int, Ge(0)] | None = None
+    test_tasks: Annotated[int, Ge(1)] | None = None
+    overlap: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DataSettings:
+    """What a policy learns on.
+
+    Attributes:
+        datasets: Names, or paths of `.jsonl` files, in turn.
+        data: Folder of `NAME.jsonl` files to read instead of downloading.
+        train: Split that is trained on.
+        validation: Split that tells, on the way, which policy is best.
+        test: Split that `before` and `after` are measured on.
+        tasks: Training tasks of each dataset.
+        validation_tasks: Validation tasks of each dataset; needed only with `update.validate_every`.
+        test_tasks: Test tasks of each dataset.
+        cut: Whether each dataset is one list of rows, as a file without splits is, that is cut into the three parts by
+            the seed; it is read as the split `train`.
+        context_words: Contexts are cut to so many words (see `flowsteer.datasets.excerpt`); None leaves them whole.
+        own: What differs for single datasets, by name.
+    """
+
+    datasets: Annotated[tuple[str, ...], MinLen(1)] = ("simulated:math", "simulated:qa", "simulated:code")
+    data: Path | None = None
+    train: str = "train"
+    validation: str = "validation"
+    test: str = "test"
+    tasks: Annotated[int, Ge(1)] = 1000
+    validation_tasks: Annotated[int, Ge(0)] = 0
+    test_tasks: Annotated[int, Ge(1)] = 100
+    cut: bool = False
+    context_words: Annotated[int, Ge(1)] | None = None
+    own: Mapping[str, OwnData] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """What differs, differs for a dataset that is there."""
+        if unknown := sorted(set(self.own) - set(self.datasets)):
+            raise ValueError(f"own speaks of {', '.join(unknown)}, which is not among the datasets")
+
+    def of(self, name: str) -> "DataSettings":
+        """The settings of one dataset alone."""
+        differs = asdict(self.own.get(name, OwnData()))
+        del differs["overlap"]
+        given = {key: value for key, value in differs.items() if value is not None}
+        return replace(self, datasets=(name,), own={}, **given)
+
+    @property
+    def overlapping(self) -> frozenset[str]:
+        """Datasets whose test tasks may be trained on."""
+        return frozenset(name for name, own in self.own.items() if own.overlap)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +100,7 @@ class TaskSplits:
     test: tuple[Sample, ...]
 
 
-def load_tasks(data: DataConfig, seed: int) -> TaskSplits:
+def load_tasks(data: DataSettings, seed: int) -> TaskSplits:
     """Load the tasks of a run; the same ones for the same seed.
 
     Raises:
@@ -46,13 +119,13 @@ def load_tasks(data: DataConfig, seed: int) -> TaskSplits:
     return TaskSplits(*map(tuple, parts.values()))
 
 
-def _splits(name: str, data: DataConfig, seed: int) -> list[Sequence[Sample]]:
+def _splits(name: str, data: DataSettings, seed: int) -> list[Sequence[Sample]]:
     """Training, validation and test tasks of a dataset, each from a split of its own."""
     asked = (data.train, data.tasks), (data.validation, data.validation_tasks), (data.test, data.test_tasks)
     return [load_samples(name, part, count, seed, data.data) if count else [] for part, count in asked]
 
 
-def _cut(name: str, data: DataConfig, seed: int) -> list[Sequence[Sample]]:
+def _cut(name: str, data: DataSettings, seed: int) -> list[Sequence[Sample]]:
     """Training, validation and test tasks of a dataset, cut from one list."""
     rows = load_samples(name, data.train, None, seed, data.data)
     left = len(rows) - data.validation_tasks - data.test_tasks

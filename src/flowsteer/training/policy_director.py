@@ -11,11 +11,13 @@ from flowsteer.director.parse import parse_action, parse_prompt_reply
 from flowsteer.errors import ActionError, ConfigError, NoTurn
 from flowsteer.runs.config import CONFIG
 from flowsteer.runs.files import read_json
-from flowsteer.training.config import CanvasConfig, PolicyConfig, SamplerConfig
+from flowsteer.settings import check
+from flowsteer.training.config import CanvasConfig
 from flowsteer.training.inference.batcher import Batcher
 from flowsteer.training.inference.sampling_engine import Drawn
+from flowsteer.training.inference.settings import SamplerSettings
 from flowsteer.training.inference.trajectory import DrawSettings
-from flowsteer.training.policy.policy import ADAPTERS, Policy, load_policy, quiet
+from flowsteer.training.policy.policy import ADAPTERS, Policy, PolicySettings, load_policy, quiet
 from flowsteer.usage import Usage
 from flowsteer.workflow.edits import Action
 
@@ -64,9 +66,10 @@ class PolicyDirector:
         if config is None:
             made = cls(load_policy(str(inner)), str(folder))
         else:
-            asked = PolicyConfig.model_construct(**config.get("policy", {}))
-            sampler = SamplerConfig.model_construct(**config.get("sampler", {}))
-            canvas = CanvasConfig.model_construct(**config.get("canvas", {}))
+            where = str(inner.parent / CONFIG)
+            asked = check(PolicySettings, config.get("policy", {}), where)
+            sampler = check(SamplerSettings, config.get("sampler", {}), where)
+            canvas = check(CanvasConfig, config.get("canvas", {}), where)
             policy = load_policy(str(inner), asked.task_chars, asked.dtype)
             limits = DrawSettings(0.0, sampler.turn_tokens, sampler.episode_tokens)
             made = cls(policy, str(folder), limits, canvas.feedback)

@@ -1,10 +1,10 @@
 """What a training run needs beside the extra `train`: trackers, and vLLM where the learner itself uses it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 
 from flowsteer.errors import ConfigError
-from flowsteer.training.config import TrainingConfig
+from flowsteer.training.inference.settings import SamplerSettings
 
 MODULES: Mapping[str, tuple[str, ...]] = {
     "azure_ml": ("azureml",),
@@ -20,13 +20,13 @@ INSTEAD: Mapping[str, str] = {"tensorboard": "tensorboardX"}
 """Modules that do for another one."""
 
 
-def check_trackers(config: TrainingConfig) -> None:
+def check_trackers(report_to: Iterable[str]) -> None:
     """Metrics can go where they are to go.
 
     Raises:
         ConfigError: A tracker of `report_to` is not installed.
     """
-    for tracker in config.report_to:
+    for tracker in report_to:
         modules = MODULES.get(tracker, (tracker,))
         if missing := [module for module in modules if not _found(module)]:
             packages = " ".join(PACKAGES.get(module, module) for module in missing)
@@ -36,13 +36,12 @@ def check_trackers(config: TrainingConfig) -> None:
             )
 
 
-def check_engine(config: TrainingConfig) -> None:
+def check_engine(sampler: SamplerSettings) -> None:
     """The learner has what its sampler needs in its own process.
 
     Raises:
         ConfigError: It needs vLLM, which is not installed.
     """
-    sampler = config.sampler
     transfers = sampler.engine == "vllm_server" and sampler.weights == "transfer"
     if (transfers or sampler.engine == "vllm_colocate") and not _found("vllm"):
         asked = 'sampler.weights="transfer"' if transfers else f"sampler.engine={sampler.engine}"

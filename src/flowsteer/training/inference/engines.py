@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowsteer.errors import ConfigError
-from flowsteer.training.config import TrainingConfig
 from flowsteer.training.inference import trl_internals
 from flowsteer.training.inference.batcher import Batcher
 from flowsteer.training.inference.distributed import Ranks
 from flowsteer.training.inference.remote_engine import Client, RemoteEngine
 from flowsteer.training.inference.sampling_engine import SamplingEngine
+from flowsteer.training.inference.settings import SamplerSettings
 from flowsteer.training.inference.vllm import Colocated, Served
 from flowsteer.training.inference.weight_sync import Adapters, Versions
 from flowsteer.training.policy.policy import Policy
@@ -24,13 +24,12 @@ RATIO_MOST = 2.0
 """A token that the learner finds likelier than the engine did counts for at most so many (TRL's `token_truncate`)."""
 
 
-def arguments(config: TrainingConfig) -> dict[str, Any]:
+def arguments(sampler: SamplerSettings) -> dict[str, Any]:
     """What TRL must know of the engine.
 
     TRL itself generates nothing here. For an engine apart it weighs each token by the learner's probability over that
     with which the engine drew it, since the two compute in other ways; and it moves whole weights, where they are.
     """
-    sampler = config.sampler
     plain: dict[str, Any] = {
         "vllm_importance_sampling_mode": "token_truncate",
         "vllm_importance_sampling_clip_max": RATIO_MOST,
@@ -44,12 +43,17 @@ def arguments(config: TrainingConfig) -> dict[str, Any]:
 
 
 def open_engine(
-    config: TrainingConfig, policy: Policy, trainer: "GRPOTrainer", folder: Path, runner: asyncio.Runner, ranks: Ranks
+    sampler: SamplerSettings,
+    policy: Policy,
+    trainer: "GRPOTrainer",
+    folder: Path,
+    runner: asyncio.Runner,
+    ranks: Ranks,
 ) -> SamplingEngine:
     """The sampling engine of a run.
 
     Args:
-        config: The run.
+        sampler: Where it draws, and how.
         policy: The policy; its model is the learner's.
         trainer: TRL's trainer around it.
         folder: The run folder.
@@ -59,7 +63,7 @@ def open_engine(
     Raises:
         ConfigError: The engine does not go with how the learner's weights are spread over the processes.
     """
-    sampler, spread = config.sampler, trl_internals.weights_are_spread(trainer)
+    spread = trl_internals.weights_are_spread(trainer)
     if sampler.engine == "transformers":
         if spread:
             raise ConfigError(
@@ -69,23 +73,23 @@ def open_engine(
         return Batcher(policy)
     if sampler.engine == "vllm_colocate":
         colocated, transfer = Colocated(trl_internals.colocated_engine(trainer)), trl_internals.weight_transfer(trainer)
-        return _remote(config, policy, trainer, runner, colocated, lambda step: transfer(), lambda: None)
+        return _remote(sampler, policy, trainer, runner, colocated, lambda step: transfer(), lambda: None)
     servers = [Served(url) for url in sampler.urls]
     mine, close = servers[ranks.number % len(servers)], partial(_close, servers, runner)
     if sampler.weights == "transfer":
         transfer = trl_internals.weight_transfer(trainer)
-        return _remote(config, policy, trainer, runner, mine, lambda step: transfer(), close)
+        return _remote(sampler, policy, trainer, runner, mine, lambda step: transfer(), close)
     if spread:
         raise ConfigError(
             "adapters are written from whole weights, and ZeRO-3 or FSDP spreads them",
             'set sampler.weights="transfer", or launch with ZeRO-2',
         )
     adapters = Adapters(policy.model, servers, mine, folder / "adapters", folder.name, runner, ranks)
-    return _remote(config, policy, trainer, runner, mine, adapters, close)
+    return _remote(sampler, policy, trainer, runner, mine, adapters, close)
 
 
 def _remote(
-    config: TrainingConfig,
+    sampler: SamplerSettings,
     policy: Policy,
     trainer: "GRPOTrainer",
     runner: asyncio.Runner,
@@ -94,7 +98,6 @@ def _remote(
     close: Callable[[], None],
 ) -> RemoteEngine:
     """An engine outside the learner's model, whose weights are checked after each update."""
-    sampler = config.sampler
     learner = partial(trl_internals.model_now, trainer)
     versions = Versions(policy, learner, client, push, sampler.temperature, sampler.tolerance, runner)
     engine = RemoteEngine(client, policy.end, versions.serve, close)

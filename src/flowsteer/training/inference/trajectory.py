@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Annotated
+
+from annotated_types import Ge
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,12 +15,12 @@ class DrawSettings:
         temperature: 0 for the most probable token. Log-probs are those of the tempered distribution, as TRL computes
             them; there is no top-p or top-k, since log-probs are not corrected for truncation.
         turn_tokens: Most tokens of one turn; a longer one is cut, and the canvas says so.
-        episode_tokens: Most tokens of an episode, prompt included.
+        episode_tokens: Most tokens of an episode, prompt and feedback included.
     """
 
-    temperature: float = 1.0
-    turn_tokens: int = 64
-    episode_tokens: int = 1024
+    temperature: Annotated[float, Ge(0)] = 1.0
+    turn_tokens: Annotated[int, Ge(1)] = 2048
+    episode_tokens: Annotated[int, Ge(2)] = 16384
 
 
 @dataclass(slots=True)

@@ -8,8 +8,8 @@ from typing import Any, Literal
 from flowsteer.datasets import hotpot_short
 from flowsteer.datasets.hub import SOURCES
 from flowsteer.errors import BackendRejected, BackendUnavailable, ConfigError
-from flowsteer.training.config import DataConfig, PolicyConfig
-from flowsteer.training.policy.policy import EMBEDDED, TINY
+from flowsteer.training.data import DataSettings
+from flowsteer.training.policy.policy import EMBEDDED, TINY, PolicySettings
 
 LOOK = 10.0
 """Seconds to wait for the hub's answer."""
@@ -95,7 +95,7 @@ KNOWN: Mapping[str, Known] = {
 """By repository."""
 
 
-def policy_asset(policy: PolicyConfig) -> Asset | None:
+def policy_asset(policy: PolicySettings) -> Asset | None:
     """What is fetched for the policy; None if it is made here or is a folder.
 
     Raises:
@@ -129,12 +129,12 @@ def _check_name(name: str) -> None:
         ) from error
 
 
-def dataset_assets(name: str, data: DataConfig) -> list[Asset]:
+def dataset_assets(name: str, data: DataSettings) -> list[Asset]:
     """What is fetched for a dataset that is neither made here nor in the folder of the run's data.
 
     Args:
         name: The dataset.
-        data: Its settings, see `DataConfig.of`.
+        data: Its settings, see `DataSettings.of`.
     """
     splits = SOURCES["hotpotqa" if name == hotpot_short.NAME else name]
     wanted = [data.train, *([data.validation] if data.validation_tasks else []), data.test]

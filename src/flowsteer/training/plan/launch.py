@@ -2,12 +2,11 @@
 
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from flowsteer.training.config import EngineName, TrainingConfig
+from flowsteer.training.config import TrainingConfig
+from flowsteer.training.inference.settings import EngineName
 from flowsteer.training.policy.policy import ADAPTERS, EMBEDDED
 
 NODE = 8
@@ -80,10 +79,9 @@ def _takes(config: TrainingConfig, engine: EngineName) -> bool:
     name = config.policy.name
     if name == EMBEDDED or (Path(name) / ADAPTERS).is_file():
         return False
-    sampler = config.sampler.model_dump() | {"engine": engine, "urls": config.sampler.urls[:1]}
     try:
-        TrainingConfig.model_validate(config.model_dump() | {"sampler": sampler})
-    except ValidationError:
+        replace(config, sampler=replace(config.sampler, engine=engine, urls=config.sampler.urls[:1]))
+    except ValueError:
         return False
     return True
 

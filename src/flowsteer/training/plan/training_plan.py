@@ -23,12 +23,21 @@ from flowsteer.runs.events import Feedback, ignore
 from flowsteer.runs.folder import RunFolder
 from flowsteer.session import open_session
 from flowsteer.training import config as c
-from flowsteer.training.data import TaskSplits, load_tasks
+from flowsteer.training.data import DataSettings, TaskSplits, load_tasks
 from flowsteer.training.inference.distributed import Ranks
 from flowsteer.training.plan.assets import CONFIG, KNOWN, TOKENIZER, Asset, cached, dataset_assets, policy_asset
 from flowsteer.training.plan.launch import Layout, layouts
 from flowsteer.training.plan.memory import GIGABYTE, Memory, Shape, memory, shape_of
-from flowsteer.training.policy.policy import ADAPTERS, EMBEDDED, KIND, TINY, located, quiet, with_adapters
+from flowsteer.training.policy.policy import (
+    ADAPTERS,
+    EMBEDDED,
+    KIND,
+    TINY,
+    PolicySettings,
+    located,
+    quiet,
+    with_adapters,
+)
 from flowsteer.training.policy.view import ChatView, CompactView, View
 from flowsteer.training.requirements import check_trackers
 from flowsteer.training.rollout.rollout import Arena
@@ -159,7 +168,7 @@ def dry_run(config: c.TrainingConfig, file: str, run: str, stand_in: str = "") -
             shared; or an asset is not here that the plan needs.
     """
     quiet()
-    check_trackers(config)
+    check_trackers(config.report_to)
     for backend in (config.executor.backend, *([config.warmup.backend] if config.warmup.backend else [])):
         check_spec(backend)
     if config.warmup.run is not None:
@@ -208,7 +217,7 @@ def dry_run(config: c.TrainingConfig, file: str, run: str, stand_in: str = "") -
     )
 
 
-def _datasets(data: c.DataConfig, seed: int) -> tuple[list[Asset], TaskSplits]:
+def _datasets(data: DataSettings, seed: int) -> tuple[list[Asset], TaskSplits]:
     """What is fetched of the datasets, and the tasks of those that are here, loaded and held apart."""
     assets, here = [], []
     for name in data.datasets:
@@ -224,15 +233,16 @@ def _datasets(data: c.DataConfig, seed: int) -> tuple[list[Asset], TaskSplits]:
         if missing := [split for split in splits if split not in dataset.splits]:
             raise ConfigError(f"{name} has no split {missing[0]!r}", f"splits: {', '.join(dataset.splits)}")
         assets += dataset_assets(name, own)
-    return assets, load_tasks(data.model_copy(update={"datasets": tuple(here)}), seed)
+    own_data = {name: own for name, own in data.own.items() if name in here}
+    return assets, load_tasks(replace(data, datasets=tuple(here), own=own_data), seed)
 
 
-def _count(data: c.DataConfig, what: str) -> int:
+def _count(data: DataSettings, what: str) -> int:
     return sum(getattr(data.of(name), what) for name in data.datasets)
 
 
 def _tokenizer(
-    policy: c.PolicyConfig, asset: Asset | None, stand_in: str, assets: list[Asset]
+    policy: PolicySettings, asset: Asset | None, stand_in: str, assets: list[Asset]
 ) -> tuple["PreTrainedTokenizerBase", str]:
     """The policy's tokenizer, or the one that stands in for it where its own is not here; and whose it is then."""
     from transformers import AutoTokenizer
@@ -256,7 +266,7 @@ def _tokenizer(
     return tokenizer, "" if own else stand_in
 
 
-def _model_config(policy: c.PolicyConfig, asset: Asset | None) -> tuple["PretrainedConfig", str]:
+def _model_config(policy: PolicySettings, asset: Asset | None) -> tuple["PretrainedConfig", str]:
     """The configuration that the model is built from, and where it is from."""
     from transformers import AutoConfig
 
@@ -278,13 +288,13 @@ def _model_config(policy: c.PolicyConfig, asset: Asset | None) -> tuple["Pretrai
         ) from error
 
 
-def _whole(policy: c.PolicyConfig) -> c.PolicyConfig:
+def _whole(policy: PolicySettings) -> PolicySettings:
     """The policy whose weights are loaded; of a folder of adapters it is their base."""
     file = Path(policy.name) / ADAPTERS
     if not file.is_file():
         return policy
     base = str(json.loads(file.read_text(encoding="utf-8"))["base_model_name_or_path"])
-    return _whole(policy.model_copy(update={"name": base, "revision": "main"}))
+    return _whole(replace(policy, name=base, revision="main"))
 
 
 def _shape(config: c.TrainingConfig, model_config: "PretrainedConfig") -> Shape:
@@ -327,8 +337,8 @@ def _check_settings(config: c.TrainingConfig, spread: tuple[Layout, ...]) -> Non
     from flowsteer.training.rl.cwrpo import grpo_settings, share
 
     for layout in spread:
-        share(config, Ranks(0, layout.learners))
-    plain = config.model_copy(update={"policy": config.policy.model_copy(update={"dtype": "float32"})})
+        share(config.update, Ranks(0, layout.learners))
+    plain = replace(config, policy=replace(config.policy, dtype="float32"))
     with TemporaryDirectory() as folder:
         grpo_settings(plain, Path(folder), Ranks(), ())  # in 32 bits, since TRL refuses 16 where there is no GPU
 
@@ -357,8 +367,8 @@ async def _observed(config: c.TrainingConfig, sample: Sample) -> Any:
     """What the policy sees first; a simulated executor stands behind the canvas and is not asked."""
     setup = replace(c.setup_of(config), executor="simulated:typed", cache=None)
     async with open_session(setup) as session:
-        rules, rewards = c.rules_of(config, session.library), c.rewards_of(config)
-        arena = Arena(session, _ungraded, c.canvas_of(config), rules, rewards)
+        rules = c.rules_of(config, session.library)
+        arena = Arena(session, _ungraded, c.canvas_of(config), rules, config.reward)
         return arena.open(sample, ignore, 0, Memo()).observe()
 
 

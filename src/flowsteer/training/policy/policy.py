@@ -4,7 +4,9 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from annotated_types import Ge
 
 from flowsteer.director.layouts import TASK_CHARS
 from flowsteer.errors import ConfigError
@@ -26,6 +28,27 @@ ADAPTERS = "adapter_config.json"
 
 KIND = "flowsteer_view"
 """The key in a model's configuration that says which view its policy reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySettings:
+    """Who learns.
+
+    Attributes:
+        name: `tiny`, `smollm2`, a folder, or a name on the hub.
+        revision: Branch, tag or commit on the hub.
+        dtype: Type of the weights.
+        task_chars: Most characters of question, context and code an LLM is shown, each.
+        lora_rank: Rank of the adapters on q, k, v and o; 0 trains every weight.
+        lora_alpha: Their scale.
+    """
+
+    name: str = TINY
+    revision: str = "main"
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    task_chars: Annotated[int, Ge(1)] = TASK_CHARS
+    lora_rank: Annotated[int, Ge(0)] = 0
+    lora_alpha: Annotated[int, Ge(1)] = 64
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,16 +30,16 @@ import torch
 from trl.trainer.grpo_config import GRPOConfig
 
 from flowsteer.errors import ConfigError
-from flowsteer.training.config import TrainingConfig, UpdateConfig
 from flowsteer.training.data import Schedule
 from flowsteer.training.inference import engines
 from flowsteer.training.inference.distributed import PATIENCE, Ranks
 from flowsteer.training.policy.policy import TINY
+from flowsteer.training.rl.settings import LearnerSettings, UpdateSettings
 from flowsteer.training.rollout.rollout import Group, Rollout
 
 
 def groups_of(
-    step: int, rows: Sequence[int], tasks: Schedule, update: UpdateConfig, process: int = 0
+    step: int, rows: Sequence[int], tasks: Schedule, update: UpdateSettings, process: int = 0
 ) -> Iterator[Group]:
     """Whose rewards are compared: rollouts of one task, or of different tasks of one dataset.
 
@@ -85,10 +85,10 @@ def to_trl(rollouts: Sequence[Rollout], mask: bool = True) -> dict[str, list[Any
     }
 
 
-def grpo_settings(config: TrainingConfig, folder: Path, ranks: Ranks, report_to: Sequence[str]) -> GRPOConfig:
+def grpo_settings(config: LearnerSettings, folder: Path, ranks: Ranks, report_to: Sequence[str]) -> GRPOConfig:
     """TRL's settings for CWRPO (spec §6)."""
     update = config.update
-    micro, passes = share(config, ranks)
+    micro, passes = share(update, ranks)
     return GRPOConfig(
         output_dir=str(folder),
         max_steps=update.steps,
@@ -128,17 +128,16 @@ def grpo_settings(config: TrainingConfig, folder: Path, ranks: Ranks, report_to:
         ddp_timeout=int(PATIENCE.total_seconds()),
         disable_tqdm=True,
         remove_unused_columns=False,
-        **engines.arguments(config),
+        **engines.arguments(config.sampler),
     )
 
 
-def share(config: TrainingConfig, ranks: Ranks) -> tuple[int, int]:
+def share(update: UpdateSettings, ranks: Ranks) -> tuple[int, int]:
     """How a process takes its part of a step: rollouts in one backward pass, and backward passes.
 
     Raises:
         ConfigError: The rollouts of a step cannot be shared evenly.
     """
-    update = config.update
     micro = update.micro_batch or max(1, update.batch // ranks.count)
     if update.batch % (micro * ranks.count):
         raise ConfigError(

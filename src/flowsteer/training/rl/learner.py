@@ -16,7 +16,6 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 
 from datasets import Dataset
 from flowsteer.runs.files import append_line, read_lines, write_lines
-from flowsteer.training.config import TrainingConfig, limits_of
 from flowsteer.training.data import Schedule
 from flowsteer.training.inference.batcher import Batcher
 from flowsteer.training.inference.distributed import Ranks
@@ -24,6 +23,7 @@ from flowsteer.training.inference.engines import open_engine
 from flowsteer.training.inference.sampling_engine import SamplingEngine
 from flowsteer.training.policy.policy import Policy
 from flowsteer.training.rl.cwrpo import groups_of, grpo_settings, to_trl
+from flowsteer.training.rl.settings import LearnerSettings
 from flowsteer.training.rollout.metrics import measure, stages
 from flowsteer.training.rollout.rollout import Arena, Rollout, play
 
@@ -39,7 +39,7 @@ class Learner:
     """One training run: what TRL calls back into.
 
     Args:
-        config: The run.
+        config: What it is asked to do.
         policy: Who learns; its model is changed in place.
         tasks: Training tasks, in order.
         arena: Where episodes are played.
@@ -56,7 +56,7 @@ class Learner:
 
     def __init__(
         self,
-        config: TrainingConfig,
+        config: LearnerSettings,
         policy: Policy,
         tasks: Schedule,
         arena: Arena,
@@ -125,7 +125,7 @@ class Learner:
         """
         if self._engine is None:
             self._engine = open_engine(
-                self._config, self.policy, self.trainer(), self._folder, self._runner, self._ranks
+                self._config.sampler, self.policy, self.trainer(), self._folder, self._runner, self._ranks
             )
         return self._engine
 
@@ -160,7 +160,7 @@ class Learner:
         step, started, engine = trainer.state.global_step + 1, perf_counter(), self.engine
         drawn, update = engine.drawing.seconds, self._config.update
         groups = list(groups_of(step, [int(row) for row in prompts], self._tasks, update, self._ranks.number))
-        limits, seed = limits_of(self._config), self._config.seed
+        limits, seed = self._config.sampler, self._config.seed
         name = f"policy@{step - 1}"
         playing = play(self.policy, groups, self._arena, limits, name, seed, engine)
         mine = self._runner.run(playing)

@@ -9,7 +9,9 @@ It speaks of categories, so a plug-in checker counts as a checker, and reads no 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from annotated_types import Ge
 
 from flowsteer.grading.base import Grade
 from flowsteer.workflow.echo import named
@@ -37,8 +39,8 @@ class RewardSettings:
     """
 
     variant: Variant = "cwrpo"
-    finish: float = 0.0
-    token_cost: float = 0.0
+    finish: Annotated[float, Ge(0)] = 0.0
+    token_cost: Annotated[float, Ge(0)] = 0.0
 
 
 @dataclass(frozen=True, slots=True)

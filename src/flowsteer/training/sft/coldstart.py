@@ -32,7 +32,8 @@ from flowsteer.training.inference.trajectory import Trajectory
 from flowsteer.training.policy.policy import Policy
 from flowsteer.training.policy.view import END, View
 from flowsteer.training.rollout.rollout import Arena
-from flowsteer.training.sft.scripts import Script, WarmupSettings
+from flowsteer.training.sft.scripts import Script
+from flowsteer.training.sft.settings import WarmupSettings
 
 AT_ONCE = 16
 
@@ -165,7 +166,7 @@ def learn(
     """
     model = policy.model
     batches = list(_batches(trajectories, settings, seed))
-    optimiser = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, betas=(0.9, 0.95), weight_decay=0.01)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=settings.peak, betas=(0.9, 0.95), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda done: _rate(done, len(batches)))
     losses = []
     model.train()

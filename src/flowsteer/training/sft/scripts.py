@@ -35,21 +35,6 @@ MOST_ROUNDS = 3
 _UNSET = NodeId("")
 
 
-@dataclass(frozen=True, slots=True)
-class WarmupSettings:
-    """How the cold start learns.
-
-    Attributes:
-        epochs: Times each is learned from.
-        batch: Episodes an update.
-        learning_rate: Its peak; a short rise, then a cosine to zero.
-    """
-
-    epochs: int = 1
-    batch: int = 16
-    learning_rate: float = 3e-3
-
-
 @dataclass(slots=True)
 class Script:
     """One script as a Director, made up turn by turn as the canvas answers; it directs one episode.

@@ -88,8 +88,8 @@ def train(
     """
     if path.exists() and not path.is_dir():
         raise RunError(f"{path} is a file", "name a folder with --run DIR")
-    check_trackers(config)
-    check_engine(config)
+    check_trackers(config.report_to)
+    check_engine(config.sampler)
     used, run_there = path.exists() and any(path.iterdir()), (path / "config.json").is_file()
     if resume and not run_there:
         raise RunError(f"{path} holds no run to go on with", "name the folder of one with --run DIR")
@@ -154,7 +154,7 @@ def open_run(
 async def _open(config: c.TrainingConfig, stack: AsyncExitStack) -> Arena:
     session = await stack.enter_async_context(open_session(c.setup_of(config)))
     grade = await stack.enter_async_context(open_grader())
-    return Arena(session, grade, c.canvas_of(config), c.rules_of(config, session.library), c.rewards_of(config))
+    return Arena(session, grade, c.canvas_of(config), c.rules_of(config, session.library), config.reward)
 
 
 class TrainingRun:
@@ -280,7 +280,7 @@ class TrainingRun:
             policy = make_tiny((dialogue.text for dialogue in dialogues), config.seed)
         if dialogues:
             trajectories = [to_trajectory(dialogue, policy) for dialogue in dialogues]
-            learn(_placed(policy, config), trajectories, c.warmup_of(config), config.seed, self._warming)
+            learn(_placed(policy, config), trajectories, config.warmup, config.seed, self._warming)
         return policy
 
     def _warming(self, update: int, updates: int, loss: float) -> None:

@@ -1,0 +1,93 @@
+"""What a learner is asked to do: CWRPO's own numbers, the optimiser's, and whom they are about."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt
+
+from flowsteer.training.inference.settings import SamplerSettings
+from flowsteer.training.policy.policy import PolicySettings
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateSettings:
+    """How it learns: CWRPO's own numbers, and the optimiser's.
+
+    Attributes:
+        steps: Updates; 0 for a cold start only.
+        groups: Tasks a step.
+        group: Rollouts of one task.
+        micro_batch: Rollouts in one backward pass; all of a step by default.
+        learning_rate: Its peak.
+        warmup_steps: Updates on which it rises; a cosine to zero follows.
+        weight_decay: Of AdamW.
+        max_grad_norm: Gradients are scaled down to it.
+        clip: ε of the ratio.
+        kl: β of the k3 penalty to the policy the run began with.
+        entropy: Weight of the entropy bonus.
+        grouping: Whose rewards are compared: those of rollouts of one task, or of one rollout each of different tasks
+            of one dataset (the public code's way).
+        mask: Whether only the tokens that the policy sampled are trained on; False adds the canvas's, an ablation.
+        save_every: A checkpoint after so many updates; 0 for none but the last.
+        validate_every: The validation tasks are played, greedily, after so many updates, and the best policy so far is
+            kept; 0 for never.
+        threads: Threads of the tensor library; None for its own choice.
+    """
+
+    steps: Annotated[int, Ge(0)] = 300
+    groups: Annotated[int, Ge(1)] = 6
+    group: Annotated[int, Ge(2)] = 6
+    micro_batch: Annotated[int, Ge(1)] | None = None
+    learning_rate: Annotated[float, Gt(0)] = 1e-5
+    warmup_steps: Annotated[int, Ge(0)] = 10
+    weight_decay: Annotated[float, Ge(0)] = 0.01
+    max_grad_norm: Annotated[float, Gt(0)] = 1.0
+    clip: Annotated[float, Gt(0)] = 0.2
+    kl: Annotated[float, Ge(0)] = 0.005
+    entropy: Annotated[float, Ge(0)] = 0.005
+    grouping: Literal["task", "dataset"] = "task"
+    mask: bool = True
+    save_every: Annotated[int, Ge(0)] = 25
+    validate_every: Annotated[int, Ge(0)] = 0
+    threads: Annotated[int, Ge(1)] | None = None
+
+    @property
+    def batch(self) -> int:
+        """Rollouts a step."""
+        return self.groups * self.group
+
+    def __post_init__(self) -> None:
+        """A step falls into whole backward passes."""
+        if self.micro_batch is not None and self.batch % self.micro_batch:
+            raise ValueError(f"micro_batch must divide {self.batch}, the rollouts of a step")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearnerSettings:
+    """Who learns, how it draws, and how it is updated.
+
+    Attributes:
+        seed: Seed of weights, tasks and every draw.
+        policy: Who learns.
+        sampler: How the policy draws.
+        update: How it learns.
+    """
+
+    seed: Annotated[int, Ge(0)] = 0
+    policy: PolicySettings = PolicySettings()
+    sampler: SamplerSettings = SamplerSettings()
+    update: UpdateSettings = UpdateSettings()
+
+    def __post_init__(self) -> None:
+        """The engine can be given what the policy learns, and its draws can be trained on."""
+        sampler = self.sampler
+        if sampler.engine == "vllm_server":
+            if sampler.weights == "adapters" and not self.policy.lora_rank:
+                raise ValueError(
+                    'without policy.lora_rank there are no adapters to serve: set sampler.weights="transfer"'
+                )
+            if sampler.weights == "transfer" and len(sampler.urls) > 1:
+                raise ValueError("weights are transferred to one server: give one address in sampler.urls")
+        if not self.update.mask and sampler.engine != "transformers":
+            # TRL weighs each token by learner over engine, and no engine gave the canvas's tokens a probability.
+            raise ValueError('update.mask=false needs the learner\'s own draws: set sampler.engine="transformers"')

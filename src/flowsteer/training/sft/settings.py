@@ -1,0 +1,46 @@
+"""What a cold start is asked to do."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from annotated_types import Ge, Gt, Le
+
+TINY_RATE = 3e-3
+"""Learning rate of a tiny policy, which learns every weight from nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class WarmupSettings:
+    """The cold start: on scripts, on recorded episodes, or on both; on neither there is none.
+
+    Attributes:
+        run: A run folder with episodes of any Director to learn from.
+        episodes: Scripts to play.
+        backend: Who runs the operators of scripts; empty for the run's own executor. Scripts teach the action language
+            and no choice, so a simulated one does where calls are slow or cost money.
+        epochs: Times each episode is learned from.
+        batch: Episodes an update.
+        learning_rate: Its peak: a short rise, then a cosine to zero. None for that of a tiny policy; any other policy
+            is given one of its own.
+        heed: Chance that a turn of a role-ordered script adds what the canvas says a finish still needs, before the
+            script's length is reached.
+    """
+
+    run: Path | None = None
+    episodes: Annotated[int, Ge(0)] = 0
+    backend: str = ""
+    epochs: Annotated[int, Ge(1)] = 1
+    batch: Annotated[int, Ge(1)] = 16
+    learning_rate: Annotated[float, Gt(0)] | None = None
+    heed: Annotated[float, Ge(0), Le(1)] = 0.0
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is a cold start."""
+        return bool(self.episodes or self.run)
+
+    @property
+    def peak(self) -> float:
+        """The peak of the learning rate."""
+        return TINY_RATE if self.learning_rate is None else self.learning_rate
