@@ -15,11 +15,11 @@ from flowsteer.sandbox.base import Program, SandboxLimits
 from flowsteer.sandbox.bubblewrap import BubblewrapSandbox, this_interpreter
 from flowsteer.sandbox.clock import PATIENCE
 from flowsteer.sandbox.monty import MontySandbox
-from flowsteer.sandbox.pair import calling
+from flowsteer.sandbox.pair import Caller
 from survivors import survivors_of_a_kill
 
 ENDLESS = Program("while True: pass")
-ENDLESS_PAIR = calling(["f"], "", "f()"), Program("def f():\n    while True: pass")
+ENDLESS_PAIR = Caller(("f",), "", "f()"), Program("def f():\n    while True: pass")
 
 
 def running(marker):

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from flowsteer.sandbox.base import Program, SandboxLimits
-from flowsteer.sandbox.pair import calling
+from flowsteer.sandbox.pair import Caller
 
 SHORT = SandboxLimits(seconds=3.0, memory_mb=256, processes=8)
-CHECK = calling(["f"], "", "assert f(1) == 2")
+CHECK = Caller(("f",), "", "assert f(1) == 2")
 RIGHT = Program("def f(x): return x + 1")
 
 

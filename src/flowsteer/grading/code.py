@@ -89,8 +89,8 @@ async def grade_code(sample: Sample, answer: str, sandboxes: Sandboxes, limits: 
 
     Returns:
         Score 1 or 0 and the metrics `pass@1` and, where some cases are public, `pass@1_hidden`, without those, and for
-        APPS `pass@1_tolerant`, where numbers may differ a little; or unscorable, if no sandbox works here or the tests
-        themselves fail.
+        APPS `pass@1_tolerant`, where numbers may differ a little; `uncrossable` where that is why it is wrong; or
+        unscorable, if no sandbox works here or the tests themselves fail.
     """
     if sample.reference.tests is None:
         return unscorable("the sample has no tests")

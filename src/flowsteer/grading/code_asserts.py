@@ -9,8 +9,8 @@ import builtins
 from collections.abc import Iterable
 
 from flowsteer.grading.code_verdict import CodeVerdict, NotDecided
-from flowsteer.sandbox.base import Program, SandboxLimits
-from flowsteer.sandbox.pair import PairOutcome, PairSandbox, calling
+from flowsteer.sandbox.base import UNCROSSED, Program, SandboxLimits
+from flowsteer.sandbox.pair import Caller, PairOutcome, PairSandbox
 from flowsteer.task import AssertTests, Task
 
 
@@ -36,13 +36,13 @@ async def run_asserts(
         return CodeVerdict(True, True if hidden else None)
     reason = _reason(outcome)
     if not hidden or outcome.side == "callee":  # what does not run or never returns passes no other test
-        return CodeVerdict(False, False if hidden else None, reason)
+        return CodeVerdict(False, False if hidden else None, reason, crossed=not outcome.error.startswith(UNCROSSED))
     return CodeVerdict(False, _passed(await _run(solution, hidden, task, sandbox, limits)), reason)
 
 
 async def _run(solution: str, tests: str, task: Task, sandbox: PairSandbox, limits: SandboxLimits) -> PairOutcome:
     names = expected_names(tests, task)
-    return await sandbox.run_pair(calling(names, task.prompt_code, tests), Program(solution), limits)
+    return await sandbox.run_pair(Caller(tuple(names), task.prompt_code, tests), Program(solution), limits)
 
 
 def expected_names(tests: str, task: Task) -> list[str]:

@@ -14,7 +14,7 @@ from flowsteer.errors import GraderError
 from flowsteer.grading.code_compare import close_output, close_value, same_output, same_value
 from flowsteer.grading.code_prelude import with_prelude
 from flowsteer.grading.code_verdict import CodeVerdict, NotDecided
-from flowsteer.sandbox.base import Call, Outcome, Program, Return, Sandbox, SandboxLimits
+from flowsteer.sandbox.base import UNCROSSED, Call, Outcome, Program, Return, Sandbox, SandboxLimits
 from flowsteer.task import CallTests, PublicTests, StdioTests
 
 Cases = StdioTests | CallTests
@@ -89,7 +89,8 @@ async def run_calls(
         return CodeVerdict(True, True if _is_mixed(shown) else None, tolerant=True)
     first = right.index(False)
     reason = f"case {first + 1} of {len(right)}: {returns[first].error or 'it returns something else'}"
-    return CodeVerdict(False, hidden if _is_mixed(shown) else None, reason, tolerant=close)
+    crossed = not any(got.error.startswith(UNCROSSED) for got in returns)
+    return CodeVerdict(False, hidden if _is_mixed(shown) else None, reason, close, crossed)
 
 
 def _problem(outcome: Outcome) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from flowsteer.grading.code_source import fitted
 from flowsteer.grading.code_verdict import CodeVerdict, NotDecided
 from flowsteer.sandbox.base import Program, SandboxLimits
-from flowsteer.sandbox.pair import PairSandbox, calling
+from flowsteer.sandbox.pair import Caller, PairSandbox
 
 LIMITS = SandboxLimits(seconds=90.0, memory_mb=4096, processes=64)
 """The libraries alone take a second and a gibibyte of addresses in each process."""
@@ -45,7 +45,7 @@ async def run_science(solution: str, tests: str, sandbox: PairSandbox, limits: S
     checks = ["test_execution", *(["test_string"] if "def test_string(" in tests else [])]
     driver = "\n".join(path.read_text(encoding="utf-8") for path in (_NAMES, _CALLER))
     run = "".join(f"{check}({completion!r})\n" for check in checks)
-    caller = calling(["execute_here"], "", f"__wanted = {wanted!r}\n{driver}\n{tests}\n{run}")
+    caller = Caller(("execute_here",), "", f"__wanted = {wanted!r}\n{driver}\n{tests}\n{run}")
     outcome = await sandbox.run_pair(caller, Program(_CALLEE.read_text(encoding="utf-8")), limits)
     if outcome.status == "unsupported":
         raise NotDecided(outcome.error)

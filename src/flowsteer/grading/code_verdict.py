@@ -6,7 +6,9 @@ from flowsteer.errors import GraderError
 from flowsteer.grading.base import Grade
 
 ALL, HIDDEN, TOLERANT = "pass@1", "pass@1_hidden", "pass@1_tolerant"
-"""Names of the metrics: over all cases, without those that are public, and where numbers may differ a little."""
+UNCROSSABLE = "uncrossable"
+"""Names of the metrics: over all cases, without those that are public, and where numbers may differ a little, and
+which are wrong because what the solution returned has no form outside its process."""
 
 
 class NotDecided(GraderError):
@@ -21,6 +23,7 @@ class CodeVerdict:
         passed: Whether all cases passed.
         hidden: Whether all that are not public did; None where no case is public, or all are.
         tolerant: Whether all did where numbers may differ a little; None where tests compare for themselves.
+        crossed: Whether all that the solution returned could be carried to the tests.
         reason: Why a case failed, without what was expected.
     """
 
@@ -28,6 +31,7 @@ class CodeVerdict:
     hidden: bool | None = None
     reason: str = ""
     tolerant: bool | None = None
+    crossed: bool = True
 
     @property
     def grade(self) -> Grade:
@@ -37,4 +41,6 @@ class CodeVerdict:
             metrics[HIDDEN] = float(self.hidden)
         if self.tolerant is not None:
             metrics[TOLERANT] = float(self.tolerant)
+        if not self.crossed:
+            metrics[UNCROSSABLE] = 1.0
         return Grade(float(self.passed), metrics, self.reason)

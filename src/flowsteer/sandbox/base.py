@@ -9,6 +9,10 @@ Tier = Literal["monty", "bubblewrap", "container"]
 Status = Literal["ok", "error", "timeout", "memory", "output", "unsupported"]
 
 
+UNCROSSED = "Uncrossable"
+"""Type of the error of a value that has no form outside its process; it stands before its message."""
+
+
 @dataclass(frozen=True, slots=True)
 class SandboxLimits:
     """What one run may use.

@@ -26,7 +26,7 @@ from pathlib import Path
 from flowsteer.errors import SandboxError
 from flowsteer.sandbox.base import Outcome, Program, SandboxLimits, Tier
 from flowsteer.sandbox.group import FILTER, Launch
-from flowsteer.sandbox.pair import PairOutcome
+from flowsteer.sandbox.pair import Caller, PairOutcome
 from flowsteer.sandbox.process import run_process
 from flowsteer.sandbox.process_pair import run_pair
 from flowsteer.sandbox.processors import CHILDREN, Places
@@ -174,7 +174,7 @@ class BubblewrapSandbox:
         except SandboxError as error:
             raise SandboxError(error.message, PERMIT) from None
 
-    async def run_pair(self, caller: Program, callee: Program, limits: SandboxLimits = SandboxLimits()) -> PairOutcome:
+    async def run_pair(self, caller: Caller, callee: Program, limits: SandboxLimits = SandboxLimits()) -> PairOutcome:
         """Run two programs; see `flowsteer.sandbox.pair.PairSandbox.run_pair`.
 
         Raises:
@@ -188,7 +188,9 @@ class BubblewrapSandbox:
             except SandboxError as error:
                 raise SandboxError(error.message, PERMIT) from None
 
-    def _prepare(self, program: Program, limits: SandboxLimits, role: Role, processor: int) -> tuple[Launch, bytes]:
+    def _prepare(
+        self, program: Program | Caller, limits: SandboxLimits, role: Role, processor: int
+    ) -> tuple[Launch, bytes]:
         launch, packages = self.launch(limits, processor)
         return launch, encode_request(program, resource_limits(limits), packages, own_user(), role)
 

@@ -13,7 +13,7 @@ from flowsteer.errors import SandboxError
 from flowsteer.sandbox.base import Outcome, Program, SandboxLimits, Tier
 from flowsteer.sandbox.bubblewrap import GUEST, NOBODY
 from flowsteer.sandbox.group import Launch
-from flowsteer.sandbox.pair import PairOutcome
+from flowsteer.sandbox.pair import Caller, PairOutcome
 from flowsteer.sandbox.process import run_process
 from flowsteer.sandbox.process_pair import run_pair
 from flowsteer.sandbox.protocol import Role, encode_request, outcome, resource_limits
@@ -98,7 +98,7 @@ class ContainerSandbox:
         except SandboxError as error:
             raise SandboxError(error.message, self._hint()) from None
 
-    async def run_pair(self, caller: Program, callee: Program, limits: SandboxLimits = SandboxLimits()) -> PairOutcome:
+    async def run_pair(self, caller: Caller, callee: Program, limits: SandboxLimits = SandboxLimits()) -> PairOutcome:
         """Run two programs; see `flowsteer.sandbox.pair.PairSandbox.run_pair`.
 
         Raises:
@@ -111,7 +111,7 @@ class ContainerSandbox:
             except SandboxError as error:
                 raise SandboxError(error.message, self._hint()) from None
 
-    def _prepare(self, program: Program, limits: SandboxLimits, role: Role) -> tuple[Launch, bytes]:
+    def _prepare(self, program: Program | Caller, limits: SandboxLimits, role: Role) -> tuple[Launch, bytes]:
         name = f"flowsteer-{secrets.token_hex(8)}"
         environment = {key: os.environ[key] for key in CLIENT_VARIABLES if key in os.environ}
         command = container_command(self._engine, self._image, name, limits)

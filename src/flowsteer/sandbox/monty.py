@@ -14,7 +14,7 @@ from flowsteer.errors import SandboxError
 from flowsteer.sandbox.base import Outcome, Program, SandboxLimits, Status, Tier
 from flowsteer.sandbox.monty_pair import MontyPair
 from flowsteer.sandbox.monty_session import MontyRun
-from flowsteer.sandbox.pair import PairOutcome
+from flowsteer.sandbox.pair import Caller, PairOutcome
 
 if TYPE_CHECKING:
     from pydantic_monty import Monty
@@ -69,13 +69,13 @@ class MontySandbox:
         value = run.value if status == "ok" else None
         return Outcome(status, "".join(run.printed), value, error, seconds, self.tier, tuple(run.returns))
 
-    async def run_pair(self, caller: Program, callee: Program, limits: SandboxLimits = SandboxLimits()) -> PairOutcome:
+    async def run_pair(self, caller: Caller, callee: Program, limits: SandboxLimits = SandboxLimits()) -> PairOutcome:
         """Run two programs; see `flowsteer.sandbox.pair.PairSandbox.run_pair`.
 
         Raises:
             SandboxError: If the worker processes cannot be started.
         """
-        outcome, seconds = await self._supervise(MontyPair(caller, callee, limits), limits)
+        outcome, seconds = await self._supervise(MontyPair(caller.program(), callee, limits), limits)
         return replace(outcome, seconds=seconds)
 
     async def _supervise(self, run: _Run[Result], limits: SandboxLimits) -> tuple[Result, float]:

@@ -66,7 +66,7 @@ def __plain(value):
         return f'["b","{value.hex()}"]'
     if kind is complex:
         return f'["c",[{__plain(value.real)},{__plain(value.imag)}]]'
-    raise TypeError(f'a value of type {kind.__name__} is not plain and cannot leave the sandbox')
+    raise TypeError(f'a value of type {kind.__name__} cannot cross')
 """
 """Fed after the program, so that values cross as text.
 

@@ -1,13 +1,15 @@
-"""Two programs in two processes: one calls functions of the other, and plain values are all that crosses.
+"""Two programs in two processes: one calls functions of the other, and only values cross.
 
 The caller, which is trusted, calls a function of the callee by name as if it were its own. A stub asks the host; the
 host has the callee make the call; what it returned, or the error it raised, goes back the same way, and so do the
 arguments, for a function may change a list it was given. Caller and callee share no memory, no descriptor, no folder
 and no user: nothing that the callee does to its own process reaches the caller, and no object of its own making either.
+
+In Monty plain values cross. Full Python knows many more, and has stand-ins for what stays where it is: functions,
+iterators, objects (`guest/peer.py`).
 """
 
 import builtins
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -46,6 +48,26 @@ def {name}(*args, **kwargs):
 
 
 @dataclass(frozen=True, slots=True)
+class Caller:
+    """A program in which some names are those of the other one.
+
+    Attributes:
+        names: Functions, classes and constants of the callee.
+        before: Code above them; they replace what it defines under their names.
+        after: Code below them.
+    """
+
+    names: tuple[str, ...]
+    before: str
+    after: str
+
+    def program(self) -> Program:
+        """It as one program, where all names are functions and `__ask` makes a call."""
+        stubs = _STUBS + "".join(_STUB.format(name=name) for name in self.names)
+        return Program(f"{self.before}\n{stubs}\n{self.after}\n{FINISHED} = True\n", result=FINISHED)
+
+
+@dataclass(frozen=True, slots=True)
 class PairOutcome:
     """What a pair did.
 
@@ -69,8 +91,8 @@ class PairOutcome:
 class PairSandbox(Sandbox, Protocol):
     """A sandbox that runs pairs as well. Calls may be concurrent."""
 
-    async def run_pair(self, caller: Program, callee: Program, limits: SandboxLimits = ...) -> PairOutcome:
-        """Run a caller, made by `calling`, and a callee, each within these limits; the time is that of both together.
+    async def run_pair(self, caller: Caller, callee: Program, limits: SandboxLimits = ...) -> PairOutcome:
+        """Run a caller and a callee, each within these limits; the time is that of both together.
 
         Neither has a standard input.
 
@@ -78,18 +100,6 @@ class PairSandbox(Sandbox, Protocol):
             SandboxError: The sandbox itself is missing or broke.
         """
         ...
-
-
-def calling(names: Iterable[str], before: str, after: str) -> Program:
-    """The caller: a program in which these names are functions of the other one.
-
-    Args:
-        names: Functions of the callee.
-        before: Code above the stubs, which replace what it defines under their names.
-        after: Code below them.
-    """
-    stubs = _STUBS + "".join(_STUB.format(name=name) for name in names)
-    return Program(f"{before}\n{stubs}\n{after}\n{FINISHED} = True\n", result=FINISHED)
 
 
 def call_expression(name: str) -> str:

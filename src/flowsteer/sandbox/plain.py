@@ -1,15 +1,26 @@
-"""Plain values on the wire: tagged JSON that a program in a sandbox writes and the host reads as hostile text.
+"""Values on the wire: tagged JSON that a program in a sandbox writes and the host reads as hostile text.
 
 JSON alone loses tuples, sets and non-string keys, so containers carry a tag: `["l", […]]` is a list, `t` a tuple,
 `s` a set, `f` a frozenset, `["d", [[key, value], …]]` a dict, `["b", "hex"]` bytes, `["c", [real, imaginary]]` a
-complex number and `["i", "hex"]` an integer beyond 2**53. The writers are `runner.py` (CPython) and `ENCODER` in
-`monty_prelude.py`.
+complex number and `["i", "hex"]` an integer beyond 2**53. Further tags hold their parts in a list: `r` is a range, `sl`
+a slice, `ba` a bytearray, `dk`, `dv`, `di` views of a dict, `q` a deque, `C` a Counter, `od` and `dd` other dicts,
+`nt` a named tuple, `F` a fraction, `D` a decimal number, `da`, `ti`, `dt`, `td`, `tz`, `zi` dates and times, `np` what
+numpy has (as lists and numbers here), `ty` a type and `el` an ellipsis. What is no data, such as the last two, and the
+handles of pairs of programs never become values of the host.
+
+The writers are `guest/runner.py` and `guest/values.py` (CPython) and `ENCODER` in `monty_prelude.py`.
 """
 
+import datetime
 import json
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
+
+MAX_FRACTION_BITS = 4096
+"""Longest numerator or denominator: what is done with fractions takes quadratic time."""
 
 MAX_EQUAL_HASHES = 64
 """Most keys of one set or dict that may share a hash.
@@ -35,7 +46,7 @@ def decode(text: str) -> Any:
         return _value(json.loads(text))
     except RecursionError:
         raise ValueError("the value is nested too deeply") from None
-    except (TypeError, OverflowError) as error:
+    except (TypeError, ArithmeticError, AttributeError, LookupError, MemoryError) as error:
         raise ValueError(f"not a plain value: {error}") from None
 
 
@@ -55,10 +66,17 @@ def _items(payload: Any) -> list[Any]:
 
 
 def _keys(payload: Any) -> list[Any]:
-    keys = _items(payload)
+    return _insertable(_items(payload))
+
+
+def _insertable(keys: list[Any]) -> list[Any]:
     if len(keys) > MAX_EQUAL_HASHES and max(Counter(hash(key) for key in keys).values()) > MAX_EQUAL_HASHES:
         raise ValueError("the value has too many keys with one hash")
     return keys
+
+
+def _from_pairs(pairs: list[Any]) -> dict[Any, Any]:
+    return dict(zip(_insertable([key for key, _ in pairs]), [value for _, value in pairs], strict=True))
 
 
 def _dict(payload: Any) -> dict[Any, Any]:
@@ -74,6 +92,27 @@ def _parts(payload: Any) -> list[float]:
     return payload
 
 
+def _fraction(parts: list[Any]) -> Fraction:
+    numerator, denominator = parts
+    if max(numerator.bit_length(), denominator.bit_length()) > MAX_FRACTION_BITS:
+        raise ValueError("not a plain value: a fraction of too many digits")
+    return Fraction(numerator, denominator)
+
+
+def _array(parts: list[Any]) -> Any:
+    """What numpy has, as lists of Python's numbers."""
+    _, shape, items = parts
+    if shape is None:
+        return items[0]
+    for size in reversed(shape[1:]):
+        items = [items[start : start + size] for start in range(0, len(items), size)] if size else []
+    return items if shape else items[0]
+
+
+def _of_parts(build: Callable[..., Any]) -> Callable[[Any], Any]:
+    return lambda payload: build(*_items(payload))
+
+
 _READERS: dict[str, Callable[[Any], Any]] = {
     "l": _items,
     "t": lambda payload: tuple(_items(payload)),
@@ -83,4 +122,23 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "b": bytes.fromhex,
     "c": lambda payload: complex(*_parts(payload)),
     "i": lambda payload: int(payload, 16),
+    "r": _of_parts(range),
+    "sl": _of_parts(slice),
+    "ba": _of_parts(bytearray),
+    "dk": _of_parts(lambda keys: dict.fromkeys(_insertable(keys)).keys()),
+    "dv": _of_parts(lambda values: dict(enumerate(values)).values()),
+    "di": _of_parts(lambda pairs: _from_pairs(pairs).items()),
+    "q": _of_parts(deque),
+    "C": _of_parts(dict),
+    "od": _of_parts(_from_pairs),
+    "dd": _of_parts(lambda _, pairs: _from_pairs(pairs)),
+    "nt": _of_parts(lambda _, __, items: tuple(items)),
+    "F": lambda payload: _fraction(_items(payload)),
+    "D": _of_parts(Decimal),
+    "da": _of_parts(datetime.date),
+    "ti": _of_parts(lambda *parts: datetime.time(*parts[:-1], fold=parts[-1])),
+    "dt": _of_parts(lambda *parts: datetime.datetime(*parts[:-1], fold=parts[-1])),
+    "td": _of_parts(datetime.timedelta),
+    "tz": _of_parts(datetime.timezone),
+    "np": lambda payload: _array(_items(payload)),
 }

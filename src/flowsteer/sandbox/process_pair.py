@@ -1,17 +1,17 @@
 """A pair of programs in two sandboxed processes; the host carries each call from the one to the other."""
 
 import asyncio
+import json
 import time
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
 
 from flowsteer.errors import SandboxError
-from flowsteer.sandbox.base import SandboxLimits, Status, Tier
+from flowsteer.sandbox.base import UNCROSSED, SandboxLimits, Status, Tier
 from flowsteer.sandbox.clock import time_limit
 from flowsteer.sandbox.launcher import Launcher
-from flowsteer.sandbox.pair import Answer, PairOutcome, Side, call_expression, is_answer, raised
-from flowsteer.sandbox.plain import decode
+from flowsteer.sandbox.pair import PairOutcome, Side
 from flowsteer.sandbox.process import CHANNEL_BYTES
 from flowsteer.sandbox.protocol import INTERFERENCE, STATUSES, encode, read_text
 
@@ -19,13 +19,17 @@ Prepared = tuple[Launcher, bytes]
 """How to start a side, and its request."""
 
 
+TOO_DEEP = "a value is nested too deeply to cross"
+
+
 class _Stopped(Exception):
     """One side is done, well or not."""
 
-    def __init__(self, status: Status, error: str) -> None:
+    def __init__(self, status: Status, error: str, side: Side | None = None) -> None:
         super().__init__(error)
         self.status = status
         self.error = error
+        self.side = side  # where it is not the one that was waited for
 
 
 async def run_pair(tier: Tier, caller: Prepared, callee: Prepared, limits: SandboxLimits) -> PairOutcome:
@@ -48,54 +52,70 @@ async def run_pair(tier: Tier, caller: Prepared, callee: Prepared, limits: Sandb
     except TimeoutError:
         outcome = PairOutcome("timeout", pair.waiting_for, f"still running after {limits.seconds:g} s", pair.calls)
     except _Stopped as stopped:
-        outcome = PairOutcome(stopped.status, pair.waiting_for, stopped.error, pair.calls)
+        outcome = PairOutcome(stopped.status, stopped.side or pair.waiting_for, stopped.error, pair.calls)
     return replace(outcome, tier=tier, seconds=time.monotonic() - started)
 
 
 @dataclass(slots=True)
 class _Pair:
-    """The state of a conversation: whose turn it is, and how many calls were answered."""
+    """The state of a conversation: whose turn it is, and how many calls of the caller were answered."""
 
     waiting_for: Side = "caller"
     calls: int = 0
 
     async def carry(self, here: "_Talk", there: "_Talk") -> None:
-        """Carry calls until a side stops.
+        """Carry questions and answers between caller and callee until one stops; either may ask while it is asked.
+
+        What the callee writes is a claim about its own values only. The host does not look into it.
 
         Raises:
             _Stopped: Always.
         """
+        asking: list[tuple[_Talk, bool]] = []  # who waits for an answer, and whether to a call
+        active = here
         while True:
-            kind, payload = await here.frame()
+            self.waiting_for = "caller" if active is here else "callee"
+            kind, payload = await active.frame()
             if kind == "ask":
-                name, args, kwargs = decode(payload)
-                self.waiting_for = "callee"
-                answer = await _call(there, name, args, kwargs)
-                self.waiting_for = "caller"
-                await here.send(answer)
-                self.calls += 1
-            elif kind == "value":
-                raise _Stopped("ok", "") if decode(payload) is True else _Stopped("error", "it did not run to its end")
-            elif kind == "refused":
-                raise _Stopped("unsupported", read_text(payload))
+                question = _node(payload)
+                asking.append((active, _is_call(question)))
+                active = there if active is here else here
+                await active.send(kind, question)
+            elif kind in ("return", "raised") and asking and asking[-1][0] is not active:
+                active, called = asking.pop()
+                self.calls += called and active is here
+                await active.send(kind, _node(payload))
             else:
-                raise _Stopped("error", f"unexpected frame {kind}")
+                raise _ending(kind, payload, trusted=active is here)
 
 
-async def _call(there: "_Talk", name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Answer:
-    """Have the callee make a call; whatever it writes is a claim about its own values only."""
-    function = f"lambda a, k: {call_expression(name)}(*a, **k)"
-    await there.send((function, (args, kwargs)))
-    kind, payload = await there.frame()
+def _ending(kind: str, payload: str, *, trusted: bool) -> _Stopped:
+    """How a conversation ends with a frame that is neither question nor answer."""
+    if not trusted:
+        return _Stopped("error", f"{UNCROSSED}: {read_text(payload)}" if kind == "refused" else INTERFERENCE)
+    if kind == "refused":
+        return _Stopped("unsupported", f"{UNCROSSED}: {read_text(payload)}")
+    if kind == "forged":
+        return _Stopped("error", INTERFERENCE, "callee")
+    return _Stopped("ok", "") if kind == "value" else _Stopped("error", f"unexpected frame {kind}")
+
+
+def _node(payload: str) -> Any:
+    """What a frame carries, parsed; the other side builds values of it."""
     try:
-        if kind == "raised":
-            return raised(read_text(payload))
-        value = decode(payload) if kind == "return" else None
-    except ValueError as error:
-        return raised(f"ValueError: {error}")
-    if not is_answer(value, args, kwargs):
-        raise _Stopped("error", INTERFERENCE)
-    return "returned", value, ""
+        return json.loads(payload)
+    except RecursionError:
+        raise _Stopped("error", TOO_DEEP) from None
+    except ValueError:
+        raise _Stopped("error", INTERFERENCE) from None
+
+
+def _is_call(question: Any) -> bool:
+    """Whether a question, tagged as a tuple, is for a call."""
+    match question:
+        case [[_, ["call", *_]], _]:
+            return True
+    return False
 
 
 class _Talk:
@@ -124,9 +144,17 @@ class _Talk:
         """Write the request."""
         await self._write(self._request)
 
-    async def send(self, message: Any) -> None:
-        """Write one message."""
-        await self._write(encode(message))
+    async def send(self, kind: str, node: Any) -> None:
+        """Write one message.
+
+        Raises:
+            _Stopped: It is nested too deeply.
+        """
+        try:
+            message = encode((kind, node))
+        except SandboxError:
+            raise _Stopped("error", TOO_DEEP) from None
+        await self._write(message)
 
     async def frame(self) -> tuple[str, str]:
         """Read one frame, as kind and payload.
@@ -143,7 +171,8 @@ class _Talk:
             if kind != "end":
                 return kind, payload
             status, _, error = payload.partition(" ")
-            raise _Stopped(STATUSES.get(status, "error"), read_text(error))
+            stopped = STATUSES.get(status, "error")
+            raise _Stopped("error" if stopped == "ok" else stopped, read_text(error) or "it ended before it was done")
         except ValueError:  # no frame that a runner writes
             raise _Stopped("error", INTERFERENCE) from None
 

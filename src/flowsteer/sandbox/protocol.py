@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from flowsteer.errors import SandboxError
 from flowsteer.sandbox.base import Outcome, Program, Return, SandboxLimits, Status, Tier
+from flowsteer.sandbox.pair import Caller
 from flowsteer.sandbox.plain import decode
 from flowsteer.sandbox.process import Ended
 
@@ -36,7 +37,7 @@ def resource_limits(limits: SandboxLimits) -> dict[str, int]:
 
 
 def encode_request(
-    program: Program, rlimits: dict[str, int], packages: Iterable[str], user: int | None, role: Role = "alone"
+    program: Program | Caller, rlimits: dict[str, int], packages: Iterable[str], user: int | None, role: Role = "alone"
 ) -> bytes:
     """The bytes `runner.py` reads.
 
@@ -50,17 +51,20 @@ def encode_request(
     Raises:
         SandboxError: If an argument of a call is no plain value (the caller's mistake, not the program's).
     """
+    parts: tuple[str, str, list[Any]]
+    if isinstance(program, Caller):
+        parts = program.before, program.after, [*program.names]
+    else:
+        parts = program.code, program.result, [(call.function, call.args) for call in program.calls]
     request = {
-        "code": program.code,
-        "result": program.result,
-        "calls": [(call.function, call.args) for call in program.calls],
+        **dict(zip(("code", "result", "calls"), parts, strict=True)),
         "rlimits": rlimits,
         "packages": list(packages),
         "user": user,
         "role": role,
     }
     data = encode(request)
-    stdin = program.stdin.encode("utf-8", "surrogatepass") if role == "alone" else b""
+    stdin = program.stdin.encode("utf-8", "surrogatepass") if isinstance(program, Program) and role == "alone" else b""
     return len(data).to_bytes(8, "little") + data + stdin
 
 

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from flowsteer.sandbox.base import Outcome, Program, SandboxLimits, Tier
 from flowsteer.sandbox.bubblewrap import BubblewrapSandbox, own_user
 from flowsteer.sandbox.fork_server import Fork, ForkServer
-from flowsteer.sandbox.pair import PairOutcome
+from flowsteer.sandbox.pair import Caller, PairOutcome
 from flowsteer.sandbox.process import run_process
 from flowsteer.sandbox.process_pair import run_pair
 from flowsteer.sandbox.protocol import Role, encode_request, outcome, resource_limits
@@ -48,7 +48,7 @@ class SharedBubblewrap:
             server.usable &= result.status == "ok"
             return result
 
-    async def run_pair(self, caller: Program, callee: Program, limits: SandboxLimits = SandboxLimits()) -> PairOutcome:
+    async def run_pair(self, caller: Caller, callee: Program, limits: SandboxLimits = SandboxLimits()) -> PairOutcome:
         """Run two programs; see `flowsteer.sandbox.pair.PairSandbox.run_pair`.
 
         Raises:
@@ -81,7 +81,9 @@ class SharedBubblewrap:
             else:
                 await server.aclose()
 
-    def _prepare(self, program: Program, limits: SandboxLimits, role: Role, server: ForkServer) -> tuple[Fork, bytes]:
+    def _prepare(
+        self, program: Program | Caller, limits: SandboxLimits, role: Role, server: ForkServer
+    ) -> tuple[Fork, bytes]:
         user = own_user()
         return Fork(server, user or 0), encode_request(program, resource_limits(limits), server.packages, user, role)
 

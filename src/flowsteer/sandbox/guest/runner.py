@@ -18,12 +18,19 @@ from _json import encode_basestring_ascii as quote  # json itself takes 8 ms to 
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
     from typing import Any
 
 ENVIRONMENT = {"HOME": "/tmp", "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # noqa: S108
 SAFE_INTEGER = 2**53
 ERROR_CHARS = 2000
+PARTS: "dict[str, Any]" = {}
+CONTAINERS: "dict[Any, str]" = {list: "l", tuple: "t", set: "s", frozenset: "f"}
+PLAIN = (type(None), bool, int, float, str, dict, *CONTAINERS, bytes, complex)
+
+
+class Uncrossable(TypeError):
+    """A value has no form outside its process."""
 
 
 class Channel:
@@ -90,32 +97,54 @@ def replace_standard_streams(has_input: bool) -> None:
 
 
 def perform(request: "dict[str, Any]", channel: Channel, source: "Any") -> "tuple[str, str]":
-    """Run the module, then its calls and its result, and end as an interpreter ends; give status and error."""
+    """Run the program, and end as an interpreter ends; give status and error."""
     names = prepare(request["packages"])
-    calls = request["calls"]
-    if request["role"] == "caller":
-        names["__ask"] = lambda *question: ask(channel, source, question)
-    elif request["role"] == "callee":
-        names["__name__"] = "solution"
-        calls = requests(source)
-    ended = (
-        attempt(lambda: exec(compile(request["code"], "<program>", "exec", dont_inherit=True), names))  # noqa: S102
-        or make_calls(calls, channel, names)
-        or (attempt(lambda: send_value(channel, request["result"], names)) if request["result"] else None)
-    )
+    if request["role"] == "alone":
+        ended = (
+            attempt(lambda: execute(request["code"], names))
+            or make_calls(request["calls"], channel, names)
+            or (attempt(lambda: send_value(channel, request["result"], names)) if request["result"] else None)
+        )
+    else:
+        ended = attempt(lambda: converse(request, channel, source, names))
     if ended and ended[0] == "memory":
         names.clear()  # room to say so
     finished = attempt(finish)
     return ended or finished or ("ok", "")
 
 
-def requests(source: "Any") -> "Iterator[Any]":
-    """The calls that the host asks for, as long as it does."""
+def execute(code: str, names: "dict[str, Any]") -> None:
+    """Run a module's text."""
+    exec(compile(code, "<program>", "exec", dont_inherit=True), names)  # noqa: S102  # this process is the sandbox
+
+
+def converse(request: "dict[str, Any]", channel: Channel, source: "Any", names: "dict[str, Any]") -> None:
+    """Be one program of a pair: the caller runs its program to the end, the callee its own, and answers then."""
+    careful = request["role"] == "caller"
+
+    def receive() -> "Any":
+        return marshal.load(source)  # noqa: S302  # written by the host
+
+    peer = part("peer").Peer(channel.send, receive, codec, part("standins"), names, careful=careful)
+    if careful:
+        execute(request["code"], names)
+        peer.take_names(request["calls"])
+        execute(request["result"], names)
+        channel.send("value true")
+        return
+    names["__name__"] = "solution"
+    execute(request["code"], names)
     while True:
         try:
-            yield marshal.load(source)  # noqa: S302  # written by the host
+            _, question = receive()
         except EOFError:
             os._exit(0)
+        peer.answer(question)
+
+
+def codec(fallback: "Callable[[Any], str | None]", readers: "dict[str, Any]") -> "Any":
+    """The writer and reader of values, with what a pair adds to it."""
+    return part("values").Codec(plain, fallback, readers)
 
 
 def make_calls(calls: "list[Any]", channel: Channel, names: "dict[str, Any]") -> "tuple[str, str] | None":
@@ -128,33 +157,6 @@ def make_calls(calls: "list[Any]", channel: Channel, names: "dict[str, Any]") ->
         if not sent:
             channel.send("raised " + quote(problem[1] if problem else "SystemExit"))
     return None
-
-
-def ask(channel: Channel, source: "Any", question: "tuple[Any, ...]") -> "Any":
-    """Ask the host, which has the other program of the pair answer; return its answer or raise its error."""
-    try:
-        text = plain(question)
-    except TypeError as error:
-        channel.send("refused " + quote(describe(error)))
-        os._exit(0)
-    channel.send("ask " + text)
-    kind, answer, message = marshal.load(source)  # noqa: S302  # written by the host
-    if kind == "returned":
-        return answer
-    raise exception(answer, message)
-
-
-def exception(name: str, message: str) -> Exception:
-    """The exception that stands for one of the other program: what is no `Exception` would end this one early."""
-    import builtins
-
-    kind = getattr(builtins, name, None)
-    if isinstance(kind, type) and issubclass(kind, Exception):
-        try:
-            return kind(message)
-        except TypeError:  # such as UnicodeDecodeError, which wants more than a message
-            pass
-    return Exception(name + ": " + message)
 
 
 def prepare(packages: "list[str]") -> "dict[str, Any]":
@@ -173,13 +175,21 @@ def prepare(packages: "list[str]") -> "dict[str, Any]":
 
 def send_value(channel: Channel, expression: str, names: "dict[str, Any]") -> None:
     """Send the value of the program's result."""
-    channel.send("value " + plain(eval(expression, names)))  # noqa: S307  # this process is the sandbox
+    channel.send("value " + written(eval(expression, names)))  # noqa: S307  # this process is the sandbox
 
 
 def send_return(channel: Channel, function: str, args: "tuple[Any, ...]", names: "dict[str, Any]") -> bool:
     """Make one call and send what it returned."""
-    channel.send("return " + plain(eval(function, names)(*args)))  # noqa: S307  # this process is the sandbox
+    channel.send("return " + written(eval(function, names)(*args)))  # noqa: S307  # this process is the sandbox
     return True
+
+
+def written(value: "Any") -> str:
+    """Tagged JSON of a value; what is not plain takes a file more."""
+    try:
+        return plain(value)
+    except Uncrossable:
+        return str(codec(lambda value: None, {}).write(value))
 
 
 def attempt(action: "Any") -> "tuple[str, str] | None":
@@ -219,40 +229,52 @@ def finish() -> None:
             stream.flush()
 
 
-def plain(value: "Any") -> str:
+def plain(value: "Any", other: "Callable[[Any], str | None]" = lambda value: None) -> str:
     """Tagged JSON of a plain value (the host's `flowsteer.sandbox.plain` reads it).
 
+    Args:
+        value: The value. One of a class made of a plain one is written as that, by what is in it.
+        other: Writes what is of another type; None if it cannot.
+
     Raises:
-        TypeError: If it is, or holds, anything else.
+        Uncrossable: If it is, or holds, anything that cannot be written.
     """
-    if value is None or value is True or value is False:
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, str):
+    kind: Any = type(value)
+    if kind not in PLAIN:
+        found = other(value)
+        if found is not None:
+            return found
+        kind = next((base for base in PLAIN if isinstance(value, base)), kind)
+    if value is None or kind is bool:
+        return "null" if value is None else "true" if value else "false"
+    if kind is str:
         return str(quote(value))
-    if isinstance(value, int):
+    if kind is int:
         small = -SAFE_INTEGER < value < SAFE_INTEGER
         return int.__repr__(value) if small else '["i","' + int.__format__(value, "x") + '"]'
-    if isinstance(value, float):
-        return {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}.get(float.__repr__(value), float.__repr__(value))
-    if isinstance(value, dict):
-        pairs = ["[" + plain(key) + "," + plain(item) + "]" for key, item in dict.items(value)]
+    if kind is float:
+        text = float.__repr__(value)
+        return {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}.get(text, text)
+    if kind is dict:
+        pairs = ["[" + plain(key, other) + "," + plain(item, other) + "]" for key, item in dict.items(value)]
         return '["d",[' + ",".join(pairs) + "]]"
-    for tag, kind in (("l", list), ("t", tuple), ("s", set), ("f", frozenset)):
-        if isinstance(value, kind):
-            return '["' + tag + '",[' + ",".join([plain(item) for item in value]) + "]]"
-    if isinstance(value, bytes):
+    if kind in CONTAINERS:
+        items = [plain(item, other) for item in kind.__iter__(value)]
+        return '["' + CONTAINERS[kind] + '",[' + ",".join(items) + "]]"
+    if kind is bytes:
         return '["b","' + bytes.hex(value) + '"]'
-    if isinstance(value, complex):
+    if kind is complex:
         return '["c",[' + plain(value.real) + "," + plain(value.imag) + "]]"
-    raise TypeError("a value of type " + type(value).__name__ + " is not plain and cannot leave the sandbox")
+    raise Uncrossable("a value of type " + kind.__name__ + " cannot cross")
 
 
 def part(name: str) -> "Any":
     """Another file of this folder, as a module; read only once it is needed, for every run pays for what it reads."""
-    module = type(sys)(name)
-    with open(__file__.rpartition("/")[0] + "/" + name + ".py", encoding="utf-8") as file:  # noqa: PTH123  # pathlib takes 10 ms to import
-        exec(compile(file.read(), name, "exec"), module.__dict__)  # noqa: S102
-    return module
+    if name not in PARTS:
+        module = PARTS[name] = type(sys)(name)
+        with open(__file__.rpartition("/")[0] + "/" + name + ".py", encoding="utf-8") as file:  # noqa: PTH123  # pathlib takes 10 ms to import
+            exec(compile(file.read(), name, "exec"), module.__dict__)  # noqa: S102
+    return PARTS[name]
 
 
 def go_first() -> None:
@@ -264,6 +286,8 @@ def go_first() -> None:
 if __name__ == "__main__":
     go_first()
     if sys.argv[1:]:
+        for name in ("values", "peer", "standins"):
+            part(name)
         part("fork_server").serve(main)
     else:
         main()
