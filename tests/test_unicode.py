@@ -7,9 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowsteer.datasets.jsonl import read_objects
+from flowsteer.draft import Candidate, Draft, Verdict
 from flowsteer.errors import ConfigError
+from flowsteer.runs.event_json import event_line, events_from_json
+from flowsteer.runs.events import NodeRan
+from flowsteer.runs.failure import Failure
 from flowsteer.task import Task
 from flowsteer.unicode import refuse_unsound, sound
+from flowsteer.usage import NO_USAGE
+from flowsteer.workflow.nodes import NodeId
 
 HALVES = "\ud835\udc00\udfff"
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from(HALVES + "\x00"))
@@ -49,3 +55,13 @@ def test_a_line_of_a_file_with_half_a_character_is_named(tmp_path, row: dict[str
     path.write_text(json.dumps({"question": "\U0001d400"}) + "\n" + json.dumps(row))
     with pytest.raises(ConfigError, match=r"own\.jsonl, line 2 is not clean UTF-8"):
         list(read_objects(path))
+
+
+@given(TEXTS)
+def test_what_an_operator_leaves_can_be_written_down(text: str):
+    candidate, verdict = Candidate(text, text, text, text), Verdict(False, text, None, text)
+    draft = Draft(text, (text, text), text, text, text, (candidate,), verdict, text)
+    failure = Failure("bad", text, trace=text)
+    event = NodeRan(1, NodeId("node_1"), "Plan", (), False, draft, failure, "b:", NO_USAGE, 0, 0.0)
+    assert events_from_json([json.loads(event_line(event).encode())]) == [event]
+    assert draft.answer == sound(text)

@@ -1,8 +1,14 @@
-"""The draft: what flows along the edges of a workflow."""
+"""The draft: what flows along the edges of a workflow.
+
+Its texts can be written down, whoever wrote them: a model's JSON and a program's value can hold half characters that
+the reply and the program did not.
+"""
 
 from collections.abc import Collection
 from dataclasses import dataclass, fields
 from typing import Any
+
+from flowsteer.unicode import make_sound, sound
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +27,9 @@ class Candidate:
     solution: str = ""
     code: str = ""
 
+    def __post_init__(self) -> None:
+        make_sound(self, "source", "answer", "solution", "code")
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -37,6 +46,9 @@ class Verdict:
     feedback: str = ""
     confidence: float | None = None
     by: str = ""
+
+    def __post_init__(self) -> None:
+        make_sound(self, "feedback", "by")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +74,11 @@ class Draft:
     candidates: tuple[Candidate, ...] = ()
     verdict: Verdict | None = None
     answer: str = ""
+
+    def __post_init__(self) -> None:
+        make_sound(self, "plan", "solution", "code", "output", "answer")
+        if self.subproblems:
+            object.__setattr__(self, "subproblems", tuple(map(sound, self.subproblems)))
 
     def only(self, names: Collection[str]) -> "Draft":
         """The same draft with every field outside `names` at its default."""

@@ -14,9 +14,17 @@ def sound(text: str) -> str:
     >>> sound("\ud835\udc00, \ud835, \x00") == "\U0001d400, \ufffd, \ufffd"
     True
     """
-    if _unsound(text) is not None:
+    if not text.isascii() and _unsound(text) is not None:
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text.replace("\x00", "\ufffd")
+
+
+def make_sound(record: object, *names: str) -> None:
+    """Make the texts of a frozen record sound; for its `__post_init__`."""
+    for name in names:
+        text = getattr(record, name)
+        if (clean := sound(text)) is not text:
+            object.__setattr__(record, name, clean)
 
 
 def refuse_unsound(texts: Iterable[str], where: str) -> None:

@@ -8,7 +8,7 @@ from annotated_types import Ge, Gt, Le
 
 from flowsteer.draft import EMPTY, Draft
 from flowsteer.task import Task
-from flowsteer.unicode import sound
+from flowsteer.unicode import make_sound
 from flowsteer.usage import NO_USAGE, Usage
 
 __all__ = [
@@ -142,8 +142,9 @@ class Reply:
     def __post_init__(self) -> None:
         if len(self.text) > MOST_CHARACTERS:
             object.__setattr__(self, "finish", "length")
-        for name in ("text", "reasoning", "model"):
-            object.__setattr__(self, name, sound(getattr(self, name)[:MOST_CHARACTERS]))
+        for name in ("text", "reasoning"):
+            object.__setattr__(self, name, getattr(self, name)[:MOST_CHARACTERS])
+        make_sound(self, "text", "reasoning", "model")
 
 
 @dataclass(frozen=True, slots=True)

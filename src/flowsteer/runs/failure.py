@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from traceback import format_exception
 
 from flowsteer.errors import FlowSteerError
+from flowsteer.unicode import make_sound
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,9 @@ class Failure:
     error: str = ""
     place: str = ""
     trace: str = ""
+
+    def __post_init__(self) -> None:
+        make_sound(self, "kind", "message", "error", "place", "trace")  # exceptions quote what models and programs say
 
 
 def failure_of(error: BaseException, place: str = "", kind: str = "") -> Failure:
