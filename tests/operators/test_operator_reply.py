@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import time
 
 import pytest
 from hypothesis import assume, given
@@ -10,7 +11,7 @@ from scripted import Scripted, call_of, cut
 
 from flowsteer.backends.base import Message
 from flowsteer.errors import OperatorError
-from flowsteer.operators.reply import BadReply, ask_record, parse_record, record, text_field
+from flowsteer.operators.reply import BadReply, ask_record, json_objects, parse_record, record, text_field
 from flowsteer.task import Task
 
 TASK = Task("2 + 2?", "math")
@@ -55,6 +56,43 @@ def test_every_documented_form_is_read(text):
 def test_anything_else_is_refused_with_the_reason(text, complaint):
     with pytest.raises(BadReply, match=complaint):
         parse_record(text, SCHEMA)
+
+
+HOSTILE = (
+    "\n",
+    "{",
+    "\\boxed{",
+    "<",
+    '". "',
+    '"\n#',
+    '{"a":',
+    '{"":[',
+    '{"a":0,}',
+    "<answer>",
+    "answer: ",
+    "\n{",
+    ",",
+    " ",
+    "\\",
+)
+
+
+@pytest.mark.parametrize("begin", ["", '{"answer": "', "answer: ", '{"answer": "4", "passed": true, "confidence": "9'])
+@pytest.mark.parametrize("piece", HOSTILE)
+def test_reading_takes_linear_time_on_whatever_a_model_writes(begin, piece):
+    text = begin + piece * (200_000 // len(piece)) + "x"
+    start = time.process_time()
+    with contextlib.suppress(BadReply):
+        parse_record(text, SCHEMA)
+    assert time.process_time() - start < 0.5  # a quadratic reader takes many seconds
+
+
+@given(
+    st.dictionaries(st.sampled_from("abc"), st.integers() | st.booleans(), min_size=1),
+    st.text(st.characters(exclude_characters="{\\")),
+)
+def test_an_object_is_found_in_whatever_prose_stands_around_it(value, prose):
+    assert list(json_objects(f"{prose}\n{json.dumps(value)}\n{prose}")) == [value]
 
 
 def test_optional_fields_may_be_missing_or_malformed():

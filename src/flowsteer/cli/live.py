@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 WIDTH = 120
 """Most columns used, however wide the terminal."""
 
-SAID_CHARS, FIELD_CHARS = 200, 60
-"""Most characters shown of what a Director said in a turn, and of one field of what a node wrote."""
+SAID_CHARS, FIELD_CHARS, TEXT_CHARS = 200, 60, 8000
+"""Most characters shown of what a Director said in a turn, of one field of what a node wrote, and of any other text."""
 
 
 class Display:
@@ -83,7 +83,7 @@ class Display:
         self._indented(Text(shorten(" ".join(event.text.split()), SAID_CHARS), style="dim"))
 
     def _say(self, mark: str, text: str, colour: str) -> None:
-        self._indented(Text(f"{mark} {text}", style=colour))
+        self._indented(Text(f"{mark} {shorten(text, TEXT_CHARS)}", style=colour))
 
     def _draw(self) -> None:
         """The graph as it stands, if the turn added or ran a part of it; that part stands out."""
@@ -99,8 +99,10 @@ class Display:
             table.add_row(name, *_row(usage))
         self._console.print()
         self._console.print(table)
-        self._console.print(f"[bold]workflow[/] {escape(event.dsl) or '(empty)'}", width=self._width)
-        self._panel(event.answer or "(none)", "Answer", "green")
+        self._console.print(
+            f"[bold]workflow[/] {escape(shorten(event.dsl, TEXT_CHARS)) or '(empty)'}", width=self._width
+        )
+        self._panel(shorten(event.answer, TEXT_CHARS) or "(none)", "Answer", "green")
 
     def _indented(self, text: Text) -> None:
         self._console.print(Padding(text, (0, 0, 0, 2)), width=self._width)

@@ -27,6 +27,10 @@ MAX_BOUND = 800
 
 Schema = dict[str, Any]
 
+MAX_FAILURES = 50
+"""Most tries of a reply to decode an object where none begins, or one with a comma too many."""
+
+_OBJECT_START = re.compile(r"\{(?=\s*[\"}])")
 _TRAILING_COMMA = re.compile(r",(?=\s*[}\]])")
 _BARE_BACKSLASH = re.compile(
     # Not an escape of JSON at all, or one that is in truth a LaTeX command, as \f in \frac and \t in \times.
@@ -174,29 +178,49 @@ def parse_record(text: str, schema: Schema, optional: Collection[str] = ()) -> d
 
 
 def json_objects(text: str) -> Iterator[dict[str, Any]]:
-    """The JSON objects in a text, outermost ones only, in order."""
+    r"""The JSON objects in a text, outermost ones only, in order.
+
+    Reading stops after `MAX_FAILURES` failures, so that the time is linear in the text.
+
+    >>> list(json_objects(r'So {x} is {"a": "\frac{1}{2}", "b": {"c": 1},} and {"d": 2}'))
+    [{'a': '\\frac{1}{2}', 'b': {'c': 1}}, {'d': 2}]
+    """
     decoder = json.JSONDecoder(strict=False)
-    at = text.find("{")
-    while at != -1:
-        rest = _BARE_BACKSLASH.sub(r"\\\\", text[at:])
-        for candidate in (rest, _TRAILING_COMMA.sub("", rest)):
+    escaped = _BARE_BACKSLASH.sub(r"\\\\", text)
+    forgiving = _TRAILING_COMMA.sub(" ", escaped)  # of the same length, so that places agree
+    end = failures = 0
+    for brace in _OBJECT_START.finditer(escaped):
+        if brace.start() < end:
+            continue
+        for candidate in (escaped, forgiving):
             try:
-                value, end = decoder.raw_decode(candidate)
-            except (json.JSONDecodeError, RecursionError):
+                value, end = decoder.raw_decode(candidate, brace.start())
+            except (ValueError, RecursionError):  # A number of too many digits is a ValueError alone.
+                failures += 1
                 continue
             yield value
-            text = candidate[end:]
-            at = -1
             break
-        at = text.find("{", at + 1)
+        if failures >= MAX_FAILURES:
+            return
 
 
 def _labelled(text: str, name: str) -> str | None:
     """The last `<name>…</name>`, else the last line `name: value`."""
-    tagged = re.findall(rf"<{name}>(.*?)</{name}>", text, re.DOTALL | re.IGNORECASE)
-    lines = re.findall(rf"^[\s*\"'-]*{name}[\"']?\s*[*]*:[*]*[ \t]*(\S.*?)[ \t,]*$", text, re.IGNORECASE | re.MULTILINE)
-    found: list[str] = tagged or lines
-    return found[-1].strip() if found else None
+    opened: int | None = None
+    tagged: str | None = None
+    for tag in re.finditer(rf"<(/?){name}>", text, re.IGNORECASE):
+        if tag[1] and opened is not None:
+            tagged, opened = text[opened : tag.start()], None
+        elif not tag[1] and opened is None:
+            opened = tag.end()
+    if tagged is not None:
+        return tagged.strip()
+    label = re.compile(rf"[\s*\"'-]*{name}[\"']?\s*[*]*:[*]*", re.IGNORECASE)
+    for line in reversed(text.splitlines()):
+        found = label.match(line)
+        if found and (value := line[found.end() :].strip(" \t").rstrip(",")).strip():
+            return value.strip()
+    return None
 
 
 def _value(name: str, values: Mapping[str, Any], part: Schema) -> Any:
@@ -238,7 +262,7 @@ def _boolean(name: str, value: Any) -> bool:
 
 
 def _integer(name: str, value: Any, part: Schema) -> int:
-    digits = re.fullmatch(r"\s*(-?\d{1,9})(?:\.0+)?\s*%?\s*", str(value))
+    digits = re.fullmatch(r"(-?\d{1,9})(?:\.0+)?\s*%?", str(value).strip())
     if digits is None or not part.get("minimum", -(10**9)) <= int(digits[1]) <= part.get("maximum", 10**9):
         raise BadReply(f'"{name}" must be a whole number')
     return int(digits[1])
