@@ -98,5 +98,9 @@ class GraderError(FlowSteerError):
     """A grader could not decide; the outcome is "unscorable", neither right nor wrong."""
 
 
+class FaultError(FlowSteerError):
+    """Code of an operator or a grader raised what it should not, and the run was asked to stop at that."""
+
+
 class PolicySyncError(FlowSteerError):
     """The sampler does not serve the weights that the learner has. Never a reason to go on with others."""

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -64,6 +65,31 @@ def resumable(folder: Path, flag: str = "") -> Iterator[None]:
         if folder.exists():
             error.add_note(kept)
         raise
+
+
+def tell_faults(run: Path) -> None:
+    """End with 1, after a line that says where to look, if code of an operator or a grader failed in a run.
+
+    Args:
+        run: A run folder, or a folder that holds some.
+
+    Raises:
+        typer.Exit: There are such faults.
+    """
+    from flowsteer.runs.failure import UNEXPECTED
+    from flowsteer.runs.folder import RunFolder
+
+    faults = [
+        (folder.parent, episode)
+        for folder in sorted(run.rglob("index.jsonl"))
+        for episode, entry in RunFolder.read(folder.parent).entries.items()
+        if entry.summary.failures.get(UNEXPECTED)
+    ]
+    if faults:
+        folder, episode = faults[0]
+        note(f"code of an operator or a grader failed in {len(faults)} episodes; the first: {episode}")
+        note(f"  where: flowsteer show {folder} {shlex.quote(episode)}")
+        raise typer.Exit(1)
 
 
 def fail(error: FlowSteerError) -> None:

@@ -10,8 +10,9 @@ import typer
 
 from flowsteer.cli import options as o
 from flowsteer.cli.collector import calm
-from flowsteer.cli.console import guarded, note, print_json, resumable
+from flowsteer.cli.console import guarded, note, print_json, resumable, tell_faults
 from flowsteer.cli.folders import new_run_folder
+from flowsteer.errors import ConfigError
 
 if TYPE_CHECKING:
     from flowsteer.evaluation.evaluation_config import EvaluationConfig
@@ -55,6 +56,7 @@ def evaluate(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other setting, such as layout=rebuilt.")
     ] = None,
     no_cache: o.NoCache = False,
+    fail_fast: o.FailFast = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
 ) -> None:
     """Compare systems on the same tasks, with intervals, cost and a report in which every figure leads to its episodes.
@@ -86,10 +88,12 @@ def evaluate(
     if dry_run:
         _dry_run(config, json)
         return
-    _evaluate(config, run or new_run_folder("eval"), json, no_cache)
+    if fail_fast and config.engine == "ray":
+        raise ConfigError("--fail-fast stops episodes of this process, and ray has others", "add --engine local")
+    _evaluate(config, run or new_run_folder("eval"), json, no_cache, fail_fast)
 
 
-def _evaluate(config: "EvaluationConfig", folder: Path, json: bool, no_cache: bool) -> None:
+def _evaluate(config: "EvaluationConfig", folder: Path, json: bool, no_cache: bool, fail_fast: bool) -> None:
     import asyncio
 
     from flowsteer.evaluation.evaluate import evaluate as run_evaluation
@@ -98,7 +102,7 @@ def _evaluate(config: "EvaluationConfig", folder: Path, json: bool, no_cache: bo
         config = replace(config, cache=folder / "replies.sqlite")
     calm()
     with resumable(folder), _bar(json) as show:
-        progress = asyncio.run(run_evaluation(config, folder, show))
+        progress = asyncio.run(run_evaluation(config, folder, show, fail_fast=fail_fast))
     _conclude(folder, progress, json)
 
 
@@ -128,6 +132,7 @@ def _conclude(folder: Path, progress: "Progress", json: bool) -> None:
         note(f"{progress.done} of {progress.total} episodes: {why}")
         note("run the same command again with --run to go on")
         raise typer.Exit(1)
+    tell_faults(folder)
 
 
 def _dry_run(config: "EvaluationConfig", json: bool) -> None:

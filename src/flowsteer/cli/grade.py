@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flowsteer.cli import options as o
-from flowsteer.cli.console import guarded, print_json
+from flowsteer.cli.console import guarded, note, print_json
 from flowsteer.cli.evaluate import Data
 from flowsteer.errors import ConfigError
 
@@ -75,6 +75,7 @@ def grade(
     when several answer one task.
     """
     import asyncio
+    from dataclasses import asdict
 
     from flowsteer.datasets.local import read_samples
     from flowsteer.datasets.splits import take
@@ -96,6 +97,7 @@ def grade(
             "score": result.score,
             "metrics": dict(result.metrics),
             "reason": result.reason,
+            "failure": None if result.failure is None else asdict(result.failure),
         }
         for (_, row), result in zip(pairs, grades, strict=True)
     ]
@@ -107,9 +109,18 @@ def grade(
         "missing": len(samples.keys() - {row["id"] for _, row in pairs}),
         "mean": sum(scores) / len(scores) if scores else None,
     }
+    faults = [item for item in items if item["failure"]]
     if json:
         print_json({**total, "items": items})
-        return
+    else:
+        _print_grades(items, total)
+    if faults:
+        note(f"a grader's own code failed on {len(faults)} answers; the first, {faults[0]['id']}:")
+        note(faults[0]["failure"]["trace"].rstrip())
+        raise typer.Exit(1)
+
+
+def _print_grades(items: list[dict[str, Any]], total: dict[str, Any]) -> None:
     for item in items:
         verdict = {True: "right", False: "wrong", None: "unscorable"}[item["correct"]]
         typer.echo(f"{item['id']}: {verdict}{'' if not item['reason'] else ' (' + item['reason'] + ')'}")

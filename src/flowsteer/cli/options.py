@@ -82,6 +82,9 @@ Stream = Annotated[
     ),
 ]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Keep no replies: a resumed run asks everything again.")]
+FailFast = Annotated[
+    bool, typer.Option("--fail-fast", help="Stop when code of an operator or a grader fails, instead of going on.")
+]
 MaxCalls = Annotated[int | None, typer.Option("--max-calls", min=1, help="Budget: calls of all models.")]
 MaxTokens = Annotated[int | None, typer.Option("--max-tokens", min=1, help="Budget: tokens read and written.")]
 MaxSeconds = Annotated[float | None, typer.Option("--max-seconds", min=0, help="Budget: seconds of wall time.")]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flowsteer.cli import options as o
-from flowsteer.cli.console import guarded, print_json
+from flowsteer.cli.console import guarded, note, print_json
 from flowsteer.errors import RunError
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ def show(
 ) -> None:
     """Show an episode again, or list the episodes of a run."""
     from flowsteer.runs.event_json import event_to_json
+    from flowsteer.runs.events import Graded, NodeRan
     from flowsteer.runs.folder import RunFolder
 
     record = RunFolder.read(run)
@@ -42,6 +43,9 @@ def show(
     display = Display(Console())
     for event in events:
         display.emit(event)
+        failure = event.failure if isinstance(event, NodeRan | Graded) else None
+        if failure is not None and failure.trace:
+            note(f"{failure.place}: {failure.trace.rstrip()}")
 
 
 def find_episode(record: "RunFolder", start: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from flowsteer.cli import options as o
-from flowsteer.cli.console import guarded, note, print_json
+from flowsteer.cli.console import guarded, note, print_json, tell_faults
 from flowsteer.cli.folders import new_run_folder
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def solve(
     seed: o.Seed = 0,
     stream: o.Stream = None,
     no_cache: o.NoCache = False,
+    fail_fast: o.FailFast = False,
     max_calls: o.MaxCalls = None,
     max_tokens: o.MaxTokens = None,
     max_seconds: o.MaxSeconds = None,
@@ -85,13 +86,14 @@ def solve(
             setup = replace(setup, cache=record.replies)
         episode = task.digest[:12]
         if episode not in record.entries:
-            _work(record, setup, task, episode, quiet=json)
+            _work(record, setup, task, episode, quiet=json, fail_fast=fail_fast)
         elif not json:
             _replay(record, episode)
         if json:
             print_json(_printed(record, episode))
         else:
             note(f"recorded: flowsteer show {record.path}")
+    tell_faults(record.path)
 
 
 def _config(task: "Task", setup: "Setup") -> dict[str, Any]:
@@ -108,9 +110,11 @@ def _is_offline(setup: "Setup") -> bool:
     return all(spec.startswith(OFFLINE) for spec in (setup.director, setup.executor, *setup.roster.values()))
 
 
-def _work(record: "RunFolder", setup: "Setup", task: "Task", episode: str, quiet: bool) -> None:
+def _work(record: "RunFolder", setup: "Setup", task: "Task", episode: str, quiet: bool, fail_fast: bool) -> None:
     """Run the episode and add it to the record; what breaks off can be resumed, and says how."""
     import asyncio
+
+    from flowsteer.runs.events import stop_at_faults
 
     writer = record.begin(episode)
     try:
@@ -120,7 +124,8 @@ def _work(record: "RunFolder", setup: "Setup", task: "Task", episode: str, quiet
                 writer.emit(event)
                 show(event)
 
-            summary = asyncio.run(_episode(setup, task, episode, emit))
+            strict = stop_at_faults(emit) if fail_fast else emit
+            summary = asyncio.run(_episode(setup, task, episode, strict))
     except BaseException as error:
         if writer.abandon():
             error.add_note(f"what was done is kept; to go on, add --run {record.path} to the same command")

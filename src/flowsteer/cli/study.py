@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flowsteer.cli import options as o
-from flowsteer.cli.console import guarded, note, print_json, resumable
+from flowsteer.cli.console import guarded, note, print_json, resumable, tell_faults
 from flowsteer.cli.folders import new_run_folder
 from flowsteer.cli.train import check_extra
 from flowsteer.errors import ConfigError
@@ -47,6 +47,7 @@ def study(
     from flowsteer.study.study_report import write_study_report
 
     _conclude(folder, write_study_report(asked, file.stem, folder), json)
+    tell_faults(folder)
 
 
 def _conclude(folder: Path, reported: "Reported", json: bool) -> None:

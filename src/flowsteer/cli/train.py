@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flowsteer.cli import options as o
-from flowsteer.cli.console import guarded, note, print_json, resumable
+from flowsteer.cli.console import guarded, note, print_json, resumable, tell_faults
 from flowsteer.cli.folders import new_run_folder
 from flowsteer.errors import ConfigError
 
@@ -69,6 +69,7 @@ def train(
         result = run_training(config, folder, resume, on_stage, on_step)
     if ranks.first:
         _conclude(folder, result, json)
+        tell_faults(folder)
 
 
 def check_extra() -> None:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from flowsteer.datasets.base import Sample
+from flowsteer.errors import FlowSteerError
 from flowsteer.evaluation.systems import System
 from flowsteer.grading.connect import GradeAnswer
 from flowsteer.runs.events import Emit, Event, Graded
-from flowsteer.runs.failure import failure_of
+from flowsteer.runs.failure import failure_of, unexpected
 from flowsteer.runs.summary import EpisodeSummary, Tally
 from flowsteer.session import Session
 
@@ -74,13 +75,19 @@ async def run_job(
         ended = await job.system.run(session, job.sample.task, watch, job.id, job.seed)
     async with grading:
         given = await grade(job.sample, ended.answer)
-    watch(Graded(given.score, dict(given.metrics), given.reason))
+    watch(Graded(given.score, dict(given.metrics), given.reason, given.failure))
     return tally.summary(job.system.name, job.dataset, job.epoch, job.seed, session.served)
 
 
 def lost(job: Job, error: Exception) -> EpisodeSummary:
-    """The summary of an episode that infrastructure broke off; it holds no figure, and belongs to no mean."""
+    """The summary of an episode that broke off; it holds no figure, and belongs to no mean.
+
+    Args:
+        job: The episode.
+        error: Why: a failure of infrastructure, or a fault of a Director's or a system's own code.
+    """
     task = job.sample.task
+    failure = failure_of(error) if isinstance(error, FlowSteerError) else unexpected(error, f"system {job.system.name}")
     return EpisodeSummary(
         system=job.system.name,
         dataset=job.dataset,
@@ -89,5 +96,5 @@ def lost(job: Job, error: Exception) -> EpisodeSummary:
         digest=task.digest,
         epoch=job.epoch,
         seed=job.seed,
-        lost=failure_of(error),
+        lost=failure,
     )

@@ -29,6 +29,7 @@ async def evaluate(
     path: Path,
     on_progress: OnProgress = quietly,
     extra: Mapping[str, Backend] | None = None,
+    fail_fast: bool = False,
 ) -> Progress:
     """Run an evaluation into a folder, or go on with it.
 
@@ -38,6 +39,8 @@ async def evaluate(
             and epochs that are new.
         on_progress: Called at the start and after each episode.
         extra: Backends made elsewhere, by the spec that names them; not for `ray`.
+        fail_fast: Whether a fault of an operator's or a grader's own code ends the run; not for `ray`. Without it the
+            run goes on, and the fault is in the record of its episode.
 
     Returns:
         The final counts; `stopped` says why if the budget, or too many errors, ended it early.
@@ -63,7 +66,7 @@ async def evaluate(
                 return _stopped(folder, len(systems) * config.epochs * sum(map(len, tasks.test.values())), error)
             jobs = list(jobs_of(chosen, tasks.test, config.epochs, config.seed))
             if config.engine == "local":
-                engine = LocalEngine(session, folder, grade, config.concurrency)
+                engine = LocalEngine(session, folder, grade, config.concurrency, fail_fast)
                 return await run_jobs(jobs, engine, folder, on_progress)
             spent = session.budget.spent
         from flowsteer.evaluation.ray_engine import ray_engine

@@ -5,11 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from flowsteer.datasets.base import Sample
-from flowsteer.errors import BackendUnavailable, BudgetExceeded, SandboxError
+from flowsteer.errors import BackendUnavailable, BudgetExceeded, FlowSteerError, SandboxError
 from flowsteer.evaluation.episodes import Job, lost, run_job
 from flowsteer.evaluation.progress import OnProgress, Progress, quietly
 from flowsteer.evaluation.systems import System
 from flowsteer.grading.connect import GradeAnswer
+from flowsteer.runs.events import stop_at_faults
+from flowsteer.runs.failure import UNEXPECTED
 from flowsteer.runs.folder import RunFolder
 from flowsteer.runs.summary import EpisodeSummary
 from flowsteer.session import Session
@@ -49,12 +51,16 @@ class LocalEngine:
         folder: Where episodes are committed; each is written down as it happens.
         grade: The grader.
         concurrency: Systems at work at once.
+        fail_fast: Whether a fault of an operator's or a grader's own code ends the run.
     """
 
-    def __init__(self, session: Session, folder: RunFolder, grade: GradeAnswer, concurrency: int) -> None:
+    def __init__(
+        self, session: Session, folder: RunFolder, grade: GradeAnswer, concurrency: int, fail_fast: bool = False
+    ) -> None:
         self._session = session
         self._folder = folder
         self._grade = grade
+        self._fail_fast = fail_fast
         self._running = asyncio.Semaphore(concurrency)
         self._grading = asyncio.Semaphore(GRADERS)
         self.width = concurrency + GRADERS
@@ -62,8 +68,9 @@ class LocalEngine:
     async def run(self, job: Job) -> EpisodeSummary:
         """See `JobEngine.run`."""
         writer = self._folder.begin(job.id)
+        emit = stop_at_faults(writer.emit) if self._fail_fast else writer.emit
         try:
-            summary = await run_job(self._session, job, self._grade, writer.emit, self._running, self._grading)
+            summary = await run_job(self._session, job, self._grade, emit, self._running, self._grading)
         except BaseException:
             writer.abandon()
             raise
@@ -97,8 +104,9 @@ async def run_jobs(
     """Run every job that the folder does not hold yet.
 
     An episode counts as held if its task has the same content; the folder's configuration holds the settings. A spent
-    budget ends the run: what is in flight is finished if it can be, what is done is kept. Infrastructure errors are
-    written to `errors.jsonl` and not committed, so the next start tries again.
+    budget ends the run: what is in flight is finished if it can be, what is done is kept. An episode that broke off, by
+    a failure of infrastructure or a fault of a system's own code, is written to `errors.jsonl` and not committed, so
+    that the next start tries it again.
 
     Args:
         jobs: The episodes.
@@ -117,18 +125,11 @@ async def run_jobs(
             if progress.stopped:
                 return
             try:
-                summary = await engine.run(job)
+                summary = await _ran(engine, job)
             except BudgetExceeded as error:
                 progress.stopped = error.message
-            except (BackendUnavailable, SandboxError) as error:
-                in_a_row += 1
-                folder.lose(job.id, lost(job, error))
-                progress.lose(f"{type(error).__name__}: {error}")
-                if in_a_row >= MAX_ERRORS:
-                    progress.stopped = f"{in_a_row} infrastructure errors in a row, the last: {error}"
             else:
-                in_a_row = 0
-                progress.book(summary)
+                in_a_row = _booked(summary, job, folder, progress, in_a_row)
             on_progress(progress)
 
     try:
@@ -138,6 +139,37 @@ async def run_jobs(
     except ExceptionGroup as errors:
         raise errors.exceptions[0] from None  # one mistake, told once
     return progress
+
+
+async def _ran(engine: JobEngine, job: Job) -> EpisodeSummary:
+    """The summary of one episode, also of one that broke off.
+
+    Raises:
+        BudgetExceeded: The budget is spent.
+        ConfigError: A setting does not fit, for this job as for all others.
+    """
+    try:
+        return await engine.run(job)
+    except (BackendUnavailable, SandboxError) as error:
+        return lost(job, error)
+    except FlowSteerError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the one boundary of a system's own code: this episode is lost
+        return lost(job, error)
+
+
+def _booked(summary: EpisodeSummary, job: Job, folder: RunFolder, progress: Progress, in_a_row: int) -> int:
+    """Count an episode; how many in a row infrastructure has broken off by now."""
+    if summary.lost is None:
+        progress.book(summary)
+        return 0
+    folder.lose(job.id, summary)
+    progress.lose(summary)
+    if summary.lost.kind == UNEXPECTED:
+        return in_a_row
+    if in_a_row + 1 >= MAX_ERRORS:
+        progress.stopped = f"{in_a_row + 1} infrastructure errors in a row, the last: {summary.lost.message}"
+    return in_a_row + 1
 
 
 def _resume(jobs: Sequence[Job], folder: RunFolder, progress: Progress) -> list[Job]:

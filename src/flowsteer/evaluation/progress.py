@@ -15,13 +15,13 @@ class Progress:
         total: Episodes of the whole evaluation.
         resumed: Of these, those that an earlier start of the run has done.
         done: Episodes done, resumed ones included.
-        errors: Episodes that infrastructure broke off; running again retries them.
+        errors: Episodes that broke off; running again retries them.
         unscorable: Episodes done without a score.
         calls: Calls of any model in the episodes done.
         tokens: Tokens read and written in them.
         cost: US dollars; None once the price of an episode is unknown.
         stopped: Why it stopped before the end; empty if it did not.
-        error: The latest infrastructure error.
+        error: Why the latest of them broke off.
         by_system: Sum and number of the scores of each system.
     """
 
@@ -51,10 +51,11 @@ class Progress:
             score, n = self.by_system.get(summary.system, (0.0, 0))
             self.by_system[summary.system] = (score + summary.score, n + 1)
 
-    def lose(self, error: str) -> None:
-        """Count one episode that infrastructure broke off."""
+    def lose(self, summary: EpisodeSummary) -> None:
+        """Count one episode that broke off."""
+        assert summary.lost is not None  # noqa: S101 - it is lost
         self.errors += 1
-        self.error = error
+        self.error = summary.lost.message
 
     @property
     def partial(self) -> bool:

@@ -10,13 +10,13 @@ from time import perf_counter
 from flowsteer.backends.base import Backend, Sampling
 from flowsteer.backends.budget import Budget
 from flowsteer.draft import EMPTY, Candidate, Draft
-from flowsteer.errors import BackendRejected, OperatorError, WorkflowError
+from flowsteer.errors import BackendRejected, FlowSteerError, OperatorError, WorkflowError
 from flowsteer.execution.memo import Memo, NodeResult
 from flowsteer.execution.watchdog import Watchdog
 from flowsteer.operators.base import CodeRunner, Operator, OperatorCall
 from flowsteer.operators.registry import Library
 from flowsteer.runs.events import Emit, NodeRan, ignore
-from flowsteer.runs.failure import Failure
+from flowsteer.runs.failure import Failure, unexpected
 from flowsteer.task import Task
 from flowsteer.usage import NO_USAGE, Usage
 from flowsteer.workflow.dsl import to_dsl
@@ -222,6 +222,10 @@ class _Run:
             failure = Failure(error.kind, error.message)
         except BackendRejected as error:
             failure = Failure("backend_rejected", error.message)
+        except FlowSteerError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the one boundary of an operator's code: the node fails
+            failure = unexpected(error, f"operator {operator.name}")
         return NodeResult(wrote, failure, call.usage, call.retries, perf_counter() - started)
 
     def _record(self, step: Step, at: Iteration, result: NodeResult, memo: bool, backend: Backend) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from flowsteer.runs.failure import Failure
+
 
 @dataclass(frozen=True, slots=True)
 class Grade:
@@ -12,11 +14,13 @@ class Grade:
         score: In [0, 1]: 0 or 1 for math and code, token F1 for qa. None means unscorable: neither right nor wrong.
         metrics: Named values, such as `em` and `f1`.
         reason: Why it is unscorable or wrong, in words that give no gold answer away.
+        failure: What went wrong in the grader's own code, if it was that.
     """
 
     score: float | None
     metrics: Mapping[str, float] = field(default_factory=dict)
     reason: str = ""
+    failure: Failure | None = None
 
 
 RIGHT = Grade(1.0, {"accuracy": 1.0})

@@ -6,12 +6,13 @@ from types import TracebackType
 from flowsteer.backends.base import Backend
 from flowsteer.datasets.base import Sample
 from flowsteer.datasets.procedural import verify
-from flowsteer.errors import GraderError
+from flowsteer.errors import FlowSteerError, GraderError
 from flowsteer.grading.base import RIGHT, Grade, unscorable, wrong
 from flowsteer.grading.judge import with_judge
 from flowsteer.grading.math import grade_integer, grade_math, grade_option
 from flowsteer.grading.math_process import MathWorkers
 from flowsteer.grading.qa import grade_qa
+from flowsteer.runs.failure import unexpected
 
 CodeGrader = Callable[[Sample, str], Awaitable[Grade]]
 """Grades code tasks by running their hidden tests."""
@@ -34,7 +35,8 @@ class Grader:
     async def grade(self, sample: Sample, answer: str) -> Grade:
         """Grade one answer by its dataset's rule.
 
-        What a grader cannot decide is unscorable, with the reason: neither right nor wrong.
+        What a grader cannot decide is unscorable, with the reason: neither right nor wrong. A fault of the grader's own
+        code is told in the grade's `failure`.
 
         Args:
             sample: The sample; its reference stays here.
@@ -51,6 +53,11 @@ class Grader:
                 grade = await with_judge(grade, sample, answer, self._judge)
         except GraderError as error:
             return unscorable(str(error))
+        except FlowSteerError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the one boundary of a grader's code: this answer has no grade
+            failure = unexpected(error, f"grader of {sample.task.dataset or sample.task.type}")
+            return Grade(None, {}, f"the grader failed: {failure.message}", failure)
         return grade
 
     async def aclose(self) -> None:

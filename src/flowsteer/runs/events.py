@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from flowsteer.draft import Draft
-from flowsteer.runs.failure import Failure
+from flowsteer.errors import FaultError
+from flowsteer.runs.failure import UNEXPECTED, Failure
 from flowsteer.task import Task
 from flowsteer.usage import NO_USAGE, Usage
 from flowsteer.workflow.dsl import to_dsl
@@ -249,6 +250,25 @@ class Graded:
 Event = EpisodeStarted | TurnTaken | EditApplied | EditRejected | NodeRan | FeedbackGiven | EpisodeEnded | Graded
 Emit = Callable[[Event], None]
 """A place events go to; called in the order the facts became true."""
+
+
+def stop_at_faults(emit: Emit) -> Emit:
+    """An `Emit` that hands events on, and raises at the first fault of an operator's or a grader's own code.
+
+    Args:
+        emit: Gets the events, that one too.
+
+    Raises:
+        FaultError: Raised by what is returned.
+    """
+
+    def strict(event: Event) -> None:
+        emit(event)
+        failure = event.failure if isinstance(event, NodeRan | Graded) else None
+        if failure is not None and failure.kind == UNEXPECTED:
+            raise FaultError(f"{failure.place} failed: {failure.message}\n{failure.trace}".rstrip(), "mend its code")
+
+    return strict
 
 
 def ignore(event: Event) -> None:

@@ -6,6 +6,9 @@ from traceback import format_exception
 from flowsteer.errors import FlowSteerError
 from flowsteer.unicode import make_sound
 
+UNEXPECTED = "unexpected"
+"""The kind of a failure that nobody had foreseen: a fault of an operator's or a grader's own code, not of a model."""
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -27,6 +30,17 @@ class Failure:
 
     def __post_init__(self) -> None:
         make_sound(self, "kind", "message", "error", "place", "trace")  # exceptions quote what models and programs say
+
+
+def unexpected(error: Exception, place: str) -> Failure:
+    """A failure out of an exception that is none of this package's own: it is a fault of the code at `place`.
+
+    >>> found = unexpected(KeyError("unit"), "operator Convert")
+    >>> found.kind, found.message, found.place
+    ('unexpected', "KeyError: 'unit'", 'operator Convert')
+    """
+    name = type(error).__name__
+    return Failure(UNEXPECTED, f"{name}: {error}", name, place, "".join(format_exception(error)))
 
 
 def failure_of(error: BaseException, place: str = "", kind: str = "") -> Failure:

@@ -119,6 +119,8 @@ class Tally:
                 self.ended = event
             case Graded():
                 self.graded = event
+                if event.failure is not None:
+                    self.failures[event.failure.kind] += 1
             case EditApplied():
                 self.parsed, self.accepted = self.parsed + 1, self.accepted + 1
             case EditRejected(parsed=parsed):

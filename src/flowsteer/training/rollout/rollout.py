@@ -9,12 +9,12 @@ from typing import Any
 from flowsteer.canvas.canvas import Canvas, Settings, rules_for
 from flowsteer.canvas.episode import episode_ended, run_episode
 from flowsteer.datasets.base import Sample
-from flowsteer.errors import BackendUnavailable, SandboxError
+from flowsteer.errors import BackendUnavailable, FlowSteerError, SandboxError
 from flowsteer.execution.memo import Memo, Once
 from flowsteer.grading.base import Grade
 from flowsteer.grading.connect import GradeAnswer
 from flowsteer.runs.events import EditApplied, EditRejected, EpisodeEnded, Event, Graded, TurnTaken
-from flowsteer.runs.failure import Failure, failure_of
+from flowsteer.runs.failure import Failure, failure_of, unexpected
 from flowsteer.session import Session, seed_of
 from flowsteer.training.inference.batcher import Batcher
 from flowsteer.training.inference.sampling_engine import Row, SamplingEngine
@@ -188,15 +188,16 @@ async def _rollout(seat: _Seat, arena: Arena, director: TrajectoryDirector, row:
         row.close()
         answer = canvas.draft.answer
         grade, _ = await seat.grades.get(answer, arena.grade, seat.sample, answer)
-    except (BackendUnavailable, SandboxError) as error:
-        if not director.trajectory.ids:
-            raise  # the engine draws nothing at all
-        lost = failure_of(error)
+    except Exception as error:  # the one boundary of an episode: its rollout leaves the group, the others go on
+        ours = isinstance(error, FlowSteerError) and not isinstance(error, BackendUnavailable | SandboxError)
+        if ours or not director.trajectory.ids:  # a setting, a budget, or an engine that draws nothing at all
+            raise
+        lost = failure_of(error) if isinstance(error, FlowSteerError) else unexpected(error, "the episode")
         spent = sum((event.usage for event in events if isinstance(event, TurnTaken)), NO_USAGE)
         events.append(episode_ended(canvas, spent, perf_counter() - started, str(error)))
     finally:
         row.close()
-    events.append(Graded(grade.score, dict(grade.metrics), grade.reason))
+    events.append(Graded(grade.score, dict(grade.metrics), grade.reason, grade.failure))
     return _rewarded(seat, arena, canvas, director.trajectory, tuple(events), grade, lost)
 
 
