@@ -20,6 +20,7 @@ from flowsteer.backends.limits import Limits
 from flowsteer.errors import BackendRejected, BackendUnavailable, ConfigError, FlowSteerError
 from flowsteer.runs.events import TurnTaken
 from flowsteer.runs.folder import RunFolder
+from flowsteer.runs.summary import EpisodeSummary
 
 QUICK = Limits(retries=1, backoff_seconds=0.001, call_seconds=5)
 ASK = Request((Message("user", "Capital of France?"),), Sampling(max_tokens=9))
@@ -31,7 +32,8 @@ def written(reply: Reply, path: Path) -> None:
         if "e" not in folder.entries:
             writer = folder.begin("e")
             writer.emit(TurnTaken(1, reply.text, reply.reasoning, reply.usage, 0.0))
-            writer.commit({"model": reply.model})
+            served = {"b:": reply.model}
+            writer.commit(EpisodeSummary(system="x", dataset="", type="qa", task="", served=served, answer=reply.text))
         (turn,) = folder.events("e")
     assert isinstance(turn, TurnTaken)
     assert (turn.text, turn.reasoning) == (reply.text, reply.reasoning)
