@@ -11,8 +11,9 @@ from pathlib import Path
 def descendants(pid):
     found = []
     for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in children.read_text().split():
-            found += [int(child), *descendants(child)]
+        with contextlib.suppress(OSError):  # it has just ended
+            for child in children.read_text().split():
+                found += [int(child), *descendants(child)]
     return found
 
 

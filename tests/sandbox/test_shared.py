@@ -2,12 +2,12 @@
 
 import asyncio
 import os
-from pathlib import Path
 
 import pytest
 
 from flowsteer.sandbox.base import Program, SandboxLimits
 from flowsteer.sandbox.pair import Caller
+from survivors import alive, descendants
 
 SHORT = SandboxLimits(seconds=3.0, memory_mb=256, processes=8)
 CHECK = Caller(("f",), "", "assert f(1) == 2")
@@ -18,17 +18,6 @@ async def value_of(sandbox, code, result="found"):
     outcome = await sandbox.run(Program(code, result=result), SHORT)
     assert outcome.status == "ok", outcome
     return outcome.value
-
-
-def processes():
-    """The sandboxes and what runs in them, as the host sees it."""
-    names = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            names.append(path.read_bytes())
-        except OSError:
-            continue
-    return [name for name in names if b"/guest/runner.py" in name and b"serve" in name]
 
 
 def idle(shared, trusted):
@@ -114,13 +103,14 @@ async def test_a_callee_that_passes_ends_with_its_caller(shared):
 
 
 async def test_nothing_is_left_after_closing_or_cancelling(shared):
-    before = len(processes())
     running = [asyncio.create_task(shared.run(Program("while True: pass"))) for _ in range(3)]
     await asyncio.sleep(0.3)
+    begun = descendants(os.getpid())
     for task in running:
         task.cancel()
     await asyncio.gather(*running, return_exceptions=True)
     assert await value_of(shared, "found = 3") == 3
+    begun += descendants(os.getpid())
     await shared.aclose()
-    assert len(processes()) <= before
-    assert os.getpid()
+    assert begun
+    assert not alive(begun)

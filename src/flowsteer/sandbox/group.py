@@ -1,17 +1,18 @@
 """Processes started in a group of their own and killed whole.
 
 Bubblewrap starts a child of its own early and gives it its orders late: killed alone in between, it leaves that child
-waiting for ever. So a process leads a session, which is a group, of its own; the group is what is killed; and a start
-that is cancelled is carried to its end first, for asyncio would kill only the leader.
+waiting for ever. So a process leads a session, which is a group, of its own; its children are killed first, and then
+the group; and a start that is cancelled is carried to its end before, for asyncio would kill only the leader.
 """
 
 import asyncio
 import contextlib
 import os
 import signal
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from flowsteer.errors import SandboxError
 from flowsteer.sandbox import launcher
@@ -19,8 +20,11 @@ from flowsteer.sandbox.processors import bind
 
 CHUNK = 64 * 1024
 
+LEADER_SECONDS = 1.0
+"""Longest wait for a process to end after its children were killed, before its whole group is."""
+
 END_SECONDS = 10.0
-"""Longest wait for a killed process to be gone."""
+"""Longest wait for a killed group to be gone."""
 
 FILTER = "{filter}"
 """Stands in a command line for the descriptor that `Launch.filter` is read from."""
@@ -136,28 +140,65 @@ async def end_process(process: Process, streams: Sequence[asyncio.Task[None]], s
         stream.cancel()
     running = process.returncode is None
     if running:
-        # Not `process.kill()`: that polls, and so takes the exit status away from the watcher that waits for it.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        _kill(process.pid)
     await asyncio.shield(_await_end(process, streams, stop if running else ()))
 
 
+def _kill(leader: int) -> None:
+    """Kill the children, with which all that bubblewrap started ends and then, having reaped them, it itself.
+
+    Without any there is only the group: a process about to have its first child.
+    """
+    try:
+        children = [int(child) for child in Path(f"/proc/{leader}/task/{leader}/children").read_text().split()]
+    except OSError:  # it has just ended, or this kernel does not say
+        children = []
+    for child in children:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+    if not children:
+        _kill_group(leader)
+
+
+def _kill_group(leader: int) -> None:
+    # Not `process.kill()`: that polls, and so takes the exit status away from the watcher that waits for it.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)
+
+
 async def _await_end(process: Process, streams: Sequence[asyncio.Task[None]], stop: tuple[str, ...]) -> None:
+    if stop:
+        await _run(stop)
+    for seconds in (LEADER_SECONDS, END_SECONDS):
+        try:
+            async with asyncio.timeout(seconds):
+                return await _gone(process, streams)
+        except TimeoutError:
+            if process.returncode is None:
+                _kill_group(process.pid)
+    raise SandboxError(
+        f"the sandboxed process {process.pid} was killed and is not gone after {END_SECONDS:g} s",
+        f"see what holds it: cat /proc/{process.pid}/stack",
+    )
+
+
+async def _run(stop: tuple[str, ...]) -> None:
+    command = await asyncio.create_subprocess_exec(*stop, stdout=DEVNULL, stderr=DEVNULL)
     try:
         async with asyncio.timeout(END_SECONDS):
-            if stop:
-                await (await asyncio.create_subprocess_exec(*stop, stdout=-3, stderr=-3)).wait()
-            await asyncio.gather(*streams, return_exceptions=True)
-            if process.stdin:
-                process.stdin.close()
-                with contextlib.suppress(ConnectionError):
-                    await process.stdin.wait_closed()
-            for pipe in (process.stdout, process.stderr):
-                while pipe and await pipe.read(CHUNK):
-                    pass
-            await process.wait()
+            await command.wait()
     except TimeoutError:
-        raise SandboxError(
-            f"the sandboxed process {process.pid} was killed and is not gone after {END_SECONDS:g} s",
-            f"see what holds it: cat /proc/{process.pid}/stack",
-        ) from None
+        command.kill()
+        raise SandboxError(f"{' '.join(stop)} did not end within {END_SECONDS:g} s") from None
+
+
+async def _gone(process: Process, streams: Sequence[asyncio.Task[None]]) -> None:
+    await asyncio.gather(*streams, return_exceptions=True)
+    if process.stdin:
+        process.stdin.close()
+        with contextlib.suppress(ConnectionError):
+            await process.stdin.wait_closed()
+    for pipe in (process.stdout, process.stderr):
+        while pipe and await pipe.read(CHUNK):
+            pass
+    await process.wait()
