@@ -41,9 +41,7 @@ def setup(director: str, executor: str) -> Setup:
     return Setup(
         director=director,
         executor=executor,
-        canvas=Settings(max_turns=TURNS, budgets=FEEDBACK),
-        max_steps=STEPS,
-        max_runs=RUNS,
+        canvas=Settings(max_turns=TURNS, max_steps=STEPS, max_runs=RUNS, budgets=FEEDBACK),
         director_sampling=Sampling(temperature=0.6, top_p=0.95, top_k=20, max_tokens=160),
         executor_sampling=Sampling(max_tokens=OPERATOR_TOKENS),
     )

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 import flowsteer
 from flowsteer.backends.base import SamplingSettings
 from flowsteer.backends.budget import Caps
+from flowsteer.canvas.canvas import Settings
+from flowsteer.canvas.feedback import Budgets
 from flowsteer.errors import ConfigError
 from flowsteer.evaluation.evaluation_config import EvaluationConfig, load_config
 from flowsteer.session import Setup
@@ -31,6 +33,8 @@ TABLES = {
     "executor.sampling": SamplingSettings,
     "data": DataSettings,
     "data.own.simulated:qa": OwnData,
+    "canvas": Settings,
+    "canvas.budgets": Budgets,
     "policy": PolicySettings,
     "sampler": SamplerSettings,
     "update": UpdateSettings,

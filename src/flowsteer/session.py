@@ -64,11 +64,8 @@ class SessionSettings(OperatorSettings):
         executor: Spec of the LLM that runs the operators.
         roster: Backends that single nodes may name: spec by name.
         layout: How an LLM Director is shown the episode.
-        two_step: Whether the canvas asks for each instruction in a turn of its own.
         constrained: Whether an LLM Director is held to the grammar of the legal actions; None for wherever it can be. A
             Director that is to think first must be let free.
-        max_steps: Most operators a workflow may hold on the canvas.
-        max_runs: Most operator runs of a workflow on the canvas, every loop and branch run in full.
         director_sampling: How an LLM Director draws.
         executor_sampling: How the operators draw.
         seed: Seed of every draw.
@@ -77,10 +74,7 @@ class SessionSettings(OperatorSettings):
     executor: str = DEFAULT_BACKEND
     roster: Mapping[str, str] = field(default_factory=dict)
     layout: Layout = "conversation"
-    two_step: bool = False
     constrained: bool | None = None
-    max_steps: Annotated[int, Ge(1)] = 24
-    max_runs: Annotated[int, Ge(1)] = 200
     director_sampling: SamplingSettings = EVALUATION
     executor_sampling: SamplingSettings = SamplingSettings()
     seed: Annotated[int, Ge(0)] = 0
@@ -92,7 +86,7 @@ class Setup(SessionSettings):
 
     Attributes:
         director: Spec of the Director; empty where none edits.
-        canvas: Turn limit and feedback.
+        canvas: What an episode allows, and what the Director is told.
         stream: Whether replies are streamed; None for each provider's default.
     """
 
@@ -142,15 +136,9 @@ class Session:
 
     def canvas(self, task: Task, emit: Emit = ignore, episode: str = "", memo: Memo | None = None) -> Canvas:
         """A fresh canvas for one episode on a task; it tells a trained Director no more than training did."""
-        setup, categories = self.setup, self.library.categories
-        base = Rules(
-            categories,
-            max_steps=setup.max_steps,
-            max_runs=setup.max_runs,
-            two_step=setup.two_step,
-            backends=tuple(self.roster),
-        )
-        rules, seed = rules_for(task, self.library, base), seed_of(setup.seed, episode or task.digest)
+        setup = self.setup
+        rules = rules_for(task, self.library, setup.canvas, tuple(self.roster))
+        seed = seed_of(setup.seed, episode or task.digest)
         settings = setup.canvas.heard_by(self.director)
         return Canvas(task, self.executor(memo), rules, settings, emit, seed)
 

@@ -158,7 +158,7 @@ async def test_without_prompts_no_instruction_reaches_an_operator(tmp_path):
     ]
     script.write_text("\n".join(lines))
     whole, _, heard, _ = await episode(f"director:script:{script}")
-    ended, _, llm, _ = await episode(f"director:script:{script} --without prompts", two_step=False)
+    ended, _, llm, _ = await episode(f"director:script:{script} --without prompts")
     assert any("SECRET" in request.messages[0].content for request in heard.requests)
     assert not any("SECRET" in request.messages[0].content for request in llm.requests)
     assert ended.dsl == whole.dsl

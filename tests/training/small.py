@@ -11,7 +11,6 @@ from flowsteer.session import Setup, open_session
 from flowsteer.training.policy.policy import make_tiny
 from flowsteer.training.rollout.reward import RewardSettings
 from flowsteer.training.rollout.rollout import Arena
-from flowsteer.workflow.rules import Rules
 
 CORPUS = (
     "<action>add</action><operator>AnswerGenerate</operator><end>ok node_1 pass | needs Test left 8\n",
@@ -68,8 +67,10 @@ async def by_truth(sample, answer):
 async def arena(max_turns=5, rewards=None, extra=None, executor="simulated:typed", grade=by_truth):
     """An arena in which every workflow may be finished."""
     async with open_session(Setup(director="", executor=executor), extra) as session:
-        rules = Rules(session.library.categories, min_steps=1, max_steps=8, needs=(), needs_structure=False)
-        yield Arena(session, grade, Settings(max_turns=max_turns, max_rejected=3), rules, rewards or RewardSettings())
+        canvas = Settings(
+            max_turns=max_turns, max_rejected=3, min_steps=1, max_steps=8, needs=(), needs_structure=False
+        )
+        yield Arena(session, grade, canvas, rewards or RewardSettings())
 
 
 class Counting(SimulatedBackend):

@@ -136,8 +136,8 @@ def test_a_script_that_heeds_the_canvas_adds_what_a_finish_needs():
     def needed(heed):
         async def played():
             async with arena(max_turns=9) as place:
-                rules = replace(place.rules, min_steps=6, needs=("verification", "formatting"), needs_structure=True)
-                strict = replace(place, rules=rules)
+                canvas = replace(place.canvas, min_steps=6, needs=("verification", "formatting"), needs_structure=True)
+                strict = replace(place, canvas=canvas)
                 return await play_scripts(strict, CompactView(), Schedule(samples(9), 0), 60, 0, heed)
 
         dialogues = asyncio.run(played())

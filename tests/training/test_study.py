@@ -20,7 +20,7 @@ from flowsteer.study.cells import work
 from flowsteer.study.study_config import load_study
 from flowsteer.study.study_report import write_study_report
 from flowsteer.study.study_summary import collapsed
-from flowsteer.training.config import TrainingConfig, canvas_of
+from flowsteer.training.config import TrainingConfig
 from flowsteer.training.data import Schedule
 from flowsteer.training.inference.trajectory import DrawSettings
 from flowsteer.training.policy.view import CompactView
@@ -234,7 +234,7 @@ async def test_a_policy_without_turns_reads_nothing_in_between(warm):
 @pytest.mark.parametrize("feedback", ["full", "status", "none"])
 def test_feedback_is_a_setting(feedback):
     config = check(TrainingConfig, {"warmup": {"episodes": 8}, "canvas": {"feedback": feedback}}, "here")
-    assert canvas_of(config).feedback == feedback
+    assert config.canvas.feedback == feedback
 
 
 @pytest.mark.parametrize("mask", [True, False])

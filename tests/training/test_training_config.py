@@ -10,9 +10,7 @@ from flowsteer.settings import check
 from flowsteer.training import requirements
 from flowsteer.training.config import (
     TrainingConfig,
-    canvas_of,
     load_training,
-    rules_of,
     settings_of,
     setup_of,
 )
@@ -26,7 +24,7 @@ def test_the_demo_reads_and_says_its_departures():
     config = load_training(EXAMPLES / "demo.toml")
     assert config.policy.name == "tiny"
     assert config.update.batch == 36
-    rules = rules_of(config, load_library())
+    rules = config.canvas
     assert (rules.needs, rules.min_steps, rules.needs_structure) == (("verification", "formatting"), 6, True)
     assert config.sampler.temperature == 0.6
     text = (EXAMPLES / "demo.toml").read_text()
@@ -50,9 +48,9 @@ def test_defaults_are_the_papers():
     assert (config.update.learning_rate, config.update.clip, config.update.kl) == (1e-5, 0.2, 0.005)
     assert (config.update.entropy, config.update.weight_decay, config.update.warmup_steps) == (0.005, 0.01, 10)
     assert (config.reward.variant, config.reward.finish, config.reward.token_cost) == ("cwrpo", 0, 0)
-    rules = rules_of(config, load_library())
+    rules = config.canvas
     assert (rules.min_steps, rules.needs, rules.needs_structure) == (5, ("verification",), True)
-    assert canvas_of(config).max_turns == 20
+    assert config.canvas.max_turns == 20
     assert setup_of(config).executor_sampling.temperature == 0
 
 

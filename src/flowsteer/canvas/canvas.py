@@ -1,6 +1,9 @@
 """The workflow canvas: checks an edit, applies it whole or not at all, runs what is new, and answers (spec §5)."""
 
 from dataclasses import dataclass, replace
+from typing import Annotated
+
+from annotated_types import Ge
 
 from flowsteer.canvas.director import Director, Exchange, Observation, PromptText, Trained, Turn
 from flowsteer.canvas.feedback import AMOUNTS, Budgets, Told, in_words, limited, render
@@ -9,21 +12,22 @@ from flowsteer.errors import ActionError
 from flowsteer.execution.executor import Execution, Executor, Seen
 from flowsteer.operators.registry import Library
 from flowsteer.runs.events import EditApplied, EditRejected, Emit, Feedback, FeedbackGiven, NodeRan, ignore
+from flowsteer.settings import part_of
 from flowsteer.task import Task
 from flowsteer.usage import NO_USAGE
 from flowsteer.workflow.apply import Applied, Rejected, apply
 from flowsteer.workflow.dsl import to_dsl
 from flowsteer.workflow.edits import Edit, Finish, Modify, SetPrompt
 from flowsteer.workflow.nodes import NodeId, Step, Workflow, find
-from flowsteer.workflow.rules import Condition, Rules, unmet
+from flowsteer.workflow.rules import Condition, Rules, RuleSettings, unmet
 
 LONG_ANSWER = 100
 """An answer of more characters than this needs a formatting operator before a finish (spec §5)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """How a canvas behaves.
+class Settings(RuleSettings):
+    """What an episode allows, and what the Director is told.
 
     Attributes:
         max_turns: Turn limit; at it the workflow is scored as it stands.
@@ -33,8 +37,8 @@ class Settings:
         budgets: Budgets of the feedback's words.
     """
 
-    max_turns: int = 20
-    max_rejected: int | None = None
+    max_turns: Annotated[int, Ge(1)] = 20
+    max_rejected: Annotated[int, Ge(1)] | None = None
     feedback: Told = "full"
     budgets: Budgets = Budgets()
 
@@ -60,12 +64,21 @@ class StepResult:
     accepted: bool
 
 
-def rules_for(task: Task, library: Library, base: Rules | None = None) -> Rules:
-    """The rules of a canvas for one task: the paper's, or `base`, and a Test where a task has public tests."""
-    rules = base or Rules(library.categories)
-    if task.type == "code" and task.public_tests is not None and "Test" in library.operators:
-        rules = replace(rules, needs_operators=("Test",))
-    return rules
+def rules_for(
+    task: Task, library: Library, settings: RuleSettings | None = None, backends: tuple[str, ...] = ()
+) -> Rules:
+    """The rules of a canvas for one task: what is set, and a Test where a task has public tests.
+
+    Args:
+        task: The task.
+        library: The operators.
+        settings: What is set; the paper's by default.
+        backends: Names of the backends that a step may be given.
+    """
+    tested = task.type == "code" and task.public_tests is not None and "Test" in library.operators
+    needs = ("Test",) if tested else ()
+    set_here = part_of(settings or RuleSettings(), RuleSettings)
+    return Rules(library.categories, needs_operators=needs, backends=backends, **set_here)
 
 
 class Canvas:

@@ -7,7 +7,9 @@ breaks in what others wrote become blanks, so nothing but the canvas begins a li
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
+
+from annotated_types import Ge
 
 from flowsteer.draft import Draft
 from flowsteer.runs.events import Feedback, NodeRan
@@ -37,10 +39,10 @@ class Budgets:
         results: All results together.
     """
 
-    status: int = 400
-    workflow: int = 800
-    field: int = 240
-    results: int = 1600
+    status: Annotated[int, Ge(1)] = 400
+    workflow: Annotated[int, Ge(1)] = 800
+    field: Annotated[int, Ge(1)] = 240
+    results: Annotated[int, Ge(1)] = 1600
 
 
 def limited(feedback: Feedback, told: Told) -> Feedback | None:

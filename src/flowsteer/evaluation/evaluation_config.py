@@ -25,6 +25,9 @@ class EvaluationConfig(SessionSettings):
         limit: Most tasks of each dataset; None for all that there are.
         epochs: Times each task is run.
         max_turns: Turn limit of a Director.
+        max_steps: Most operators a Director's workflow may hold.
+        max_runs: Most operator runs of a Director's workflow, every loop and branch run in full.
+        two_step: Whether the canvas asks for each instruction in a turn of its own.
         concurrency: Episodes at once.
         engine: `local`, or `ray` for worker processes.
         workers: Worker processes of `ray`.
@@ -38,6 +41,9 @@ class EvaluationConfig(SessionSettings):
     limit: Annotated[int, Ge(1)] | None = 128
     epochs: Annotated[int, Ge(1)] = 1
     max_turns: Annotated[int, Ge(1)] = 20
+    max_steps: Annotated[int, Ge(1)] = 24
+    max_runs: Annotated[int, Ge(1)] = 200
+    two_step: bool = False
     concurrency: Annotated[int, Ge(1)] = 8
     engine: Literal["local", "ray"] = "local"
     workers: Annotated[int, Ge(1)] = 2
@@ -82,7 +88,10 @@ def make_config(
 
 def setup_of(config: EvaluationConfig) -> Setup:
     """The session that an evaluation needs; its Directors are connected one by one."""
-    return Setup(director="", canvas=Settings(max_turns=config.max_turns), **part_of(config, SessionSettings))
+    canvas = Settings(
+        max_turns=config.max_turns, max_steps=config.max_steps, max_runs=config.max_runs, two_step=config.two_step
+    )
+    return Setup(director="", canvas=canvas, **part_of(config, SessionSettings))
 
 
 def settings_of(config: EvaluationConfig) -> dict[str, Any]:

@@ -58,7 +58,7 @@ class OneTurnSystem:
     async def run(self, session: Session, task: Task, emit: Emit, episode: str, seed: int) -> EpisodeEnded:
         """See `System.run`."""
         director, started = await self._director(session), perf_counter()
-        rules = rules_for(task, session.library, Rules(session.library.categories, backends=tuple(session.roster)))
+        rules = rules_for(task, session.library, backends=tuple(session.roster))
         settings = EpisodeSettings(1, None, "none", rules)
         emit(EpisodeStarted(episode, task, director.spec, session.executor_backend.spec, settings))
         workflow, spent, reason = Workflow(), NO_USAGE, "rejected edits"

@@ -110,7 +110,7 @@ class DirectorSystem:
         settings = replace(session.setup.canvas, feedback=self.feedback).heard_by(director)
         setup = replace(session.setup, seed=seed, canvas=settings)
         if not self.prompts:
-            director, setup = WithoutPrompts(director), replace(setup, two_step=False)
+            director, setup = WithoutPrompts(director), replace(setup, canvas=replace(setup.canvas, two_step=False))
         canvas = replace(session, setup=setup).canvas(task, emit, episode)
         return (await run_episode(canvas, director, emit, episode, session.executor_backend.spec)).ended
 

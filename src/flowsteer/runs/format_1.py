@@ -77,7 +77,10 @@ def config(plain: JSON) -> JSON:
     if "execute" not in canvas:
         return plain
     samplings = {name: _without(plain[name], "seed") for name in ("director_sampling", "executor_sampling")}
-    return plain | samplings | {"canvas": _without(canvas, "execute") | {"feedback": _told(canvas)}}
+    moved = {name: plain[name] for name in ("two_step", "max_steps", "max_runs")}
+    rules = moved | {"min_steps": 5, "needs": ["verification"], "needs_structure": True}
+    kept = {name: value for name, value in plain.items() if name not in moved}
+    return kept | samplings | {"canvas": _without(canvas, "execute") | rules | {"feedback": _told(canvas)}}
 
 
 def _without(plain: JSON, left_out: str) -> JSON:

@@ -3,23 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-from annotated_types import Ge
+from typing import Any, Literal
 
 from flowsteer.backends.base import SamplingSettings
 from flowsteer.canvas.canvas import Settings
-from flowsteer.canvas.feedback import Told
-from flowsteer.operators.registry import Library
 from flowsteer.session import OperatorSettings, Setup
-from flowsteer.settings import changed, check, part_of, read_toml, to_json
+from flowsteer.settings import changed, check, differing, part_of, read_toml, to_json
 from flowsteer.training.data import DataSettings
 from flowsteer.training.policy.policy import TINY
 from flowsteer.training.rl.settings import LearnerSettings
 from flowsteer.training.rollout.reward import RewardSettings
 from flowsteer.training.sft.settings import TINY_RATE, WarmupSettings
-from flowsteer.workflow.nodes import Category
-from flowsteer.workflow.rules import Rules
 
 EXAMPLE = "examples/demo.toml"
 
@@ -45,30 +39,6 @@ class ExecutorSettings(OperatorSettings):
     sampling: SamplingSettings = SamplingSettings()
 
 
-@dataclass(frozen=True, slots=True)
-class CanvasConfig:
-    """What an episode allows; the paper's finish conditions by default.
-
-    Attributes:
-        max_turns: Turn limit.
-        max_steps: Most operators of a workflow.
-        max_rejected: So many rejected edits in a row end the episode.
-        min_steps: Fewest operators of a workflow that may be finished.
-        needs: Categories it must have.
-        needs_structure: Whether it must have a structure.
-        feedback: What the policy reads after an edit: all; its status but no results, since nothing runs before the
-            end; or nothing, so that it writes the whole workflow at once.
-    """
-
-    max_turns: Annotated[int, Ge(1)] = 20
-    max_steps: Annotated[int, Ge(1)] = 24
-    max_rejected: Annotated[int, Ge(1)] | None = None
-    min_steps: Annotated[int, Ge(0)] = 5
-    needs: tuple[Category, ...] = ("verification",)
-    needs_structure: bool = True
-    feedback: Told = "full"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingConfig(LearnerSettings):
     """A training run.
@@ -86,7 +56,7 @@ class TrainingConfig(LearnerSettings):
     report_to: tuple[Tracker, ...] = ("trackio",)
     data: DataSettings = DataSettings()
     executor: ExecutorSettings = ExecutorSettings()
-    canvas: CanvasConfig = CanvasConfig()
+    canvas: Settings = Settings()
     reward: RewardSettings = RewardSettings()
     warmup: WarmupSettings = WarmupSettings()
 
@@ -147,31 +117,18 @@ def setup_of(config: TrainingConfig) -> Setup:
         director="",
         executor=executor.backend,
         executor_sampling=executor.sampling,
+        canvas=config.canvas,
         seed=config.seed,
         **part_of(executor, OperatorSettings),
     )
 
 
-def canvas_of(config: TrainingConfig) -> Settings:
-    """Turn limit and feedback."""
-    canvas = config.canvas
-    return Settings(canvas.max_turns, canvas.max_rejected, canvas.feedback)
-
-
-def rules_of(config: TrainingConfig, library: Library) -> Rules:
-    """What a canvas allows, before what a task adds."""
-    canvas = config.canvas
-    return Rules(
-        library.categories,
-        min_steps=canvas.min_steps,
-        max_steps=canvas.max_steps,
-        needs=canvas.needs,
-        needs_structure=canvas.needs_structure,
-    )
-
-
 FREE = {"executor": ("caps", "cache"), "update": ("threads", "save_every"), "sampler": ("urls", "gpu_memory")}
 """What no result depends on, by table; nor does one on `report_to`."""
+
+
+ADDED = ("max_runs", "two_step", "budgets")
+"""Settings of the canvas that older runs do not name: they had the defaults."""
 
 
 def settings_of(config: TrainingConfig) -> JSON:
@@ -182,6 +139,8 @@ def settings_of(config: TrainingConfig) -> JSON:
         for name in names:
             del plain[table][name]
     plain["warmup"]["learning_rate"] = config.warmup.peak
+    added = {name: plain["canvas"].pop(name) for name in ADDED}
+    plain["canvas"] |= differing(added, to_json(Settings()))
     return {"command": "train"} | plain
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from flowsteer.canvas.canvas import Settings
 from flowsteer.canvas.director import Observation, PromptText, Turn
 from flowsteer.canvas.feedback import Told
 from flowsteer.director.parse import parse_action, parse_prompt_reply
@@ -12,7 +13,6 @@ from flowsteer.errors import ActionError, ConfigError, NoTurn
 from flowsteer.runs.config import CONFIG
 from flowsteer.runs.files import read_json
 from flowsteer.settings import check
-from flowsteer.training.config import CanvasConfig
 from flowsteer.training.inference.batcher import Batcher
 from flowsteer.training.inference.sampling_engine import Drawn
 from flowsteer.training.inference.settings import SamplerSettings
@@ -69,7 +69,7 @@ class PolicyDirector:
             where = str(inner.parent / CONFIG)
             asked = check(PolicySettings, config.get("policy", {}), where)
             sampler = check(SamplerSettings, config.get("sampler", {}), where)
-            canvas = check(CanvasConfig, config.get("canvas", {}), where)
+            canvas = check(Settings, config.get("canvas", {}), where)
             policy = load_policy(str(inner), asked.task_chars, asked.dtype)
             limits = DrawSettings(0.0, sampler.turn_tokens, sampler.episode_tokens)
             made = cls(policy, str(folder), limits, canvas.feedback)

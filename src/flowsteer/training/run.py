@@ -154,7 +154,7 @@ def open_run(
 async def _open(config: c.TrainingConfig, stack: AsyncExitStack) -> Arena:
     session = await stack.enter_async_context(open_session(c.setup_of(config)))
     grade = await stack.enter_async_context(open_grader())
-    return Arena(session, grade, c.canvas_of(config), c.rules_of(config, session.library), config.reward)
+    return Arena(session, grade, config.canvas, config.reward)
 
 
 class TrainingRun:

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from annotated_types import Ge
 
 from flowsteer.workflow.facts import facts
 from flowsteer.workflow.laws import faults
@@ -20,31 +22,40 @@ from flowsteer.workflow.nodes import (
 from flowsteer.workflow.quoting import quoted
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """Rules of one canvas.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleSettings:
+    """What is set of the rules, whatever the library and the task; the paper's finish conditions by default.
 
     Attributes:
-        categories: Each operator's category: the legal operators.
         min_steps: Fewest operators before a finish (paper: 5).
         max_steps: Most operators a workflow may hold.
         max_runs: Most operator runs if every loop and branch ran in full; nested loops multiply.
         needs: Categories that must occur before a finish (paper: verification).
-        needs_operators: Operators that must occur before a finish, for what a category cannot tell apart (paper: a
-            Test where a code task has public tests).
         needs_structure: Whether a finish needs a parallel, conditional or loop (paper: yes).
         two_step: Whether the canvas asks for each new step's instruction in a turn of its own.
+    """
+
+    min_steps: Annotated[int, Ge(0)] = 5
+    max_steps: Annotated[int, Ge(1)] = 24
+    max_runs: Annotated[int, Ge(1)] = 200
+    needs: tuple[Category, ...] = ("verification",)
+    needs_structure: bool = True
+    two_step: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rules(RuleSettings):
+    """Rules of one canvas.
+
+    Attributes:
+        categories: Each operator's category: the legal operators.
+        needs_operators: Operators that must occur before a finish, for what a category cannot tell apart (paper: a
+            Test where a code task has public tests).
         backends: Names of the backends that a step may be given; a Director can name no other.
     """
 
     categories: Mapping[str, Category]
-    min_steps: int = 5
-    max_steps: int = 24
-    max_runs: int = 200
-    needs: tuple[Category, ...] = ("verification",)
     needs_operators: tuple[str, ...] = ()
-    needs_structure: bool = True
-    two_step: bool = False
     backends: tuple[str, ...] = ()
 
     def of(self, category: Category) -> tuple[str, ...]:

@@ -367,8 +367,7 @@ async def _observed(config: c.TrainingConfig, sample: Sample) -> Any:
     """What the policy sees first; a simulated executor stands behind the canvas and is not asked."""
     setup = replace(c.setup_of(config), executor="simulated:typed", cache=None)
     async with open_session(setup) as session:
-        rules = c.rules_of(config, session.library)
-        arena = Arena(session, _ungraded, c.canvas_of(config), rules, config.reward)
+        arena = Arena(session, _ungraded, config.canvas, config.reward)
         return arena.open(sample, ignore, 0, Memo()).observe()
 
 

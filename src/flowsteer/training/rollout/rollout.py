@@ -24,7 +24,6 @@ from flowsteer.training.rollout.reward import Reward, RewardSettings, Shortcuts,
 from flowsteer.training.rollout.trajectory_director import TrajectoryDirector
 from flowsteer.usage import NO_USAGE
 from flowsteer.workflow.nodes import steps
-from flowsteer.workflow.rules import Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +33,18 @@ class Arena:
     Attributes:
         session: What is connected.
         grade: The grader.
-        canvas: Turn limit and feedback.
-        rules: What a canvas allows, before what a task adds.
+        canvas: What an episode allows, and what the policy is told.
         rewards: Which reward is paid.
     """
 
     session: Session
     grade: GradeAnswer
     canvas: Settings
-    rules: Rules
     rewards: RewardSettings
 
     def open(self, sample: Sample, emit: Callable[[Event], None], seed: int, memo: Memo) -> Canvas:
         """A fresh canvas."""
-        rules = rules_for(sample.task, self.session.library, self.rules)
+        rules = rules_for(sample.task, self.session.library, self.canvas)
         return Canvas(sample.task, self.session.executor(memo), rules, self.canvas, emit, seed)
 
 
