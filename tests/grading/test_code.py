@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from flowsteer.datasets.local import read_samples
+from flowsteer.datasets.released import plain_row
 from flowsteer.datasets.rows import sample_from_row
 from flowsteer.errors import SandboxError
 from flowsteer.grading.code import Sandboxes, grade_code
@@ -167,8 +168,8 @@ async def test_calls_compare_as_apps_does(solution, score, sandboxes):
         "def f(xs): return sum(xs) // gcd(*xs)",
         "def f(xs):\n    h = []\n    for x in xs: heappush(h, x)\n    return sum(h) // math.gcd(*xs)",
         "class Solution:\n    def f(self, xs: List[int]) -> int:\n        return int(np.sum(xs)) // gcd(*xs)",
-        "class Solution:\n    def __init__(self): self.seen = 0\n    def f(self, xs):\n        self.seen += 1\n"
-        "        return sum(xs) // gcd(*xs) if self.seen < 3 else 0",
+        "def f(xs): return reduce(add, xs) // gcd(*xs)",
+        "def f(xs): return sum(OrderedDict.fromkeys(chain(xs))) // gcd(*xs) + bisect_left([], 1)",
         "gcd = lambda a, b: a if not b else gcd(b, a % b)\ndef f(xs): return sum(xs) // gcd(*xs)",
     ],
 )
@@ -183,16 +184,17 @@ async def test_apps_has_the_imports_of_its_runner(solution, sandboxes):
         assert (await grade_code(sample("apps", json.dumps(cases)), program, sandboxes)).score == 1.0
 
 
-async def test_one_solution_object_gets_all_calls_and_the_function_beside_it_none(sandboxes):
-    calls = sample("apps", json.dumps({"fn_name": "f", "inputs": [[1], [1]], "outputs": [1, 2]}))
-    counting = "class Solution:\n    n = 0\n    def f(self, x):\n        self.n += 1\n        return self.n"
+async def test_each_call_gets_a_solution_object_of_its_own(sandboxes):
+    calls = sample("apps", json.dumps({"fn_name": "f", "inputs": [[1], [1]], "outputs": [1, 1]}))
+    start = "class Solution:\n    def __init__(self): self.n = 0\n"
+    counting = f"{start}    def f(self, x):\n        self.n += 1\n        return self.n"
     assert (await grade_code(calls, counting, sandboxes)).score == 1.0
-    beside = f"{counting.replace('def f', 'def g')}\ns = Solution()\ndef f(x): return s.g(x)"
+    beside = f"{counting.replace('def f', 'def g')}\ns = Solution()\ndef f(x): return 1"
     assert (await grade_code(calls, beside, sandboxes)).score == 0.0
 
 
 @pytest.mark.parametrize(
-    ("factor", "expected"), [("0.1", (1.0, 1.0)), ("0.1000001", (0.0, 1.0)), ("0.1001", (0.0, 0.0)), ("1", (0.0, 0.0))]
+    ("factor", "expected"), [("0.1", (1.0, 1.0)), ("0.1000001", (1.0, 0.0)), ("0.1001", (0.0, 0.0)), ("1", (0.0, 0.0))]
 )
 async def test_numbers_that_differ_a_little_are_told_apart(factor, expected, sandboxes):
     programs = sample("apps", json.dumps({"inputs": ["5", "7", "100000"], "outputs": ["0.5 a", "0.7 a", "10000.0 a"]}))
@@ -201,13 +203,17 @@ async def test_numbers_that_differ_a_little_are_told_apart(factor, expected, san
     function = f"def f(x): return (round(x * {factor}, 9),)"
     for one, solution in ((programs, program), (calls, function)):
         grade = await grade_code(one, solution, sandboxes)
-        assert (grade.score, grade.metrics["pass@1_tolerant"]) == expected
-    assert "pass@1_tolerant" not in (await grade_code(humaneval(), BODY, sandboxes)).metrics
+        assert (grade.score, grade.metrics["pass@1_exact"]) == expected
+    assert "pass@1_exact" not in (await grade_code(humaneval(), BODY, sandboxes)).metrics
 
 
-async def test_integers_never_differ_a_little(sandboxes):
-    programs = sample("apps", json.dumps({"inputs": ["5"], "outputs": ["1000000000"]}))
-    assert (await grade_code(programs, "print(1000000001)", sandboxes)).metrics["pass@1_tolerant"] == 0.0
+@pytest.mark.parametrize(
+    ("printed", "expected"),
+    [("1000000001", "1000000000"), ("3.0", "3"), ("+3", "3"), ("nan", "0.5"), ("0.34", "0.3333"), ("1e400", "0.5")],
+)
+async def test_other_tokens_never_differ(printed, expected, sandboxes):
+    programs = sample("apps", json.dumps({"inputs": ["5"], "outputs": [expected]}))
+    assert (await grade_code(programs, f"print({printed!r})", sandboxes)).score == 0.0
 
 
 async def test_output_is_compared_by_tokens_case_by_case(sandboxes):
@@ -303,3 +309,25 @@ async def test_reference_solutions_are_right_and_stubs_are_not(name, limit):
         stub = f"def {name_of}(*args):\n    return None\n" if name_of else "pass"
         assert (await grade_code(one, stub, both)).score == 0.0
     await both.aclose()
+
+
+HEAD = "def f(x):\n"
+
+
+@pytest.mark.parametrize(
+    ("problem", "meta"),
+    [
+        (f'{HEAD}    """Add one."""\n', {}),
+        (HEAD, {"entry_point": "f"}),
+        ("Add one.", {"prompt": f'import math\n\n{HEAD}    """Add one."""\n', "entry_point": "f"}),
+        (f"Complete the function.\n\n```python\n{HEAD}    # one more\n```", {"entry_point": "f"}),
+        ("Add one.", {"code_prompt": HEAD, "entry_point": "f"}),
+    ],
+)
+async def test_the_authors_rows_say_in_many_places_what_an_answer_continues(problem, meta, sandboxes):
+    test = "def check(candidate):\n    assert candidate(1) == 2\n    assert candidate(5) == 6\n"
+    row = {"problem": problem, "ground_truth": "", "source": "humaneval", "meta": meta | {"test": test}}
+    one = sample_from_row(plain_row(row, 1))
+    for answer in ("    return x + 1", "return x + 1", "def f(x): return x + 1", "```python\n    return x + 1\n```"):
+        assert (await grade_code(one, answer, sandboxes)).score == 1.0, answer
+    assert (await grade_code(one, "    return x", sandboxes)).score == 0.0

@@ -4,7 +4,8 @@ import textwrap
 
 import pytest
 
-from flowsteer.answers.code import canonical, complete_code, extract_code, syntax_error
+from flowsteer.answers.code import canonical, complete_code, extract_code
+from flowsteer.answers.code_blocks import syntax_error
 from flowsteer.errors import OperatorError
 from flowsteer.operators.public_tests import run_tests
 from flowsteer.sandbox.base import Outcome

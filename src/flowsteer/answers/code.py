@@ -3,47 +3,29 @@
 import ast
 import re
 import textwrap
-from functools import lru_cache
 
+from flowsteer.answers.code_blocks import code_among_prose, dedented, fenced_blocks, is_code, statements, syntax_error
 from flowsteer.answers.thinking import without_thinking
 from flowsteer.task import Task
 
 MAX_CHARS = 200_000
 """A text longer than this holds no code."""
 
-_FENCE = re.compile(r"^[ \t]*```[ \t]*(\w*)[^\n]*\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
+_READS = re.compile(r"\binput\(|\bstdin\b|\bopen\(0|\bfileinput\b")
 _THINKING = re.compile(r"(?:.*</think>|<think>.*)", re.DOTALL)
-
-
-@lru_cache(maxsize=256)
-def syntax_error(code: str) -> str:
-    """What is wrong with the code's syntax; empty if it parses.
-
-    >>> syntax_error("x = 1"), syntax_error("x =")
-    ('', 'SyntaxError: invalid syntax (line 1)')
-    """
-    try:
-        ast.parse(code)
-    except SyntaxError as error:
-        return f"SyntaxError: {error.msg} (line {error.lineno})"
-    except (ValueError, RecursionError, MemoryError) as error:
-        return f"{type(error).__name__}: {error}"
-    return ""
 
 
 def defined_names(code: str) -> frozenset[str]:
     """Names of the functions and classes at the top level of code that parses; else none."""
-    if syntax_error(code):
-        return frozenset()
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    return frozenset(node.name for node in ast.parse(code).body if isinstance(node, kinds))
+    return frozenset(node.name for node in statements(code) if isinstance(node, kinds))
 
 
 def callable_without_arguments(code: str, name: str) -> bool:
     """Whether the code defines this function at the top level and it can be called with no argument."""
     if name not in defined_names(code):
         return False
-    found = [n for n in ast.parse(code).body if isinstance(n, ast.FunctionDef) and n.name == name]
+    found = [n for n in statements(code) if isinstance(n, ast.FunctionDef) and n.name == name]
     return bool(found) and len(found[-1].args.posonlyargs + found[-1].args.args) == len(found[-1].args.defaults)
 
 
@@ -57,10 +39,9 @@ def solution_code(text: str, task: Task) -> str:
     if len(text) > MAX_CHARS:
         return ""
     text = without_thinking(text.removeprefix("\ufeff"))
+    if syntax_error(dedented(text)) and is_code(whole := dedented(f"    {text}")):
+        text = whole  # a completion stripped as a whole has lost the indentation of its first line alone
     code = extract_code(text, task.entry_point)
-    if not code and "```" not in text:
-        # A completion stripped as a whole has lost the indentation of its first line alone.
-        code = extract_code(textwrap.dedent(f"    {text}"), task.entry_point)
     return complete_code(code, task)
 
 
@@ -75,8 +56,8 @@ def inserted_code(text: str) -> str:
 def extract_code(text: str, entry_point: str | None = None) -> str:
     r"""The Python code in a reply; empty if there is none.
 
-    The fenced block that defines the entry point, else the longest Python block; without a fence the whole
-    reply, if it is Python that does something. A fence left open runs to the end.
+    Of several pieces the last that defines the entry point, for a later one corrects an earlier; where none does, the
+    last that reads input, else the longest. What stands between fences goes before what does not.
 
     >>> extract_code("Here:\n```python\ndef f():\n    return 1\n```\nTry it.")
     'def f():\n    return 1'
@@ -84,34 +65,58 @@ def extract_code(text: str, entry_point: str | None = None) -> str:
     ''
     """
     text = without_thinking(text)
-    blocks = [(language.lower(), textwrap.dedent(body).strip("\n").rstrip()) for language, body in _FENCE.findall(text)]
-    blocks = [(language, body) for language, body in blocks if body and language in ("", "python", "python3", "py")]
-    if blocks:
-        defining = [body for _, body in blocks if entry_point and entry_point in defined_names(body)]
-        return defining[0] if defining else max((body for _, body in blocks), key=len)
-    if "```" in text or not _is_code(text):
-        return ""
-    return text.strip("\n").rstrip()
+    if not syntax_error(dedented(text)):
+        return text.strip("\n").rstrip() if is_code(text) else ""
+    blocks = list(fenced_blocks(text))
+    fenced = [block.body for block in blocks if block.fenced and block.is_python]
+    found = _chosen([body for body in fenced if not syntax_error(body)], entry_point)
+    if found and (not entry_point or _defines(found, entry_point) or len(fenced) == len(blocks)):
+        return found
+    around = [code for block in blocks if not block.fenced for code in _codes(block.body)]
+    other = _chosen(around, entry_point)
+    if other and (not found or (entry_point and _defines(other, entry_point))):
+        return other
+    return found or max(fenced, key=len, default="")
 
 
-def _is_code(text: str) -> bool:
-    """Whether unfenced text is code: it parses, and is more than a lone word, number or string."""
-    body = textwrap.dedent(text)
-    if syntax_error(body):
-        return False
-    return any(not isinstance(node, ast.Expr | ast.AnnAssign) or _is_call(node) for node in ast.parse(body).body)
+def _codes(text: str) -> list[str]:
+    return [text] if is_code(text) else list(code_among_prose(text))
 
 
-def _is_call(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
+def _chosen(codes: list[str], entry_point: str | None) -> str:
+    """The piece of code that is meant; empty if there is none."""
+    defining = [code for code in codes if entry_point and _defines(code, entry_point)]
+    reading = [code for code in codes if _READS.search(code)] if not entry_point else []
+    return (defining or reading or [max(codes, key=len, default="")])[-1]
+
+
+def _defines(code: str, entry_point: str) -> bool:
+    """Whether code that parses has this name at the top level, or as a method of `Solution`, not as a mere stub."""
+    for node in statements(code):
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) if name == entry_point:
+                if not _is_stub(node):
+                    return True
+            case ast.ClassDef(name="Solution", body=body) if any(
+                isinstance(part, ast.FunctionDef) and part.name == entry_point for part in body
+            ):
+                return True
+            case ast.ClassDef(name=name) | ast.Assign(targets=[ast.Name(id=name)]) if name == entry_point:
+                return True
+    return False
+
+
+def _is_stub(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether a function does nothing: a docstring, `...` or `pass`."""
+    return all(
+        isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+        for node in function.body
+    )
 
 
 def _is_body(code: str) -> bool:
     """Whether code returns from a function that it does not define: the inside of a function."""
-    body = textwrap.dedent(code)
-    if syntax_error(body):
-        return False
-    waiting: list[ast.AST] = list(ast.parse(body).body)
+    waiting: list[ast.AST] = [*statements(dedented(code))]
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.Return | ast.Yield):
@@ -141,7 +146,7 @@ def complete_code(code: str, task: Task) -> str:
         return code if not prelude or prelude in code else f"{prelude}\n\n{code}"
     if not _is_body(code):
         return code
-    whole = f"{task.prompt_code.rstrip()}\n{textwrap.indent(textwrap.dedent(code), '    ')}"
+    whole = f"{task.prompt_code.rstrip()}\n{textwrap.indent(dedented(code), '    ')}"
     return whole if task.entry_point in defined_names(whole) else code
 
 

@@ -5,6 +5,8 @@ repeat from the paper they keep: HumanEval's evaluation tasks are among its trai
 `flowsteer.datasets.splits.overlap` shows.
 """
 
+import ast
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,6 +29,9 @@ TYPES: Mapping[str, TaskType] = {
     "ds1000": "code",
 }
 """The twelve datasets and their types."""
+
+_START = re.compile(r"^(?:from \w|import \w|def \w|async def \w|class \w|@\w)", re.MULTILINE)
+_HEADS = re.compile(r"^(?:async )?def (\w+)\(", re.MULTILINE)
 
 _OTHER_NAMES = {"nq": "nq_open", "naturalquestions": "nq_open", "squadv2": "squad_v2", "aime25": "aime2025"}
 
@@ -67,10 +72,38 @@ def plain_row(released: Mapping[str, Any], number: int) -> dict[str, Any]:
 def _code_part(row: Mapping[str, Any], meta: Mapping[str, Any]) -> dict[str, Any]:
     """Tests and code of a code row; public tests are derived as for the public datasets."""
     tests, name = meta.get("test") or "", meta.get("entry_point") or None
-    part: dict[str, Any] = {"tests": tests, "entry_point": name, "prompt_code": meta.get("code_prompt") or None}
+    given = meta.get("code_prompt") or None
+    if row["dataset"] == "humaneval" and not given:
+        given = beginning(meta.get("prompt") or "", name) or beginning(row["question"], name) or None
+        name = name or (_HEADS.findall(given)[-1] if given else None)
+    part: dict[str, Any] = {"tests": tests, "entry_point": name, "prompt_code": given}
     if row["dataset"] == "humaneval" and name:
-        part["public_tests"] = docstring_examples(part["prompt_code"] or row["question"], name)
+        part["public_tests"] = docstring_examples(given or row["question"], name)
         part["tests"] = tests if f"check({name})" in tests else f"{tests}\ncheck({name})\n"
     elif row["dataset"] == "mbpp":
         part["public_tests"] = first_assert(tests.splitlines())
     return part
+
+
+def beginning(text: str, name: str | None = None) -> str:
+    r"""The code in a text that ends with the head of a function, as HumanEval's prompts do; empty if there is none.
+
+    Args:
+        text: Perhaps prose, then code, perhaps in a fence.
+        name: The function; without it any.
+
+    >>> beginning("Complete this.\n```python\ndef f(x):\n    # Add one\n```", "f")
+    'def f(x):\n    # Add one\n'
+    """
+    start = _START.search(text)
+    code = text[start.start() :].partition("\n```")[0].rstrip() if start else ""
+    heads = _HEADS.findall(code)
+    if not heads or (name and name not in heads):
+        return ""
+    for whole in (code, f"{code}\n    pass"):
+        try:
+            ast.parse(whole)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            continue
+        return f"{code}\n"
+    return ""

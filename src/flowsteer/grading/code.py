@@ -89,7 +89,7 @@ async def grade_code(sample: Sample, answer: str, sandboxes: Sandboxes, limits: 
 
     Returns:
         Score 1 or 0 and the metrics `pass@1` and, where some cases are public, `pass@1_hidden`, without those, and for
-        APPS `pass@1_tolerant`, where numbers may differ a little; `uncrossable` where that is why it is wrong; or
+        APPS `pass@1_exact`, where no number differs a little; `uncrossable` where that is why it is wrong; or
         unscorable, if no sandbox works here or the tests themselves fail.
     """
     if sample.reference.tests is None:

@@ -8,6 +8,7 @@ import ast
 import builtins
 from collections.abc import Iterable
 
+from flowsteer.answers.code_blocks import syntax_error
 from flowsteer.grading.code_verdict import CodeVerdict, NotDecided
 from flowsteer.sandbox.base import UNCROSSED, Program, SandboxLimits
 from flowsteer.sandbox.pair import Caller, PairOutcome, PairSandbox
@@ -42,7 +43,7 @@ async def run_asserts(
 
 async def _run(solution: str, tests: str, task: Task, sandbox: PairSandbox, limits: SandboxLimits) -> PairOutcome:
     names = expected_names(tests, task)
-    return await sandbox.run_pair(Caller(tuple(names), task.prompt_code, tests), Program(solution), limits)
+    return await sandbox.run_pair(Caller(tuple(names), given_code(task), tests), Program(solution), limits)
 
 
 def expected_names(tests: str, task: Task) -> list[str]:
@@ -54,12 +55,18 @@ def expected_names(tests: str, task: Task) -> list[str]:
     Raises:
         NotDecided: If the tests are not Python.
     """
-    nodes = list(ast.walk(_parse(f"{task.prompt_code}\n{tests}")))
+    nodes = list(ast.walk(_parse(f"{given_code(task)}\n{tests}")))
     names = [node for node in nodes if isinstance(node, ast.Name)]
     bound = {name.id for name in names if not isinstance(name.ctx, ast.Load)} | set(dir(builtins))
     bound.update(name for node in nodes for name in _bound(node))
     free = dict.fromkeys(name.id for name in names if name.id not in bound)
     return sorted({*free, *([task.entry_point] if task.entry_point else [])})
+
+
+def given_code(task: Task) -> str:
+    """The code that the task gave, as a module: a function left without a body gets an empty one."""
+    code = task.prompt_code.rstrip()
+    return f"{code}\n    pass" if syntax_error(code) and not syntax_error(f"{code}\n    pass") else code
 
 
 def _bound(node: ast.AST) -> Iterable[str]:

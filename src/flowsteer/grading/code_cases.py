@@ -1,8 +1,8 @@
 """APPS: cases of input and expected output, compared here, out of the solution's reach.
 
-A program reads a case's input and prints; its output is compared by tokens. A function, or a method of one object of
-the class `Solution`, gets a case's arguments; what it returned crosses as a plain value. What would pass if numbers
-might differ a little is told apart (`pass@1_tolerant`).
+A program reads a case's input and prints; its output is compared by tokens. A function, or a method of a new object of
+the class `Solution`, gets a case's arguments; what it returned crosses as a plain value. Where a number that is no
+integer is expected, it may differ a little; what passes without that is told apart (`pass@1_exact`).
 """
 
 import json
@@ -18,9 +18,6 @@ from flowsteer.sandbox.base import UNCROSSED, Call, Outcome, Program, Return, Sa
 from flowsteer.task import CallTests, PublicTests, StdioTests
 
 Cases = StdioTests | CallTests
-
-INSTANCE = "__solution"
-"""The one object of the class `Solution` whose method all calls are."""
 
 
 async def run_stdio(
@@ -40,26 +37,24 @@ async def run_stdio(
         SandboxError: The sandbox broke.
     """
     shown = _shown(tests, public)
-    first, hidden = "", True
+    exact = True
     code = with_prelude(solution)
     for index in sorted(range(len(tests.inputs)), key=shown.__getitem__):
         expected = tests.outputs[index]
         room = replace(limits, output_bytes=limits.output_bytes + 2 * len(expected.encode()))
         outcome = await sandbox.run(Program(code, stdin=tests.inputs[index]), room)
-        problem = _problem(outcome)
-        if not problem and same_output(outcome.stdout, expected):
-            continue
-        first = first or f"case {index + 1} of {len(shown)}: {problem or 'it prints something else'}"
-        hidden = hidden and shown[index]
-        if problem or not close_output(outcome.stdout, expected):  # nothing is left to find out
-            return CodeVerdict(False, hidden if _is_mixed(shown) else None, first, tolerant=False)
-    return CodeVerdict(not first, hidden if _is_mixed(shown) else None, first, tolerant=True)
+        problem = _problem(outcome) or ("" if close_output(outcome.stdout, expected) else "it prints something else")
+        if problem:
+            hidden = shown[index] if _is_mixed(shown) else None
+            return CodeVerdict(False, hidden, f"case {index + 1} of {len(shown)}: {problem}", exact=False)
+        exact = exact and same_output(outcome.stdout, expected)
+    return CodeVerdict(True, True if _is_mixed(shown) else None, exact=exact)
 
 
 async def run_calls(
     solution: str, tests: CallTests, public: PublicTests | None, sandbox: Sandbox, limits: SandboxLimits
 ) -> CodeVerdict:
-    """Call a function, or the method of an object of the class `Solution`, once a case, all in one run.
+    """Call a function, or the method of a new object of the class `Solution`, once a case, all in one run.
 
     Args:
         solution: A module that defines it.
@@ -74,23 +69,23 @@ async def run_calls(
         SandboxError: The sandbox broke.
     """
     is_method = "Solution" in defined_names(solution)
-    code = with_prelude(solution) + (f"\n{INSTANCE} = Solution()\n" if is_method else "")
-    name = f"{INSTANCE}.{tests.entry_point}" if is_method else tests.entry_point
+    code = with_prelude(solution)
+    name = f"Solution().{tests.entry_point}" if is_method else tests.entry_point
     calls = tuple(Call(name, _arguments(text)) for text in tests.inputs)
     outcome = await sandbox.run(Program(code, calls=calls), limits)
     stopped = Return(error=_problem(outcome) or "it was not called")
     returns = [*outcome.returns, *[stopped] * (len(calls) - len(outcome.returns))]
     wanted = [_json(expected) for expected in tests.outputs]
-    right = [not got.error and same_value(got.value, value) for got, value in zip(returns, wanted, strict=True)]
-    close = all(not got.error and close_value(got.value, value) for got, value in zip(returns, wanted, strict=True))
+    right = [not got.error and close_value(got.value, value) for got, value in zip(returns, wanted, strict=True)]
+    exact = all(not got.error and same_value(got.value, value) for got, value in zip(returns, wanted, strict=True))
     shown = _shown(tests, public)
     hidden = all(ok for ok, is_public in zip(right, shown, strict=True) if not is_public)
     if all(right):
-        return CodeVerdict(True, True if _is_mixed(shown) else None, tolerant=True)
+        return CodeVerdict(True, True if _is_mixed(shown) else None, exact=exact)
     first = right.index(False)
     reason = f"case {first + 1} of {len(right)}: {returns[first].error or 'it returns something else'}"
     crossed = not any(got.error.startswith(UNCROSSED) for got in returns)
-    return CodeVerdict(False, hidden if _is_mixed(shown) else None, reason, close, crossed)
+    return CodeVerdict(False, hidden if _is_mixed(shown) else None, reason, False, crossed)
 
 
 def _problem(outcome: Outcome) -> str:

@@ -1,10 +1,15 @@
 """How APPS compares what a program printed, or a function returned, with what is expected."""
 
 import math
+import re
 from typing import Any
 
 RELATIVE, ABSOLUTE = 1e-5, 1e-8
 """How far numbers may differ where they may: as the runner of APPS has it (`numpy.allclose`)."""
+
+
+_FRACTIONAL = re.compile(r"[+-]?(?=\d|\.\d)\d*(?:\.\d*(?:[eE][+-]?\d+)?|[eE][+-]?\d+)")
+_NUMBER = re.compile(rf"{_FRACTIONAL.pattern}|[+-]?\d+")
 
 
 def same_output(printed: str, expected: str) -> bool:
@@ -13,9 +18,9 @@ def same_output(printed: str, expected: str) -> bool:
 
 
 def close_output(printed: str, expected: str) -> bool:
-    """Whether both have the same tokens, where numbers may differ a little, unless both are integers.
+    """Whether both have the same tokens, where a number may differ a little if the expected one is no integer.
 
-    >>> close_output("0.30000000000000004 yes", "0.3 yes"), close_output("100001", "100000")
+    >>> close_output("0.333333 yes", "0.3333333333 yes"), close_output("3.0", "3")
     (True, False)
     """
     given, wanted = printed.split(), expected.split()
@@ -33,25 +38,16 @@ def same_value(value: Any, expected: Any) -> bool:
 
 
 def close_value(value: Any, expected: Any) -> bool:
-    """The same, where numbers may differ a little, unless both are integers."""
+    """The same, where a number may differ a little if the expected one is no integer."""
     given = _as_json(value)
     alone = isinstance(expected, list) and len(expected) > 0 and _close_values(given, expected[0])
     return alone or _close_values(given, expected)
 
 
 def _close_tokens(given: str, expected: str) -> bool:
-    if given == expected:
-        return True
-    if _is_integer(given) and _is_integer(expected):
-        return False
-    try:
-        return _close(float(given), float(expected))
-    except ValueError:
-        return False
-
-
-def _is_integer(token: str) -> bool:
-    return token.removeprefix("-").removeprefix("+").isdecimal()
+    if given == expected or not _NUMBER.fullmatch(given) or not _FRACTIONAL.fullmatch(expected):
+        return given == expected
+    return _close(float(given), float(expected))
 
 
 def _close_values(given: Any, expected: Any) -> bool:
@@ -60,7 +56,7 @@ def _close_values(given: Any, expected: Any) -> bool:
             return len(given) == len(expected) and all(map(_close_values, given, expected))
         case dict(), dict():
             return given.keys() == expected.keys() and all(_close_values(given[key], expected[key]) for key in given)
-        case (float(), int() | float()) | (int(), float()):
+        case (int() | float(), float()):
             return _close(given, expected)
     return bool(given == expected)
 

@@ -1,25 +1,28 @@
-"""The imports that stand above every solution in the runner of APPS: solutions rely on them."""
+"""The imports that stand above every solution in the runners of APPS: solutions rely on them."""
 
 import ast
+import builtins
+import importlib
+from collections.abc import Iterator
+from functools import cache
 
-PRELUDE = """\
-import sys
-import time
-import itertools
-from itertools import accumulate, product, permutations, combinations
-import collections
-from collections import Counter, OrderedDict, deque, defaultdict, ChainMap
-from functools import lru_cache
-import math
-from math import sqrt, sin, cos, tan, ceil, fabs, floor, gcd, exp, log, log2
-import fractions
-from typing import List, Tuple
-import numpy as np
-import random
-import heapq
-from heapq import heappush, heappop, heapify, heapreplace, merge, nlargest, nsmallest, heappushpop
+MODULES = {
+    **{name: name for name in ("sys", "time", "itertools", "collections", "math", "fractions", "random", "heapq")},
+    **{name: name for name in ("string", "re", "datetime", "bisect", "copy", "statistics", "functools", "operator")},
+    "io": "io",
+    "json": "json",
+    "np": "numpy",
+}
+"""Modules by the names under which they are imported."""
+
+STARS = (
+    *("typing", "collections", "heapq", "bisect", "math", "itertools", "functools", "random", "copy", "operator", "re"),
+    *("string", "statistics", "datetime", "json", "io", "sys"),
+)
+"""Modules of which all names are imported, those that programs mean most often first.
+
+Both as in `testing_util.py` of APPS (hendrycks/apps) and in the runners made of it (LiveCodeBench, TACO).
 """
-"""Those of `testing_util.py` in APPS (hendrycks/apps); `from heapq import *` is spelled out."""
 
 
 def with_prelude(solution: str) -> str:
@@ -34,28 +37,38 @@ def with_prelude(solution: str) -> str:
         nodes = list(ast.walk(ast.parse(solution)))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return solution
-    used = {node.id for node in nodes if isinstance(node, ast.Name)}
-    made = {
-        (alias.asname or alias.name).partition(".")[0]
-        for node in nodes
-        if isinstance(node, ast.Import | ast.ImportFrom)
-        for alias in node.names
-    }
-    imports = [line for name, line in _IMPORTS.items() if name in used - made]
-    future = "from __future__" in solution
+    names = [node for node in nodes if isinstance(node, ast.Name)]
+    made = {name.id for name in names if not isinstance(name.ctx, ast.Load)} | set(dir(builtins))
+    made.update(name for node in nodes for name in _made(node))
+    used = dict.fromkeys(name.id for name in names if name.id not in made)
+    imports = [line for name in used if (line := _import(name))]
+    future = "from __future__" in solution  # must stay first
     return solution if not imports or future else "\n".join([*imports, solution])
 
 
-def _imports() -> dict[str, str]:
-    """The import of each name of the prelude."""
-    lines: dict[str, str] = {}
-    for node in ast.parse(PRELUDE).body:
-        for alias in node.names if isinstance(node, ast.Import | ast.ImportFrom) else ():
-            single = (
-                ast.ImportFrom(node.module, [alias], 0) if isinstance(node, ast.ImportFrom) else ast.Import([alias])
-            )
-            lines[alias.asname or alias.name] = ast.unparse(single)
-    return lines
+def _made(node: ast.AST) -> Iterator[str]:
+    match node:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            yield name
+        case ast.arg(arg=name) | ast.ExceptHandler(name=str(name)):
+            yield name
+        case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+            yield from ((alias.asname or alias.name).partition(".")[0] for alias in aliases)
 
 
-_IMPORTS = _imports()
+@cache
+def _import(name: str) -> str:
+    """The import that gives a name; empty if the prelude gives none of it."""
+    if name in MODULES:
+        module = MODULES[name]
+        return f"import {module}" if module == name else f"import {module} as {name}"
+    for module in STARS:
+        if not name.startswith("_") and name in _star(module):
+            return f"from {module} import {name}"
+    return ""
+
+
+@cache
+def _star(module: str) -> frozenset[str]:
+    found = importlib.import_module(module)
+    return frozenset(getattr(found, "__all__", None) or dir(found))

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from flowsteer.errors import GraderError
 from flowsteer.grading.base import Grade
 
-ALL, HIDDEN, TOLERANT = "pass@1", "pass@1_hidden", "pass@1_tolerant"
+ALL, HIDDEN, EXACT = "pass@1", "pass@1_hidden", "pass@1_exact"
 UNCROSSABLE = "uncrossable"
-"""Names of the metrics: over all cases, without those that are public, and where numbers may differ a little, and
+"""Names of the metrics: over all cases, without those that are public, where no number differs a little, and
 which are wrong because what the solution returned has no form outside its process."""
 
 
@@ -22,7 +22,7 @@ class CodeVerdict:
     Attributes:
         passed: Whether all cases passed.
         hidden: Whether all that are not public did; None where no case is public, or all are.
-        tolerant: Whether all did where numbers may differ a little; None where tests compare for themselves.
+        exact: Whether all did without any number that differs a little; None where tests compare for themselves.
         crossed: Whether all that the solution returned could be carried to the tests.
         reason: Why a case failed, without what was expected.
     """
@@ -30,7 +30,7 @@ class CodeVerdict:
     passed: bool
     hidden: bool | None = None
     reason: str = ""
-    tolerant: bool | None = None
+    exact: bool | None = None
     crossed: bool = True
 
     @property
@@ -39,8 +39,8 @@ class CodeVerdict:
         metrics = {"accuracy": float(self.passed), ALL: float(self.passed)}
         if self.hidden is not None:
             metrics[HIDDEN] = float(self.hidden)
-        if self.tolerant is not None:
-            metrics[TOLERANT] = float(self.tolerant)
+        if self.exact is not None:
+            metrics[EXACT] = float(self.exact)
         if not self.crossed:
             metrics[UNCROSSABLE] = 1.0
         return Grade(float(self.passed), metrics, self.reason)

@@ -10,7 +10,7 @@ import ast
 from functools import cache
 from typing import TYPE_CHECKING
 
-from flowsteer.answers.code import syntax_error
+from flowsteer.answers.code_blocks import syntax_error
 from flowsteer.backends.base import Message
 from flowsteer.draft import Draft
 from flowsteer.operators.base import OperatorCall

@@ -10,7 +10,8 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from flowsteer.answers.code import defined_names, syntax_error
+from flowsteer.answers.code import defined_names
+from flowsteer.answers.code_blocks import syntax_error
 from flowsteer.errors import OperatorError
 from flowsteer.operators.base import CodeRunner
 from flowsteer.sandbox.base import Outcome, Program, SandboxLimits

@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from flowsteer.answers.code import solution_code, syntax_error
+from flowsteer.answers.code import solution_code
+from flowsteer.answers.code_blocks import syntax_error
 from flowsteer.answers.extract import final_answer, marked_answer, tidy
 from flowsteer.answers.thinking import without_thinking
 from flowsteer.backends.base import Message, Reply
