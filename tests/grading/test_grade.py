@@ -96,11 +96,31 @@ async def test_without_reference_or_sandbox_nothing_is_scored(grader):
     assert (found.n, found.correct, found.wrong, found.unscorable, found.no_reference) == (3, 1, 0, 1, 1)
 
 
-async def test_what_cannot_be_decided_is_unscorable_with_the_reason():
+HOSTILE = [
+    "9^{9^{9^{9}}}",
+    "(" * 1000 + "x" + ")" * 1000,
+    "9" * 5000,
+    "answer: " * 2500,
+    "{" * 1999,
+    "\\sqrt" * 300,
+    "1e999",
+]
+
+
+@pytest.mark.parametrize("answer", HOSTILE)
+async def test_an_answer_that_cannot_be_compared_is_wrong_and_no_fault_of_the_task(answer):
     async with Grader(seconds=2) as short:
-        grade = await short.grade(sample("math", r"\sqrt{2}"), "9^{9^{9^{9}}}")
-    assert grade.score is None
-    assert "did not end" in grade.reason
+        for one in (sample("math", r"\sqrt{2}"), sample("math", "70", "aime2025"), sample("qa", "Paris")):
+            assert (await short.grade(one, answer)).score == 0.0
+
+
+async def test_a_gold_answer_that_cannot_be_compared_with_itself_is_unscorable_with_the_reason():
+    async with Grader(seconds=2) as short:
+        grade = await short.grade(sample("math", "9^{9^{9^{9}}}+x"), r"\sqrt{2}")
+        broken = await short.grade(sample("math", "}{"), "x")
+    assert grade.score is None or grade.score == 0.0
+    assert broken.score is None
+    assert "gold" in broken.reason
 
 
 async def test_a_code_grader_can_be_plugged_in():

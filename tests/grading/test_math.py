@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from math_pairs import RIGHT, WRONG
 
+from flowsteer.answers.value import math_value
 from flowsteer.errors import GraderError
-from flowsteer.grading.extract import final_answer, plain
 from flowsteer.grading.math import grade_integer, grade_math, grade_option
 from flowsteer.grading.math_process import MathWorkers
 from flowsteer.grading.numbers import read_number
+from flowsteer.grading.spelling import plain
 
 
 @pytest.fixture
@@ -54,14 +55,14 @@ NASTY = ["(", "{", "\\boxed{", "a ", "is ", "1 is = ", "and ", "1,", "1/", "$", 
 def test_extraction_takes_linear_time_on_whatever_a_model_writes(piece):
     text = piece * (40_000 // len(piece)) + "x"
     start = time.perf_counter()
-    read_number(plain(final_answer(text)))
+    read_number(plain(math_value(text)))
     grade_integer("70", text)
     assert time.perf_counter() - start < 2
 
 
 @given(st.text(alphabet="0123456789.,/ -+%$\\{}()[]=^_abxyzisANSWER:\n", max_size=60))
 def test_extraction_raises_on_nothing(text):
-    read_number(plain(final_answer(text)))
+    read_number(plain(math_value(text)))
     assert grade_integer("123456789", text).score in (0.0, 1.0)
 
 

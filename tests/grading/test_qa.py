@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowsteer.grading.qa import f1, grade_qa, tokens
+from flowsteer.grading.qa import grade_qa, token_f1, tokens, triviaqa_tokens
 
 
 @pytest.mark.parametrize(
@@ -42,19 +42,51 @@ def test_em_and_f1(accepted, answer, em, f1):
 
 
 def test_no_answer_is_said_in_words_only_where_the_dataset_allows_it():
-    assert grade_qa([""], "Unanswerable.", may_be_unanswerable=True).metrics == {"em": 1.0, "f1": 1.0}
-    assert grade_qa([""], "no answer", may_be_unanswerable=True).score == 1.0
-    assert grade_qa(["Paris"], "unanswerable", may_be_unanswerable=True).score == 0.0
-    assert grade_qa([""], "it is unanswerable to me", may_be_unanswerable=True).score == 0.0
+    assert grade_qa([""], "Unanswerable.", dataset="squad_v2").metrics == {"em": 1.0, "f1": 1.0}
+    assert grade_qa([""], "no answer", dataset="squad_v2").score == 1.0
+    assert grade_qa(["Paris"], "unanswerable", dataset="squad_v2").score == 0.0
+    assert grade_qa([""], "it is unanswerable to me", dataset="squad_v2").score == 0.0
     assert grade_qa([""], "unanswerable").score == 0.0
 
 
 def test_squad_leaves_aside_references_that_normalise_to_nothing():
-    assert grade_qa(["the", "Paris"], "", may_be_unanswerable=True).score == 0.0
-    assert grade_qa(["the"], "", may_be_unanswerable=True).score == 1.0
+    assert grade_qa(["the", "Paris"], "", dataset="squad_v2").score == 0.0
+    assert grade_qa(["the"], "", dataset="squad_v2").score == 1.0
+
+
+@pytest.mark.parametrize(
+    ("gold", "answer", "em", "f1"),
+    [
+        ("yes", "yes, it is", 0, 0),
+        ("Yes Minister", "yes", 0, 0),
+        ("no", "No.", 1, 1),
+        ("no", "yes", 0, 0),
+        ("noanswer", "no", 0, 0),
+        ("Eiffel Tower", "the tower", 0, 2 / 3),
+    ],
+)
+def test_hotpotqa_gives_yes_and_no_all_or_nothing(gold, answer, em, f1):
+    assert grade_qa([gold], answer, "hotpotqa").metrics == {"em": em, "f1": pytest.approx(f1)}
+
+
+def test_triviaqa_reports_its_own_normalisation_beside_squads():
+    metrics = grade_qa(["state-of-the-art"], "state of the art", "triviaqa").metrics
+    assert metrics == {"em": 0.0, "f1": 0.0, "triviaqa_em": 1.0, "triviaqa_f1": 1.0}
+    assert triviaqa_tokens("Hergé’s “Tintin_in America”") == ["hergé", "s", "“tintin", "in", "america”"]
+
+
+def test_thinking_is_no_part_of_an_answer_and_alone_it_is_none():
+    assert grade_qa(["Paris"], "<think>Paris or Lyon?</think>Paris").score == 1.0
+    assert grade_qa(["Paris"], "<think>Paris").score == 0.0
+    assert grade_qa([""], "<think>Is it unanswerable?", "squad_v2").score == 0.0
+    assert grade_qa([""], "", "squad_v2").score == 1.0
 
 
 words = st.text(alphabet=string.ascii_letters + " .,'", max_size=40)
+
+
+def f1(one, other):
+    return token_f1(tokens(one), tokens(other))
 
 
 @given(words, words)

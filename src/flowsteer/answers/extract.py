@@ -1,27 +1,42 @@
-r"""The short answer inside a free text.
+r"""The short answer inside a free text: one reader for operators, graders and baselines.
 
 Where the answer stands, first rule that applies (thinking blocks are removed before):
 
-1. the last `<answer>…</answer>`;
-2. the last `\boxed{…}`;
-3. the last line that says `Answer: …`, `The final answer is …` or `#### …` (or the line after a bare `Answer:`);
+1. the last `<answer>…</answer>` or `<|begin_of_box|>…<|end_of_box|>` (the closing one may be missing);
+2. the last `\boxed{…}`, or `\boxed …`;
+3. the last place that announces one: `Answer: …`, `The final answer is …`, `#### …`, or a heading `Final Answer`
+   with the answer on the next line;
 4. the last sentence.
 
-Rules 1 to 3 are a *marked* answer: the writer said which part is the answer.
+Rules 1 to 3 are a *marked* answer: the writer said which part is the answer. Every step takes time linear in the text.
 """
 
 import re
 
+from flowsteer.answers.boxed import last_boxed
 from flowsteer.answers.thinking import without_thinking
 
-_TAGGED = re.compile(r"<answer>(.*?)</answer>", re.DOTALL | re.IGNORECASE)
-_LINE = re.compile(
-    r"^[\s*_#>-]*(?:so,?\s+|thus,?\s+|therefore,?\s+|hence,?\s+)?(?:the\s+)?(?:final\s+|short\s+)?answer\b"
-    r"(?:\s*[*_]*\s*[:=][*_]*|\s+is\b:?)(?P<rest>.*)$",
-    re.IGNORECASE | re.MULTILINE,
+MAX_TEXT = 20_000
+"""Characters at the end of a text in which an answer is looked for."""
+
+MAX_LAYERS = 20
+"""Most layers of quotes, emphasis and dollar signs taken off an answer."""
+
+_TAG = re.compile(r"<(?P<end>/?)answer>|<\|(?:begin|(?P<stop>end))_of_box\|>", re.IGNORECASE)
+_UNBRACED_BOX = re.compile(r"\\(?:boxed|fbox)\s{1,9}(?P<content>[^\s{$][^$\n]*)")
+_ANNOUNCEMENT = re.compile(
+    r"^[ \t]*#{4}(?!#)"
+    r"|\b(?:answer|option|choice)\b(?:[\s*_]{0,9}[:=]"
+    r"|(?:\s(?:to|for|of|in)\b[^.:=]{0,80}?)?\s+(?:is|are|was|(?:would|should|must|will)\s+be|equals)\b:?)",
+    re.IGNORECASE,
 )
-_HASHES = re.compile(r"^\s*####\s*(?P<rest>\S.*)$", re.MULTILINE)
+_HINT = re.compile(r"answer|option|choice|####", re.IGNORECASE)
+_HEADING = re.compile(r"[\W_]{0,20}(?:the\s+)?(?:(?:final|short|correct)\s+)?answer[\s*_.]{0,20}", re.IGNORECASE)
+_POLITE = re.compile(r"\bI hope (?:it|this|that)\b")
+_EMPHASIS = re.compile(r"(?<![\w)\]}*])(\*{1,3})(?=[^\s*])([^*\n]{1,400})(?<=\S)\1(?![\w(*])")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9\"'(\\$])")
+_SAYS = re.compile(r"[^\W_]|[∞∅]|\{\\?\}")
+_LAYERS = (("**", "**"), ("$$", "$$"), ("$", "$"), ("`", "`"), ('"', '"'), ("“", "”"), ("\\(", "\\)"), ("\\[", "\\]"))
 
 
 def tidy(answer: str) -> str:
@@ -30,45 +45,32 @@ def tidy(answer: str) -> str:
     >>> tidy("**$\\frac{1}{2}$**."), tidy('"Paris".'), tidy("U.S."), tidy("$5")
     ('\\frac{1}{2}', 'Paris', 'U.S.', '$5')
     """
-    text, before = answer.strip(), ""
-    while text != before:
+    text = answer.strip()
+    for _ in range(MAX_LAYERS):
         before = text
-        for opening, closing in (
-            ("**", "**"),
-            ("$$", "$$"),
-            ("$", "$"),
-            ("`", "`"),
-            ('"', '"'),
-            ("“", "”"),
-            ("\\(", "\\)"),
-        ):
-            if len(text) > len(opening) + len(closing) and text.startswith(opening) and text.endswith(closing):
-                text = text[len(opening) : -len(closing)].strip()
-        if text.endswith(".") and not re.search(r"(?:\b[A-Za-z]|\.)\.$", text):
+        for opening, closing in _LAYERS:
+            inside = text[len(opening) : -len(closing)]
+            if inside and text.startswith(opening) and text.endswith(closing) and opening not in inside:
+                text = inside.strip()
+        if text.endswith(".") and not _is_abbreviated(text):
             text = text[:-1].rstrip()
+        if text == before:
+            break
     return text
 
 
-def _boxed(text: str) -> str | None:
-    r"""The content of the last complete `\boxed{…}`, braces balanced."""
-    for start in reversed([match.end() for match in re.finditer(r"\\boxed\s*\{", text)]):
-        depth = 1
-        for end in range(start, len(text)):
-            depth += {"{": 1, "}": -1}.get(text[end], 0)
-            if depth == 0:
-                return text[start:end]
-    return None
+def _is_abbreviated(text: str) -> bool:
+    """Whether the full stop at the end belongs to the last word: `U.S.`, `etc..`, `plan B.`."""
+    return bool(re.search(r"(?:\b[A-Za-z]|\.)\.\Z", text[-3:]))
 
 
-def _announced(text: str) -> str | None:
-    """What the last line that announces an answer says."""
-    matches = (match for pattern in (_LINE, _HASHES) for match in pattern.finditer(text))
-    found = max(matches, key=lambda match: match.start(), default=None)
-    if found is None:
-        return None
-    rest: str = found["rest"].strip(" \t*_")
-    following = text[found.end() :].strip().partition("\n")[0]
-    return rest or following or None
+def without_emphasis(line: str) -> str:
+    """The line without the stars of `**bold**` and `*italic*`; a power such as `2**3` keeps them.
+
+    >>> without_emphasis("**Answer:** **64** apples"), without_emphasis("2**3**2")
+    ('Answer: 64 apples', '2**3**2')
+    """
+    return _EMPHASIS.sub(r"\2", line)
 
 
 def marked_answer(text: str) -> str | None:
@@ -76,30 +78,94 @@ def marked_answer(text: str) -> str | None:
 
     >>> marked_answer("6 * 7 is 42.\n**Answer:** 42.")
     '42'
-    >>> marked_answer(r"Hence \boxed{\frac{1}{2}}.")
-    '\\frac{1}{2}'
+    >>> marked_answer(r"Hence \boxed{\frac{1}{2}}."), marked_answer("#### **64**")
+    ('\\frac{1}{2}', '64')
     >>> marked_answer("I am not sure.") is None
     True
     """
-    text = without_thinking(text)
-    tagged = _TAGGED.findall(text)
-    for found in (tagged[-1] if tagged else None, _boxed(text), _announced(text)):
-        if found is not None and found.strip():
-            return marked_answer(found) or tidy(found)  # `Answer: \boxed{7}` marks its answer twice
+    return _marked(_said(text))
+
+
+def _said(text: str) -> str:
+    return without_thinking(text)[-MAX_TEXT:]
+
+
+def _marked(said: str) -> str | None:
+    tagged = _tagged(said)
+    inside = said if tagged is None else tagged
+    for found in (_boxed(inside), _announced(inside), tagged):
+        if found is not None and tidy(found):
+            return tidy(found)
     return None
 
 
 def final_answer(text: str) -> str:
-    """The marked answer, else the last sentence (rules 1 to 4); empty only for an empty text.
+    """The marked answer, else the last sentence (rules 1 to 4); empty only for a text that says nothing.
 
     >>> final_answer("First we add. The total is 7."), final_answer("He has 80. Answer: 2.")
     ('The total is 7', '2')
     """
-    marked = marked_answer(text)
-    if marked is not None:
-        return marked
-    lines = [line for line in without_thinking(text).splitlines() if line.strip()]
-    if not lines:
-        return ""
-    sentence = _SENTENCE_END.split(lines[-1].strip())[-1]
-    return marked_answer(sentence) or tidy(sentence)  # `… is 80. Answer: 2` marks it within a line
+    said = _said(text)
+    marked = _marked(said)
+    return marked if marked is not None else tidy(_SENTENCE_END.split(_last_line(said))[-1])
+
+
+def last_line(text: str) -> str:
+    r"""The last line that says something: no rule, fence or lone sign; a matrix over several lines is one.
+
+    >>> last_line("She has 64.\n\n---"), last_line("```\n18\n```"), last_line("\\[\n56\n\\]")
+    ('She has 64.', '18', '56')
+    """
+    return _last_line(_said(text))
+
+
+def _last_line(said: str) -> str:
+    for line in reversed(said.splitlines()):
+        if _says(line):
+            if "\\end{" in line and "\\begin{" not in line and "\\begin{" in said:
+                return " ".join(said[said.rindex("\\begin{") :].split())
+            return line.strip()
+    return said.strip() if "```" not in said else ""
+
+
+def _says(line: str) -> bool:
+    return bool(_SAYS.search(line)) and not line.lstrip().startswith(("```", "~~~"))
+
+
+def _tagged(text: str) -> str | None:
+    """The content of the last pair of tags, else what stands behind a tag left open."""
+    begin, last = None, None
+    for tag in _TAG.finditer(text):
+        if not tag["end"] and not tag["stop"]:
+            begin = tag.end()
+        elif begin is not None:
+            last = text[begin : tag.start()].strip() or last
+            begin = None
+    return last if last is not None or begin is None else text[begin:].strip() or None
+
+
+def _boxed(text: str) -> str | None:
+    braced = last_boxed(text)
+    if braced is not None:
+        return braced
+    unbraced = [found["content"] for found in _UNBRACED_BOX.finditer(text)]
+    return unbraced[-1] if unbraced else None
+
+
+def _announced(text: str) -> str | None:
+    """What the last line that announces an answer says, or the line after it."""
+    if not _HINT.search(text):
+        return None
+    following = ""
+    for line in reversed(text.splitlines()):
+        plain = without_emphasis(line)
+        if _HEADING.fullmatch(plain) and following:
+            return following
+        for found in reversed(list(_ANNOUNCEMENT.finditer(plain))):
+            rest = _POLITE.split(plain[found.end() :])[0].strip(" \t*_:")
+            rest = rest if tidy(rest).strip(".") else following
+            if rest:
+                return rest
+        if _says(line):
+            following = plain
+    return None

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 
+from flowsteer.answers.thinking import without_thinking
 from flowsteer.backends.base import Backend
 from flowsteer.datasets.base import Sample
 from flowsteer.datasets.procedural import verify
@@ -13,6 +14,9 @@ from flowsteer.grading.math import grade_integer, grade_math, grade_option
 from flowsteer.grading.math_process import MathWorkers
 from flowsteer.grading.qa import grade_qa
 from flowsteer.runs.failure import unexpected
+
+MAX_PROCEDURAL = 4000
+"""A longer answer to a procedural task is wrong: its verifier might never come to an end of it."""
 
 CodeGrader = Callable[[Sample, str], Awaitable[Grade]]
 """Grades code tasks by running their hidden tests."""
@@ -81,7 +85,7 @@ class Grader:
         if task.dataset == "procedural":
             return _procedural(sample, answer)
         if task.type == "qa":
-            return grade_qa(reference.answers, answer, may_be_unanswerable=task.dataset == "squad_v2")
+            return grade_qa(reference.answers, answer, task.dataset)
         if task.dataset == "aime2025":
             return grade_integer(reference.answers[0], answer)
         if reference.options or task.dataset == "mathqa":
@@ -107,9 +111,19 @@ class Grader:
 
 def _procedural(sample: Sample, answer: str) -> Grade:
     """Full marks of the family's own verifier are right; anything less is wrong, and the marks stay as a metric."""
+    said = without_thinking(answer)
     try:
-        marks = verify(sample.reference, answer.strip())
-    except (ValueError, TypeError, LookupError, ArithmeticError, SyntaxError, AttributeError) as error:
+        marks = verify(sample.reference, said) if said and len(said) <= MAX_PROCEDURAL else 0.0
+    except (
+        ValueError,
+        TypeError,
+        LookupError,
+        ArithmeticError,
+        SyntaxError,
+        AttributeError,
+        RecursionError,
+        MemoryError,
+    ) as error:
         return wrong(f"the task's own verifier cannot read it: {type(error).__name__}")
     grade = RIGHT if marks >= 1.0 else wrong("the task's own verifier gives less than full marks")
     return Grade(grade.score, {**grade.metrics, "verifier": marks}, grade.reason)

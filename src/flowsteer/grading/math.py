@@ -1,15 +1,23 @@
 """Math: equal in value, exactly. No tolerance on integers, no judge, no repair of what was said.
 
 Two answers are compared as texts, then as exact numbers, then as expressions by math-verify in a worker process.
+What is wrong with an answer, too long, too deep or too slow to compare, makes it wrong; only a gold answer that cannot
+be read or compared with itself makes a task unscorable.
 """
 
 import re
 from collections.abc import Mapping
+from itertools import accumulate
 
+from flowsteer.answers.thinking import without_thinking
+from flowsteer.answers.value import math_value
+from flowsteer.errors import GraderError
 from flowsteer.grading.base import RIGHT, Grade, wrong
-from flowsteer.grading.extract import final_answer, plain
+from flowsteer.grading.code_spelling import from_code
 from flowsteer.grading.math_process import MathWorkers, UnreadableGold
-from flowsteer.grading.numbers import read_number, same_number, without_unit
+from flowsteer.grading.numbers import FLOAT_DIGITS, read_number, same_number, without_unit
+from flowsteer.grading.relations import aligned, brackets, in_base
+from flowsteer.grading.spelling import plain, spelling
 
 MAX_CHARS = 2000
 """An answer longer than this after extraction is no answer."""
@@ -17,11 +25,14 @@ MAX_CHARS = 2000
 _INTEGER = re.compile(r"[+-]?\d+(?:\.0*)?")
 _LETTER = re.compile(r"\(?\s*([A-Ea-e])\s*(?:\)|\.|:|$)(?P<rest>.*)", re.DOTALL)
 _OPTION_WORD = re.compile(r"^(?:option|choice)\s+", re.IGNORECASE)
-_NAMED = re.compile(r"^\s*[A-Za-z](?:\([A-Za-z]\))?\s*=\s*([^=<>]+)$")
 _COMMANDS = re.compile(r"\\(?:begin|end)\{\w+\}|\\[A-Za-z]+")
 _WORDS = re.compile(r"[A-Za-z]{3,}")
 _FUNCTION = re.compile(r"(?:arc)?(?:sin|cos|tan)h?|cot|sec|csc|log|exp|sqrt|lim|max|min|gcd|lcm|mod|det", re.IGNORECASE)
-_JOINED = re.compile(r"\s*(?:,\s*)?\b(?:and|or)\b\s*")
+_JOINED = re.compile(r"\s*(?:,\s*)?\b(?:and|or)\b\s*|\s*;\s*")
+_ANGLE = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)")
+_DEGREES = re.compile(r"(\d+(?:\.\d+)?|\\frac\{[^{}]*\}\{[^{}]*\})\s*degrees?\b")
+
+_IMAGINARY = re.compile(r"(?<=\d)i(?![A-Za-z])")
 
 
 async def grade_math(gold: str, answer: str, workers: MathWorkers) -> Grade:
@@ -33,11 +44,13 @@ async def grade_math(gold: str, answer: str, workers: MathWorkers) -> Grade:
         workers: Where expressions are compared.
 
     Raises:
-        GraderError: The grader cannot decide.
+        GraderError: The gold answer cannot be compared.
     """
-    if _spelling(plain(gold)) == _spelling(plain(answer)) or await equivalent(gold, final_answer(answer), workers):
-        return RIGHT
-    return wrong("the value differs" if answer.strip() else "there is no answer")
+    said = without_thinking(answer)
+    if not said:
+        return wrong("there is no answer")
+    as_gold = len(said) <= MAX_CHARS and spelling(plain(gold)) == spelling(plain(said))
+    return RIGHT if as_gold or await equivalent(gold, math_value(said), workers) else wrong("the value differs")
 
 
 def grade_integer(gold: str, answer: str) -> Grade:
@@ -45,12 +58,16 @@ def grade_integer(gold: str, answer: str) -> Grade:
 
     >>> grade_integer("70", r"\boxed{070}").score, grade_integer("70", "70.4").score
     (1.0, 0.0)
+    >>> grade_integer("70", r"\boxed{m+n = 70}").score, grade_integer("70", "70 degrees").score
+    (1.0, 1.0)
     """
-    given = plain(final_answer(answer)).replace(",", "")
-    if named := _NAMED.match(given):
-        given = named[1].strip()
+    said = math_value(answer)
+    if len(said) > MAX_CHARS:
+        return wrong("it is no integer in digits")
+    _, given = aligned(gold, plain(said))
+    given = without_unit(given).replace(",", "").removesuffix(" degrees")
     if not _INTEGER.fullmatch(given):
-        return wrong("it is no integer in digits" if answer.strip() else "there is no answer")
+        return wrong("it is no integer in digits" if said else "there is no answer")
     return RIGHT if int(given.partition(".")[0]) == int(gold) else wrong("the integer differs")
 
 
@@ -66,10 +83,10 @@ async def grade_option(gold: str, options: Mapping[str, str], answer: str, worke
         workers: Where expressions are compared.
 
     Raises:
-        GraderError: The grader cannot decide.
+        GraderError: The gold answer cannot be compared.
     """
-    right, given = gold.strip().lower(), final_answer(answer)
-    if letter := chosen_letter(given):
+    right, given = gold.strip().lower(), math_value(answer)
+    if letter := chosen_letter(given[:MAX_CHARS]):
         return RIGHT if letter == right else wrong("another option")
     value = re.sub(rf"^{right}\s*\)\s*", "", options.get(right, "").strip())
     try:
@@ -77,7 +94,7 @@ async def grade_option(gold: str, options: Mapping[str, str], answer: str, worke
             return RIGHT
     except UnreadableGold:
         pass  # A value in words, and other words given: the letter would have been right.
-    return wrong("neither the letter nor the value of the right option" if answer.strip() else "there is no answer")
+    return wrong("neither the letter nor the value of the right option" if given else "there is no answer")
 
 
 def chosen_letter(text: str) -> str:
@@ -94,35 +111,57 @@ async def equivalent(gold: str, answer: str, workers: MathWorkers) -> bool:
     """Whether two answers have the same value.
 
     Raises:
-        GraderError: The grader cannot decide.
+        UnreadableGold: The gold answer is no mathematics that can be read.
+        GraderError: The gold answer cannot be compared.
     """
-    right, given = plain(gold), plain(answer)
-    if _spelling(right) == _spelling(given):
-        return True
-    if not given or len(given) > MAX_CHARS:
+    if not answer or len(answer) > MAX_CHARS:
         return False
-    if "=" not in right and (named := _NAMED.match(given)):
-        given = named[1].strip()
-    elif "=" not in given and (named := _NAMED.match(right)):
-        right = named[1].strip()
+    right, given = plain(gold), plain(answer)
+    if spelling(right) == spelling(given):
+        return True
+    right, given = aligned(right, given)
+    if spelling(right) == spelling(given):
+        return True
+    based = in_base(right), in_base(given)
+    if based[0] and based[1]:
+        return based[0] == based[1]
     gold_number, number = read_number(right), read_number(given)
     if gold_number and number:
         return same_number(gold_number, number)
     if gold_number:
         right = str(gold_number.value)
-    right, given = (without_unit(_JOINED.sub(", ", text)) for text in (right, given))
+    elif number and number.digits < FLOAT_DIGITS:
+        given = str(number.value)
+    natural = "\\log" not in right
+    right, given = (_formula(text, natural) for text in (right, given))
     if _is_prose(right) or _is_prose(given):
-        return _spelling(right) == _spelling(given)
-    return await workers.equal(_formula(right), _formula(given))
+        return spelling(right) == spelling(given)
+    kinds = {brackets(right), brackets(given)}
+    if "set" in kinds and kinds & {"open", "half", "closed"}:
+        return False
+    return await _same_expression(right, given, workers)
 
 
-def _spelling(text: str) -> str:
-    """The text without case, braces around single characters and spaces, for comparing words and option values.
+async def _same_expression(gold: str, answer: str, workers: MathWorkers) -> bool:
+    """What the workers say; where they fail, it is the answer's fault if they can compare the gold with itself.
 
-    A space between digits stays: `1 1/2` is not `11/2`.
+    A gold that is whole but no mathematics, such as a time of day, is compared as text, which was done before.
     """
-    bare = re.sub(r"(?<=[A-Za-z])\.", "", re.sub(r"(?<!\d)\s+|\s+(?!\d)", "", text))
-    return re.sub(r"\{(\w)\}", r"\1", bare).rstrip(".").casefold()
+    try:
+        return await workers.equal(gold, answer)
+    except UnreadableGold:
+        if _is_balanced(gold):
+            return False
+        raise
+    except GraderError:
+        await workers.equal(gold, gold)
+        return False
+
+
+def _is_balanced(text: str) -> bool:
+    """Whether every brace is closed."""
+    depths = list(accumulate((sign == "{") - (sign == "}") for sign in text))
+    return bool(depths) and min(depths) >= 0 and depths[-1] == 0
 
 
 def _is_prose(text: str) -> bool:
@@ -131,6 +170,19 @@ def _is_prose(text: str) -> bool:
     return any(not _FUNCTION.fullmatch(word) for word in words)
 
 
-def _formula(text: str) -> str:
-    """The text as the parser wants it: `%` is a sign and not a comment, a dollar sign is money and not an end."""
+def _formula(text: str, natural: bool) -> str:
+    r"""The text as the parser wants it: LaTeX, `%` as a sign and not a comment, no dollar signs, no unit.
+
+    Degrees are radians in the argument of a function and a unit elsewhere. `log` without a backslash is the natural
+    logarithm, as in code, unless the gold answer has `\log`.
+    """
+    text = from_code(text)
+    if _ANGLE.search(text):
+        text = _DEGREES.sub(r"(\\frac{\1\\pi}{180})", text)
+    text = without_unit(_JOINED.sub(", ", re.sub(r"\s*degrees?\b", "", text)))
+    if text.startswith("{") and text.endswith("}"):
+        text = f"\\{text[:-1]}\\}}"
+    text = _IMAGINARY.sub(" i", text)
+    if not natural:
+        text = text.replace("\\ln(", "\\log(")
     return text.replace("%", "\\%").replace("$", "").strip()

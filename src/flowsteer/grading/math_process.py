@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
+from pathlib import Path
 from typing import Any
 
 from flowsteer.errors import GraderError
@@ -22,6 +23,7 @@ if sys.platform == "linux":
     ctypes.CDLL(None).prctl({death_signal}, signal.SIGKILL)
     if os.getppid() != {parent}:
         sys.exit()
+sys.path.insert(0, {packages!r})
 from flowsteer.grading.math_worker import main
 main()
 """
@@ -29,6 +31,9 @@ main()
 when its parent is gone, which it may be already."""
 
 PR_SET_PDEATHSIG = 1
+
+_PACKAGES = str(Path(__file__).parents[2])
+"""Where this very package lies: an isolated interpreter looks for it among the installed ones alone."""
 
 
 class UnreadableGold(GraderError):
@@ -83,7 +88,9 @@ class MathWorkers:
         self._idle.clear()
 
     async def _start(self) -> Process:
-        program = _PROGRAM.format(limit=MEMORY_MB * 1024 * 1024, death_signal=PR_SET_PDEATHSIG, parent=os.getpid())
+        program = _PROGRAM.format(
+            limit=MEMORY_MB * 1024 * 1024, death_signal=PR_SET_PDEATHSIG, parent=os.getpid(), packages=_PACKAGES
+        )
         environment = {"PATH": os.defpath, "LC_ALL": "C.UTF-8"}
         worker = await asyncio.create_subprocess_exec(
             sys.executable, "-I", "-c", program, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=environment

@@ -4,18 +4,20 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
-_DIGITS = r"(?:\d{1,3}(?:(?:,| , | )\d{3})+|\d{1,60})"
-_DECIMAL = rf"(?:{_DIGITS}(?:\.\d{{0,60}})?|\.\d{{1,60}})"
+_DIGITS = r"(?:\d{1,3}(?:(?:,| , | |')\d{3})+|\d{1,2000})"
+_DECIMAL = rf"(?:{_DIGITS}(?:\.\d{{0,2000}})?|\.\d{{1,2000}})"
+_TEN_TO = r"\s*(?:\\times|\\cdot|\*|x)\s*10\s*(?:\^|\*\*)\s*[{(]?\s*(?P<power>[+-]?\d{1,3})\s*[)}]?"
+_POWER = rf"(?:e(?P<exponent>[+-]?\d{{1,3}})|{_TEN_TO})"
 _LATEX = rf"\\frac\{{\s*(?P<top>-?{_DIGITS})\s*\}}\{{\s*(?P<bottom>{_DIGITS})\s*\}}"
 _FRACTION = rf"(?:(?P<whole>{_DIGITS})[ -]?)?{_LATEX}"
 _SLASH = rf"(?:(?P<whole2>{_DIGITS})\s)?(?P<top2>{_DECIMAL})\s*/\s*(?P<bottom2>{_DECIMAL})"
 _NUMBER = re.compile(
     r"(?P<sign>[+-]?)\s*(?P<money>[$€£]|rs\s?\.?)?\s*(?P<sign2>[+-]?)\s*"
-    rf"(?:{_FRACTION}|{_SLASH}|(?P<decimal>{_DECIMAL}(?:e[+-]?\d{{1,3}})?))"
-    r"(?:\s*(?P<percent>%|percent\b))?(?P<unit>.*)",
+    rf"(?:{_FRACTION}|{_SLASH}|(?P<decimal>{_DECIMAL}){_POWER}?)"
+    r"(?:\s*[$€£¥])?(?:\s*(?P<percent>%|percent\b))?(?P<unit>.*)",
     re.IGNORECASE,
 )
-_UNIT_PARTS = re.compile(r"[A-Za-zµ]+|\^\s*\{?\s*[23]\s*\}?|[./()'-]")
+_UNIT_PARTS = re.compile(r"[A-Za-zµ]+|\\mu\b|\^\s*\{?\s*-?[123]\s*\}?|[./()'-]")
 _SHORT_UNIT = re.compile(
     r"[mglshwvcf]|[ckm]m|f?t|in|[km]g|lbs?|hrs?|min|sec|mi|yd|sq|rs|cc|ml|oz|k?mph|kph|a[nt]?|o[nf]",
     re.IGNORECASE,
@@ -29,6 +31,9 @@ _NOT_A_UNIT = re.compile(
 )
 _EXPRESSION_AND_UNIT = re.compile(r"(.*(?:[\d})\]]|\\pi))(\s+.*)")
 MAX_UNIT_WORDS = 8
+FLOAT_DIGITS = 10
+"""A decimal of at least so many digits stands for the value that it was rounded or cut from, if that is no decimal."""
+
 _SCALES = {"dozen": 12, "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 
 
@@ -40,15 +45,17 @@ class Number:
         value: Exact value, the percent sign left aside.
         percent: Whether it was given in percent.
         unit: What stood behind it, in lower case.
+        digits: Significant digits if it was written with a decimal point, else 0.
     """
 
     value: Fraction
     percent: bool = False
     unit: str = ""
+    digits: int = 0
 
 
 def read_number(text: str) -> Number | None:
-    r"""The number that a text is, as `flowsteer.grading.extract.plain` spells it; None if it is anything else.
+    r"""The number that a text is, as `flowsteer.grading.spelling.plain` spells it; None if it is anything else.
 
     >>> read_number("1,200.50").value, read_number("22 1 / 2 days").value, read_number("-\\frac{1}{2}").value
     (Fraction(2401, 2), Fraction(45, 2), Fraction(-1, 2))
@@ -66,18 +73,44 @@ def read_number(text: str) -> Number | None:
         return None
     scale = _SCALES.get(unit.split()[0].lower().rstrip("s"), 1) if unit else 1
     negative = "-" in (found["sign"], found["sign2"])
-    return Number((-value if negative else value) * scale, found["percent"] is not None, unit.lower())
+    digits = len(found["decimal"].replace(".", "").strip("0")) if "." in (found["decimal"] or "") else 0
+    return Number((-value if negative else value) * scale, found["percent"] is not None, unit.lower(), digits)
 
 
 def same_number(gold: Number, answer: Number) -> bool:
     """Whether two numbers are equal, exactly.
 
     Units are not compared. Where one alone is in percent, 50% is 50 (the question asked for percent) and 1/2.
+    A fraction that is no integer is also equal to the decimal of ten or more digits that it was rounded or cut to.
+
+    >>> third = Number(Fraction(1, 3))
+    >>> [same_number(third, read_number(text)) for text in ("0.3333333333", "0.333333333", "0.3333333335")]
+    [True, False, False]
     """
+    if _is_float_of(gold, answer) or _is_float_of(answer, gold):
+        return True
     if gold.percent == answer.percent:
         return gold.value == answer.value
     marked, bare = (gold, answer) if gold.percent else (answer, gold)
     return bare.value in (marked.value, marked.value / 100)
+
+
+def _is_float_of(exact: Number, written: Number) -> bool:
+    """Whether a long decimal is what a computer prints for a fraction that is no integer."""
+    needed = 16 if exact.digits else FLOAT_DIGITS  # Between two decimals only the noise of binary floats is forgiven.
+    if written.digits < needed or exact.value.denominator == 1 or exact.percent != written.percent:
+        return False
+    return abs(exact.value - written.value) < unit_of(written.value, written.digits)
+
+
+def unit_of(value: Fraction, digits: int) -> Fraction:
+    """One unit of the last of so many significant digits, at most the 15 that a binary float has."""
+    order = 0
+    while Fraction(10) ** order <= abs(value):
+        order += 1
+    while value and Fraction(10) ** (order - 1) > abs(value):
+        order -= 1
+    return Fraction(10) ** (order - min(digits, 15))
 
 
 def without_unit(text: str) -> str:
@@ -92,7 +125,7 @@ def without_unit(text: str) -> str:
 
 def _value(found: re.Match[str]) -> Fraction | None:
     if found["decimal"]:
-        return _fraction(found["decimal"])
+        return _fraction(found["decimal"]) * Fraction(10) ** int(found["exponent"] or found["power"] or 0)
     whole, top, bottom = (found[name] or found[f"{name}2"] for name in ("whole", "top", "bottom"))
     divisor = _fraction(bottom)
     if divisor == 0:
@@ -101,7 +134,7 @@ def _value(found: re.Match[str]) -> Fraction | None:
 
 
 def _fraction(text: str) -> Fraction:
-    return Fraction(re.sub(r"[\s,]", "", text).rstrip(".") or "0")
+    return Fraction(re.sub(r"[\s,']", "", text).rstrip(".") or "0")
 
 
 def _is_unit(text: str) -> bool:

@@ -1,4 +1,8 @@
-"""Questions: exact match and token F1, as the official evaluation script of SQuAD 2.0 computes them.
+"""Questions: exact match and token F1, as the official evaluation scripts of the datasets compute them.
+
+SQuAD 2.0's rules are the ground; two datasets add to them. HotpotQA: F1 is 0 where yes, no or noanswer, on either side,
+is not the very same on the other. TriviaQA: its own normalisation turns punctuation into blanks; what it gives stands
+beside SQuAD's as `triviaqa_em` and `triviaqa_f1`.
 
 Answers are lower-cased, stripped of punctuation and of the articles a, an, the, and split at white space; F1 counts
 tokens as a multiset; the best over all accepted answers counts. The empty answer says "there is no answer" and is right
@@ -8,8 +12,9 @@ only where that is accepted.
 import re
 import string
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 
+from flowsteer.answers.thinking import without_thinking
 from flowsteer.grading.base import Grade
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b", re.UNICODE)
@@ -17,31 +22,52 @@ _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _NO_ANSWER = frozenset(("unanswerable", "no answer"))
 """How a workflow says "there is no answer" where a dataset allows it: operators cannot return an empty text."""
 
+_TRIVIAQA_BLANKS = str.maketrans(dict.fromkeys(string.punctuation + "‘’´`", " "))
+_HOTPOTQA_WHOLE = frozenset(("yes", "no", "noanswer"))
 
-def grade_qa(accepted: Iterable[str], answer: str, may_be_unanswerable: bool = False) -> Grade:
+Tokens = Callable[[str], list[str]]
+
+
+def grade_qa(accepted: Iterable[str], answer: str, dataset: str = "") -> Grade:
     """Grade by F1, and report exact match beside it.
 
     Args:
         accepted: All accepted answers; the empty text among them accepts "there is no answer".
-        answer: The workflow's answer.
-        may_be_unanswerable: SQuAD 2.0's own rules: the words "unanswerable" and "no answer" stand for the empty answer,
-            and accepted answers that normalise to nothing are left aside.
+        answer: The workflow's answer; thinking in it is left out, and an answer of nothing but thinking is none.
+        dataset: Its own rules count: `squad_v2` (the words "unanswerable" and "no answer" stand for the empty answer,
+            and accepted answers that normalise to nothing are left aside), `hotpotqa`, `triviaqa`.
 
     >>> grade_qa(["the Eiffel Tower", "Tour Eiffel"], "Eiffel tower!").metrics
     {'em': 1.0, 'f1': 1.0}
-    >>> grade_qa([""], "unanswerable", may_be_unanswerable=True).score
-    1.0
+    >>> grade_qa([""], "unanswerable", "squad_v2").score, grade_qa(["Yes Minister"], "yes", "hotpotqa").score
+    (1.0, 0.0)
     """
-    if may_be_unanswerable:
-        answer = "" if " ".join(tokens(answer)) in _NO_ANSWER else answer
+    said = without_thinking(answer)
+    if answer.strip() and not said:
+        return Grade(0.0, {"em": 0.0, "f1": 0.0}, "there is no answer")
+    if dataset == "squad_v2":
+        said = "" if " ".join(tokens(said)) in _NO_ANSWER else said
         accepted = [gold for gold in accepted if tokens(gold)] or [""]
-    pairs = [(exact_match(gold, answer), f1(gold, answer)) for gold in accepted]
-    em, best = max(pair[0] for pair in pairs), max(pair[1] for pair in pairs)
-    return Grade(best, {"em": em, "f1": best}, "" if best == 1.0 else "the words differ")
+    golds = list(accepted)
+    metrics = _best(golds, said, tokens, whole=_HOTPOTQA_WHOLE if dataset == "hotpotqa" else frozenset())
+    if dataset == "triviaqa":
+        own = _best(golds, said, triviaqa_tokens)
+        metrics |= {f"triviaqa_{name}": value for name, value in own.items()}
+    return Grade(metrics["f1"], metrics, "" if metrics["f1"] == 1.0 else "the words differ")
+
+
+def _best(golds: list[str], answer: str, split: Tokens, whole: Collection[str] = ()) -> dict[str, float]:
+    """Exact match and F1 with the accepted answers that fit best; what is `whole` has no F1 but that of a match."""
+    given = split(answer)
+    pairs = [(right, float(right == given)) for right in map(split, golds)]
+    scores = [
+        same if {" ".join(right), " ".join(given)} & set(whole) else token_f1(right, given) for right, same in pairs
+    ]
+    return {"em": max(same for _, same in pairs), "f1": max(scores)}
 
 
 def tokens(text: str) -> list[str]:
-    """The normalised words of a text.
+    """The normalised words of a text, as SQuAD counts them.
 
     >>> tokens("The U.S. dollar's  value")
     ['us', 'dollars', 'value']
@@ -49,18 +75,21 @@ def tokens(text: str) -> list[str]:
     return _ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split()
 
 
-def exact_match(gold: str, answer: str) -> float:
-    """1.0 if the normalised texts are the same, else 0.0."""
-    return float(tokens(gold) == tokens(answer))
+def triviaqa_tokens(text: str) -> list[str]:
+    """The normalised words of a text, as TriviaQA counts them: punctuation parts words.
+
+    >>> triviaqa_tokens("The U.S. dollar's  value"), triviaqa_tokens("state-of-the-art")
+    (['u', 's', 'dollar', 's', 'value'], ['state', 'of', 'art'])
+    """
+    return _ARTICLES.sub(" ", text.lower().translate(_TRIVIAQA_BLANKS)).split()
 
 
-def f1(gold: str, answer: str) -> float:
-    """Harmonic mean of precision and recall of tokens; if either text is empty, whether both are.
+def token_f1(right: list[str], given: list[str]) -> float:
+    """Harmonic mean of precision and recall of tokens; if either side is empty, whether both are.
 
-    >>> f1("a cat sat", "cat cat sat down")
+    >>> token_f1(tokens("a cat sat"), tokens("cat cat sat down"))
     0.6666666666666666
     """
-    right, given = tokens(gold), tokens(answer)
     if not right or not given:
         return float(right == given)
     common = sum((Counter(right) & Counter(given)).values())
