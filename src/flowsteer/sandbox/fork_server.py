@@ -62,11 +62,11 @@ class ForkServer:
         if not self.usable:
             raise SandboxError(f"the sandbox could not be started: {said[-500:]}")
 
-    async def fork(self, user: int, stdout: int, line_bytes: int) -> "Forked":
+    async def fork(self, user: int | None, stdout: int, line_bytes: int) -> "Forked":
         """Start a run; see `flowsteer.sandbox.launcher.Launcher.start`.
 
         Args:
-            user: Whom the run becomes; 0 if it becomes nobody else.
+            user: Whom the run becomes, 0 if it becomes nobody else; None to have it in the server's own process.
             stdout: `PIPE` or `DEVNULL`.
             line_bytes: Longest line to read.
         """
@@ -76,7 +76,7 @@ class ForkServer:
         stdout_end, printed = os.pipe() if stdout == PIPE else (-1, os.open(os.devnull, os.O_WRONLY))
         channel_end, channel = os.pipe()
         with contextlib.suppress(OSError):  # it is gone: the run's pipes end at once
-            socket.send_fds(self._control, [b"%d" % user], [given, printed, channel])
+            socket.send_fds(self._control, [b"here" if user is None else b"%d" % user], [given, printed, channel])
         for descriptor in (given, printed, channel):
             os.close(descriptor)
         return Forked(
@@ -141,7 +141,7 @@ class Fork:
     """How to start a run in a fork server; a `flowsteer.sandbox.launcher.Launcher`."""
 
     server: ForkServer
-    user: int
+    user: int | None
 
     async def start(self, stdout: int = PIPE, line_bytes: int = CHUNK) -> Process:
         """Start it."""

@@ -32,13 +32,16 @@ WARM = (
 """What programs often import; each run would take its time again."""
 
 PR_SET_DUMPABLE = 4
+HERE = b"here"
+"""The message for a program that runs in this process; any other names a user."""
 
 
-def serve(run: "Callable[[], None]") -> None:
+def serve(run: "Callable[[], None]", run_here: "Callable[[], None]") -> None:
     """Run programs until the host closes the socket.
 
     Args:
         run: Runs what standard input asks for, and ends the process.
+        run_here: Runs it in this process. That is for trusted programs, and saves a third of the time.
     """
     control = socket.socket(fileno=os.dup(0))
     for name in WARM:
@@ -51,6 +54,10 @@ def serve(run: "Callable[[], None]") -> None:
         message, descriptors, _, _ = socket.recv_fds(control, 64, 3)
         if not message:
             return
+        if message == HERE:
+            stand_in(descriptors, run_here)
+            control.send(b"0")
+            continue
         child = os.fork()
         if not child:
             become(control, descriptors, run)
@@ -59,6 +66,18 @@ def serve(run: "Callable[[], None]") -> None:
         status = os.waitpid(child, 0)[1]
         sweep(int(message))
         control.send(b"%d" % status)
+
+
+def stand_in(descriptors: "list[int]", run_here: "Callable[[], None]") -> None:
+    """Run one program in this process, with standard streams of its own."""
+    kept = [os.dup(number) for number in range(3)]
+    for number in range(3):
+        os.dup2(descriptors[number], number)
+        os.close(descriptors[number])
+    run_here()
+    for number in range(3):
+        os.dup2(kept[number], number)
+        os.close(kept[number])
 
 
 def hide() -> None:

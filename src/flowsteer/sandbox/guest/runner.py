@@ -47,6 +47,12 @@ class Channel:
 
 
 def main() -> None:
+    """Run one request, and end with it."""
+    serve_one()
+    os._exit(0)
+
+
+def serve_one() -> None:
     """Run one request."""
     request = marshal.loads(read(int.from_bytes(read(8), "little")))  # noqa: S302  # written by the host
     source = os.fdopen(os.dup(0), "rb") if request["role"] != "alone" else None
@@ -59,7 +65,7 @@ def main() -> None:
     except MemoryError:
         status, error = "memory", "MemoryError"
     channel.send("end " + status + " " + quote(error))
-    os._exit(0)
+    os.close(channel.descriptor)
 
 
 def read(size: int) -> bytes:
@@ -162,7 +168,7 @@ def make_calls(calls: "list[Any]", channel: Channel, names: "dict[str, Any]") ->
 def prepare(packages: "list[str]") -> "dict[str, Any]":
     """Make the module `__main__` as a fresh interpreter would have it, and return its names."""
     os.environ.update(ENVIRONMENT)
-    sys.path += packages
+    sys.path += [package for package in packages if package not in sys.path]
     sys.argv = ["program.py"]
     module = type(sys)("__main__")
     sys.modules["__main__"] = module
@@ -288,6 +294,6 @@ if __name__ == "__main__":
     if sys.argv[1:]:
         for name in ("values", "peer", "standins"):
             part(name)
-        part("fork_server").serve(main)
+        part("fork_server").serve(main, serve_one)
     else:
         main()
