@@ -2,7 +2,7 @@
 
 Every error says what was found, what was expected and, in `hint`, what to type next. The command line
 prints `message` and `hint` and exits with 2 for a user's mistake and 1 for a failure of something else;
-anything that is not a `FlowSteerError` is a bug and keeps its traceback.
+anything else but an `OSError` is a bug and keeps its traceback.
 """
 
 
@@ -92,6 +92,10 @@ class BudgetExceeded(FlowSteerError):
 
 class RunError(FlowSteerError):
     """A run folder cannot be read, written or resumed."""
+
+
+class RunWriteError(RunError):
+    """What a run does cannot be written down, as on a full disk: it ends, and can be gone on with."""
 
 
 class GraderError(FlowSteerError):

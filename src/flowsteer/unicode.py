@@ -1,11 +1,21 @@
 r"""Text that can be written down: UTF-8 holds no half of a character, and many a reader of files stops at a NUL.
 
 A JSON escape (`"\ud835"`) or a byte on the command line that is no UTF-8 makes such a half, a lone surrogate.
+And text that can be shown: what moves a terminal's cursor, colours it or turns its letters round is no part of it.
 """
 
+import json
+import re
 from collections.abc import Iterable
+from typing import Any
 
 from flowsteer.errors import ConfigError
+
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but tab and newline, delete, C1: escape sequences begin with one of them
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # letters are shown in another order
+    "\ud800-\udfff]"  # halves of characters, which UTF-8 cannot hold
+)
 
 
 def sound(text: str) -> str:
@@ -17,6 +27,29 @@ def sound(text: str) -> str:
     if not text.isascii() and _unsound(text) is not None:
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text.replace("\x00", "\ufffd")
+
+
+def printable(text: str) -> str:
+    r"""The text as a terminal may have it: what would steer the terminal is U+FFFD, each in its place.
+
+    >>> printable("a\tb\n") == "a\tb\n", printable("\x1b[31m") == "\ufffd[31m", printable("\r\n")
+    (True, True, '\n')
+    """
+    return _UNPRINTABLE.sub("\ufffd", text.replace("\r\n", "\n"))
+
+
+def printable_json(value: Any, ascii_only: bool = False) -> str:
+    r"""JSON for a terminal: what would steer it is an escape, and reads back as it was.
+
+    Args:
+        value: JSON values.
+        ascii_only: Whether all that is no ASCII is an escape as well.
+
+    >>> printable_json(["é\x7f"])
+    '[\n  "é\\u007f"\n]'
+    """
+    text = json.dumps(value, ensure_ascii=ascii_only, indent=2)
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def make_sound(record: object, *names: str) -> None:

@@ -26,13 +26,14 @@ def operators(library: o.LibraryName = "paper", json: o.Json = False) -> None:
     if json:
         print_json({"library": loaded.name, "libraries": library_names(), "operators": rows})
         return
-    from rich.console import Console
     from rich.table import Table
+
+    from flowsteer.cli.terminal import Terminal
 
     table = Table("operator", "category", "does", title=f"library {loaded.name} (of {', '.join(library_names())})")
     for item in loaded.operators.values():
         table.add_row(item.name, item.category, item.summary)
-    Console().print(table)
+    Terminal().print(table)
 
 
 @guarded
@@ -61,8 +62,9 @@ def backends(json: o.Json = False) -> None:
     if json:
         print_json({"presets": rows, "others": others})
         return
-    from rich.console import Console
     from rich.table import Table
+
+    from flowsteer.cli.terminal import Terminal
 
     table = Table(title="backends")
     for name in ("spec", "server", "key"):
@@ -72,4 +74,4 @@ def backends(json: o.Json = False) -> None:
         table.add_row(str(row["spec"]), str(row["url"]), key)
     for spec, what in others.items():
         table.add_row(spec, what, "")
-    Console().print(table)
+    Terminal().print(table)

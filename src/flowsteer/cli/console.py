@@ -1,47 +1,68 @@
-"""Where commands print: results to standard output, progress and errors to standard error."""
+"""Where commands print: results to standard output, progress and errors to standard error.
+
+All that a command prints comes through here or through `flowsteer.cli.terminal`: text from outside is made `printable`,
+and a stream that cannot be written ends the command with one message.
+"""
 
 import functools
 import os
 import shlex
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import Any, ParamSpec, TypeVar
 
 import typer
 
-from flowsteer.errors import BackendUnavailable, BudgetExceeded, FlowSteerError, SandboxError
+from flowsteer.errors import (
+    BackendUnavailable,
+    BudgetExceeded,
+    ConfigError,
+    FlowSteerError,
+    RunWriteError,
+    SandboxError,
+)
+from flowsteer.unicode import printable, printable_json
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-INTERRUPTED, READER_GONE = 128 + 2, 128 + 13
-"""Exit codes after Ctrl-C, and when who reads the output has gone, as shells have them (128 and the signal)."""
+SIGNALLED = 128
+"""Exit codes of commands that a signal ended are this and the signal, as shells have them."""
 
 
 def guarded(command: Callable[P, R]) -> Callable[P, R]:
     """Make a command end with one clear message and a non-zero exit code on any error a user can meet.
 
-    Notes added to an error on its way (PEP 678) are printed below it.
+    SIGTERM and SIGHUP end it as Ctrl-C does. Notes added to an error on its way (PEP 678) are printed below it.
     """
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         _label_warnings()
-        try:
-            result = command(*args, **kwargs)
-            sys.stdout.flush()  # while a reader that has gone can still be told from an error
-        except FlowSteerError as error:
-            fail(error)
-            raise typer.Exit(error.exit_code) from error
-        except KeyboardInterrupt as error:
-            note("interrupted")
-            _print_notes(error)
-            raise typer.Exit(INTERRUPTED) from None
-        except BrokenPipeError:  # the reader, such as `head`, has gone: nothing is left to say, nor to say it to
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(READER_GONE) from None
+        with _interruptible() as signals:
+            try:
+                _prepare_streams()
+                result = command(*args, **kwargs)
+                with output():
+                    sys.stdout.flush()
+            except FlowSteerError as error:
+                fail(error)
+                raise typer.Exit(error.exit_code) from error
+            except KeyboardInterrupt as error:
+                note("interrupted")
+                _print_notes(error)
+                raise typer.Exit(SIGNALLED + signals[0] if signals else SIGNALLED + signal.SIGINT) from None
+            except BrokenPipeError:  # the reader, such as `head`, has gone: nothing is left to say, nor to say it to
+                _discard_output()
+                raise typer.Exit(SIGNALLED + signal.SIGPIPE) from None
+            except OSError as error:  # the system, not this package: a file or a stream nearer to it had no message for
+                fail(refused(error))
+                raise typer.Exit(SIGNALLED + signals[0] if signals else 1) from error
         return result
 
     return run
@@ -61,7 +82,7 @@ def resumable(folder: Path, flag: str = "") -> Iterator[None]:
     except KeyboardInterrupt:
         note(kept)
         raise
-    except (BackendUnavailable, SandboxError, BudgetExceeded) as error:
+    except (BackendUnavailable, SandboxError, BudgetExceeded, RunWriteError) as error:
         if folder.exists():
             error.add_note(kept)
         raise
@@ -100,16 +121,98 @@ def fail(error: FlowSteerError) -> None:
     _print_notes(error)
 
 
+def refused(error: OSError) -> FlowSteerError:
+    """What the system refused, as an error to tell."""
+    return FlowSteerError(": ".join(map(str, filter(None, (error.strerror or str(error), error.filename)))))
+
+
 def print_json(value: Any) -> None:
     """One JSON document on standard output."""
-    import json
+    text = printable_json(value, ascii_only="utf" not in (sys.stdout.encoding or "utf-8").lower())
+    with output():
+        print(text, flush=True)  # noqa: T201
 
-    print(json.dumps(value, ensure_ascii=False, indent=2))  # noqa: T201
+
+def say(text: str) -> None:
+    """A line of the result."""
+    with output():
+        print(printable(text), flush=True)  # noqa: T201
 
 
 def note(text: str) -> None:
-    """A line for people, beside the result."""
-    print(text, file=sys.stderr)  # noqa: T201
+    """A line for people, beside the result; where it cannot be written, nobody is there to read it."""
+    with suppress(OSError):
+        print(printable(text), file=sys.stderr, flush=True)  # noqa: T201
+
+
+@contextmanager
+def output() -> Iterator[None]:
+    """Writing to standard output.
+
+    Raises:
+        FlowSteerError: It cannot be written, as on a full disk.
+        BrokenPipeError: Its reader has gone.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _discard_output()
+        raise FlowSteerError(
+            f"cannot write to standard output: {error.strerror}", "send it elsewhere: > FILE"
+        ) from error
+
+
+def _discard_output() -> None:
+    """Let what was printed and could not be written go: Python would try again when it ends, and fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _prepare_streams() -> None:
+    """Open what the command was started without, and print what the stream's encoding lacks as escapes.
+
+    A closed stream must not stay closed: the next file that is opened would take its number, and what anything prints
+    would end up in that file.
+
+    Raises:
+        ConfigError: Standard output is closed, so that the result could not be given.
+    """
+    closed = sys.stdout is None
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8"))
+    if closed:
+        raise ConfigError("standard output is closed", "send it somewhere: > FILE")
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+@contextmanager
+def _interruptible() -> Iterator[list[int]]:
+    """Let SIGTERM and SIGHUP do what Ctrl-C does at that moment, unless whoever started the command had them ignored.
+
+    Yields:
+        The signals that came.
+    """
+    came: list[int] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        on_ctrl_c = signal.getsignal(signal.SIGINT)  # in an event loop: cancel its tasks
+        if not callable(on_ctrl_c):  # a script's background job ignores Ctrl-C
+            raise KeyboardInterrupt
+        on_ctrl_c(number, frame)
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        ending = (number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) == signal.SIG_DFL)
+        before = {number: signal.signal(number, interrupt) for number in ending}
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _print_notes(error: BaseException) -> None:
@@ -121,5 +224,9 @@ def _label_warnings() -> None:
     """Warnings of the package, which go to standard error anyway, say that they are."""
     import logging
 
+    class Printable(logging.Formatter):
+        def format(self, record: logging.LogRecord) -> str:
+            return printable(super().format(record))
+
     if logging.lastResort is not None:
-        logging.lastResort.setFormatter(logging.Formatter("warning: %(message)s"))
+        logging.lastResort.setFormatter(Printable("warning: %(message)s"))

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 import typer
 
 from flowsteer.cli import options as o
-from flowsteer.cli.console import guarded, print_json
+from flowsteer.cli.console import guarded, print_json, say
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +44,9 @@ def doctor(json: o.Json = False) -> None:
         print_json({"ok": ok, "checks": [asdict(check) for check in checks]})
     else:
         for check in checks:
-            typer.echo(f"{'✓' if check.ok else ('✗' if check.needed else '–')} {check.name}: {check.detail}")
+            say(f"{'✓' if check.ok else ('✗' if check.needed else '–')} {check.name}: {check.detail}")
             if check.hint and not check.ok:
-                typer.echo(f"    {check.hint}")
+                say(f"    {check.hint}")
     raise typer.Exit(0 if ok else 1)
 
 

@@ -10,7 +10,7 @@ import typer
 
 from flowsteer.cli import options as o
 from flowsteer.cli.collector import calm
-from flowsteer.cli.console import guarded, note, print_json, resumable, tell_faults
+from flowsteer.cli.console import guarded, note, print_json, resumable, say, tell_faults
 from flowsteer.cli.folders import new_run_folder
 from flowsteer.errors import ConfigError
 
@@ -125,7 +125,7 @@ def _conclude(folder: Path, progress: "Progress", json: bool) -> None:
         }
         print_json({"run": str(folder), "report": str(paths.html), "progress": counts, **to_json(summary)})
     else:
-        typer.echo(table_text(summary))
+        say(table_text(summary))
         note(f"report: {paths.html}")
     if progress.partial:
         why = progress.stopped or progress.error or "episodes are missing"
@@ -144,7 +144,7 @@ def _dry_run(config: "EvaluationConfig", json: bool) -> None:
     if json:
         print_json(asdict(plan))
     else:
-        typer.echo("\n".join(plan.lines()))
+        say("\n".join(plan.lines()))
 
 
 @guarded
@@ -161,13 +161,13 @@ def report(
 
     record, folder = RunFolder.read(run), out or run / "report"
     if episode:
-        typer.echo(str(write_page(record, folder, episode)))
+        say(str(write_page(record, folder, episode)))
         return
     paths = write_report(record, folder)
     if json:
         print_json({"run": str(run), "report": str(paths.html), **to_json(read_summary(record))})
     else:
-        typer.echo(str(paths.html))
+        say(str(paths.html))
 
 
 @guarded
@@ -189,9 +189,9 @@ def score(run: EvaluationRun, json: o.Json = False) -> None:
     if json:
         print_json({"graded": result.graded, "changes": changes, "missing": list(result.missing)})
         return
-    typer.echo(f"{result.graded} graded again, {len(changes)} changed, {len(result.missing)} without their task")
+    say(f"{result.graded} graded again, {len(changes)} changed, {len(result.missing)} without their task")
     for change in changes:
-        typer.echo(f"  {change['episode']}: {change['before']} → {change['after']}")
+        say(f"  {change['episode']}: {change['before']} → {change['after']}")
 
 
 @guarded
@@ -225,7 +225,7 @@ def swap(
         print_json({"run": str(folder), "done": progress.done, "total": progress.total, "systems": rows})
         return
     for row in rows:
-        typer.echo(
+        say(
             f"{row['system']}: {row['before']:.3f} → {row['after']:.3f} "
             f"(difference {row['difference']:+.3f}, p = {row['p']:.3f}, {row['pairs']} pairs)"
         )
@@ -234,12 +234,13 @@ def swap(
 @contextmanager
 def _bar(quiet: bool) -> Iterator[Callable[["Progress"], None]]:
     """A progress bar with rate, time to go, scores and cost so far."""
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
-    console = Console(stderr=True)
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+    from flowsteer.cli.terminal import Terminal
+
+    console = Terminal(stderr=True)
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}", markup=False))
     with Bar(*columns, console=console, disable=quiet or not console.is_terminal) as bar:
         task = bar.add_task("starting")
 

@@ -90,14 +90,14 @@ def _node(record: Any) -> dict[str, Any]:
 
 
 def _print(tree: "Workflow", execution: "Execution") -> None:
-    from rich.console import Console
     from rich.panel import Panel
     from rich.text import Text
 
     from flowsteer.cli.live import WIDTH, print_tree
+    from flowsteer.cli.terminal import Terminal
     from flowsteer.workflow.nodes import NodeId
 
-    console = Console()
+    console = Terminal()
     print_tree(console, tree, {NodeId(record.node): record for record in execution.ran}, set())
     answer = Text(execution.draft.answer or "(none)")
     console.print(

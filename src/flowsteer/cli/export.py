@@ -1,16 +1,16 @@
 """`flowsteer export`: a workflow as DSL, JSON, Mermaid, or a Python program that runs it."""
 
-import json as jsonlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from flowsteer.cli import options as o
-from flowsteer.cli.console import guarded, print_json
+from flowsteer.cli.console import guarded, print_json, say
 from flowsteer.cli.inputs import read_workflow
 from flowsteer.cli.show import find_episode
 from flowsteer.errors import ConfigError, RunError
+from flowsteer.unicode import printable_json
 
 if TYPE_CHECKING:
     from flowsteer.workflow.nodes import Workflow
@@ -58,7 +58,7 @@ def export(
     if json:
         print_json({"to": to, "text": text, "out": None if out is None else str(out)})
     elif out is None:
-        print(text)  # noqa: T201
+        say(text)
 
 
 def _write(out: Path, text: str) -> None:
@@ -123,7 +123,7 @@ def _render(tree: "Workflow", to: str, values: dict[str, Any]) -> str:
         case "dsl":
             return to_dsl(tree)
         case "json":
-            return jsonlib.dumps(workflow_to_json(tree), ensure_ascii=False, indent=2)
+            return printable_json(workflow_to_json(tree))
         case "mermaid":
             return to_mermaid(tree).rstrip("\n")
         case _:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flowsteer.cli import options as o
-from flowsteer.cli.console import guarded, note, print_json
+from flowsteer.cli.console import guarded, note, print_json, say
 from flowsteer.cli.evaluate import Data
 from flowsteer.errors import ConfigError
 
@@ -40,9 +40,9 @@ def validate(
         for name, result in found.items():
             counts = _counts(result)
             faults = counts.pop("faults")
-            typer.echo(f"{name}: {', '.join(f'{count} {word}' for word, count in counts.items())}")
+            say(f"{name}: {', '.join(f'{count} {word}' for word, count in counts.items())}")
             for fault in faults:
-                typer.echo(f"  {fault['id']}: {fault['reason']}")
+                say(f"  {fault['id']}: {fault['reason']}")
     if any(result.wrong or result.unscorable for result in found.values()):
         raise typer.Exit(1)
 
@@ -123,9 +123,9 @@ def grade(
 def _print_grades(items: list[dict[str, Any]], total: dict[str, Any]) -> None:
     for item in items:
         verdict = {True: "right", False: "wrong", None: "unscorable"}[item["correct"]]
-        typer.echo(f"{item['id']}: {verdict}{'' if not item['reason'] else ' (' + item['reason'] + ')'}")
+        say(f"{item['id']}: {verdict}{'' if not item['reason'] else ' (' + item['reason'] + ')'}")
     missing = f", {total['missing']} tasks without an answer" if total["missing"] else ""
-    typer.echo(f"{total['correct']} of {total['n']} right, {total['unscorable']} unscorable{missing}")
+    say(f"{total['correct']} of {total['n']} right, {total['unscorable']} unscorable{missing}")
 
 
 def _rows(path: Path) -> Iterator[dict[str, str]]:

@@ -6,9 +6,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+
+from flowsteer.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from flowsteer.training.run import TrainingResult
@@ -32,8 +33,8 @@ def progress(steps: int, quiet: bool) -> Iterator[tuple[Callable[[str], None], C
     Yields:
         What to call with the stage a run is at, and with the metrics of a step.
     """
-    console = Console(stderr=True)
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+    console = Terminal(stderr=True)
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}", markup=False))
     with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as bar:
         task = bar.add_task("starting", total=steps)
 
@@ -98,7 +99,7 @@ def workflows(title: str, by_type: Mapping[str, str]) -> Table:
     """The most frequent workflow of each type of task."""
     table = Table("type", title)
     for kind, dsl in by_type.items():
-        table.add_row(kind, dsl.replace("[", r"\[") or "(empty)")
+        table.add_row(kind, dsl or "(empty)")
     return table
 
 

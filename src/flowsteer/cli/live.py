@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
@@ -79,7 +78,8 @@ class Display:
         self._indented(Text(f"{director}executor {event.executor}", style="dim"))
 
     def _turn(self, event: TurnTaken) -> None:
-        self._console.print(f"\n[bold]Turn {event.turn} of {self._max_turns}[/]  [dim]{_cost(event)}[/]")
+        turn = (f"\nTurn {event.turn} of {self._max_turns}", "bold")
+        self._console.print(Text.assemble(turn, "  ", (_cost(event), "dim")))
         self._indented(Text(shorten(" ".join(event.text.split()), SAID_CHARS), style="dim"))
 
     def _say(self, mark: str, text: str, colour: str) -> None:
@@ -99,16 +99,17 @@ class Display:
             table.add_row(name, *_row(usage))
         self._console.print()
         self._console.print(table)
-        self._console.print(
-            f"[bold]workflow[/] {escape(shorten(event.dsl, TEXT_CHARS)) or '(empty)'}", width=self._width
-        )
+        dsl = shorten(event.dsl, TEXT_CHARS) or "(empty)"
+        self._console.print(Text.assemble(("workflow", "bold"), " ", dsl), width=self._width)
         self._panel(shorten(event.answer, TEXT_CHARS) or "(none)", "Answer", "green")
 
     def _indented(self, text: Text) -> None:
         self._console.print(Padding(text, (0, 0, 0, 2)), width=self._width)
 
     def _panel(self, text: str, title: str, colour: str) -> None:
-        self._console.print(Panel(Text(text), title=title, title_align="left", border_style=colour, width=self._width))
+        self._console.print(
+            Panel(Text(text), title=Text(title), title_align="left", border_style=colour, width=self._width)
+        )
 
 
 def print_tree(

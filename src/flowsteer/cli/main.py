@@ -1,11 +1,15 @@
 """The command line: `flowsteer COMMAND`. Commands import what they need when they run, so help is instant."""
 
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from flowsteer.cli import models
 from flowsteer.cli.catalog import backends, operators
+from flowsteer.cli.console import fail, note, output
 from flowsteer.cli.doctor import doctor
 from flowsteer.cli.evaluate import evaluate, report, score, swap
 from flowsteer.cli.execute import run
@@ -15,9 +19,37 @@ from flowsteer.cli.show import show
 from flowsteer.cli.solve import solve
 from flowsteer.cli.study import study
 from flowsteer.cli.train import train
+from flowsteer.errors import FlowSteerError
+from flowsteer.unicode import printable
+
+
+class Commands(TyperGroup):
+    """The commands; what is wrong with a command line is said without the control characters that may stand in it."""
+
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        """See `click.Command.make_context`."""
+        with _printable_errors():
+            return super().make_context(*args, **options)
+
+    def invoke(self, ctx: Any) -> Any:
+        """See `click.Group.invoke`."""
+        with _printable_errors():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _printable_errors() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if isinstance(message := getattr(error, "message", None), str):
+            error.message = printable(message)  # type: ignore[attr-defined]
+        raise
+
 
 app = typer.Typer(
     name="flowsteer",
+    cls=Commands,
     help="Build agentic workflows on an executable canvas: by a language model, by hand, or by a policy you train.",
     no_args_is_help=True,
     rich_markup_mode=None,  # drawing boxes would double what help costs
@@ -66,8 +98,18 @@ app.add_typer(models.app, name="models")
 
 
 def main() -> None:
-    """Entry point of the `flowsteer` command."""
-    app()
+    """Entry point of the `flowsteer` command. What comes out as an exception is a bug: its traceback is shown."""
+    try:
+        with output():
+            app()
+    except FlowSteerError as error:  # only help is printed by what is no command
+        fail(error)
+        raise SystemExit(error.exit_code) from None
+    except Exception:  # noqa: BLE001 - the end of the program; an exception may quote what would steer the terminal
+        from traceback import format_exc
+
+        note(format_exc().rstrip())
+        raise SystemExit(1) from None
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from flowsteer.cli import options as o
-from flowsteer.cli.console import guarded, note, print_json
+from flowsteer.cli.console import guarded, note, print_json, say
 
 app = typer.Typer(help="Fetch and serve embedded models.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -24,7 +24,7 @@ def list_all(json: o.Json = False) -> None:
         print_json({"models": rows})
         return
     for row in rows:
-        typer.echo(f"{row['name']}  {'at ' + str(row['path']) if row['here'] else 'not fetched'}  {row['about']}")
+        say(f"{row['name']}  {'at ' + str(row['path']) if row['here'] else 'not fetched'}  {row['about']}")
 
 
 @app.command()

@@ -36,11 +36,10 @@ def show(
     if json:
         print_json({"episode": name, "events": [event_to_json(event) for event in events]})
         return
-    from rich.console import Console
-
     from flowsteer.cli.live import Display
+    from flowsteer.cli.terminal import Terminal
 
-    display = Display(Console())
+    display = Display(Terminal())
     for event in events:
         display.emit(event)
         failure = event.failure if isinstance(event, NodeRan | Graded) else None
@@ -74,17 +73,18 @@ def _list(record: "RunFolder", json: bool) -> None:
         episodes = [{"episode": entry.episode, **summary_to_json(entry.summary)} for entry in entries]
         print_json({"config": record.config, "unfinished": record.unfinished, "episodes": episodes})
         return
-    from rich.console import Console
     from rich.table import Table
+
+    from flowsteer.cli.terminal import Terminal
 
     table = Table("episode", "turns", "finished", "score", "workflow", title=f"{record.path}: {_count(record)}")
     for entry in entries[:SHOWN]:
         summary = entry.summary
         cells = (summary.turns, summary.finished, summary.score, summary.dsl)
         table.add_row(entry.episode, *("" if cell is None else str(cell) for cell in cells))
-    Console().print(table)
+    Terminal().print(table)
     if len(entries) > SHOWN:
-        Console().print(f"… and {len(entries) - SHOWN} more: --json lists them all")
+        Terminal().print(f"… and {len(entries) - SHOWN} more: --json lists them all")
 
 
 def _count(record: "RunFolder") -> str:

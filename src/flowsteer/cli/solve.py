@@ -184,12 +184,11 @@ def _printed(record: "RunFolder", episode: str) -> dict[str, Any]:
 @contextmanager
 def _shown() -> "Iterator[Emit]":
     """Events are shown on standard output as they happen."""
-    from rich.console import Console
-
     from flowsteer.cli.live import Display
+    from flowsteer.cli.terminal import Terminal
     from flowsteer.cli.waiting import Waiting
 
-    console = Console()
+    console = Terminal()
     display = Display(console)
     with Waiting(console) as waiting:
 
@@ -210,11 +209,10 @@ def _silent() -> "Iterator[Emit]":
 
 
 def _replay(record: "RunFolder", episode: str) -> None:
-    from rich.console import Console
-
     from flowsteer.cli.live import Display
+    from flowsteer.cli.terminal import Terminal
 
     note(f"{record.path} holds this episode already; nothing was run")
-    display = Display(Console())
+    display = Display(Terminal())
     for event in record.events(episode):
         display.emit(event)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flowsteer.cli import options as o
-from flowsteer.cli.console import guarded, note, print_json, resumable, tell_faults
+from flowsteer.cli.console import guarded, note, print_json, resumable, say, tell_faults
 from flowsteer.cli.folders import new_run_folder
 from flowsteer.cli.train import check_extra
 from flowsteer.errors import ConfigError
@@ -55,28 +55,28 @@ def _conclude(folder: Path, reported: "Reported", json: bool) -> None:
     if json:
         print_json({"run": str(folder), "report": str(reported.html), **asdict(replace(found, curves=()))})
         return
-    typer.echo(f"{'world':>12}  {'arm':>12}  {'test':>6}" + "".join(f"  {name:>9}" for name in SHOWN))
+    say(f"{'world':>12}  {'arm':>12}  {'test':>6}" + "".join(f"  {name:>9}" for name in SHOWN))
     for row in found.rows:
         if not row.swap:
             means = (row.figures[name] for name in SHOWN)
             shown = "".join(f"  {'–':>9}" if value is None else f"  {value.mean:9.3f}" for value in means)
-            typer.echo(f"{row.world:>12}  {row.arm:>12}  {f'T={row.temperature:g}':>6}{shown}")
+            say(f"{row.world:>12}  {row.arm:>12}  {f'T={row.temperature:g}':>6}{shown}")
     note(f"{found.done} of {found.cells} cells; the report is {reported.html}")
 
 
 @contextmanager
 def _bar(study: "Study", folder: Path, quiet: bool) -> Iterator[Callable[[], None]]:
     """A progress bar over all updates and tests."""
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+    from flowsteer.cli.terminal import Terminal
     from flowsteer.study.cells import standing
 
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     if quiet or not console.is_terminal:
         yield lambda: None
         return
-    columns = (BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+    columns = (BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), TextColumn("{task.description}", markup=False))
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("starting", total=1.0)
 

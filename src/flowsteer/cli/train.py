@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flowsteer.cli import options as o
-from flowsteer.cli.console import guarded, note, print_json, resumable, tell_faults
+from flowsteer.cli.console import guarded, note, print_json, resumable, say, tell_faults
 from flowsteer.cli.folders import new_run_folder
 from flowsteer.errors import ConfigError
 
@@ -92,20 +92,19 @@ def _dry_run(config: "TrainingConfig", file: Path, run: Path | None, stand_in: s
     if json:
         print_json(plan.to_json())
     else:
-        typer.echo("\n".join(plan.lines()))
+        say("\n".join(plan.lines()))
 
 
 def _conclude(folder: Path, result: "TrainingResult", json: bool) -> None:
     from dataclasses import asdict
 
-    from rich.console import Console
-
     from flowsteer.cli.learned import curves, tables, workflows
+    from flowsteer.cli.terminal import Terminal
 
     if json:
         print_json({"run": str(folder), **asdict(result)})
         return
-    console = Console()
+    console = Terminal()
     if result.steps:
         console.print(curves(folder / "metrics.jsonl"))
     for table in tables(result):

@@ -14,14 +14,14 @@ from flowsteer.director.commands import HELP, parse_command
 from flowsteer.director.layouts import task_prompt
 from flowsteer.director.parse import parse_prompt_reply
 from flowsteer.errors import ActionError, ConfigError
-from flowsteer.unicode import refuse_unsound
+from flowsteer.unicode import printable, refuse_unsound
 from flowsteer.workflow.apply import Rejected, apply
 from flowsteer.workflow.drawing import draw_tree
 from flowsteer.workflow.edits import Action, Finish
 
 
 def _show(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(f"{printable(text)}\n")
     sys.stdout.flush()
 
 

@@ -1,6 +1,7 @@
 """What an operator is: one async function on drafts, declared with its category, what it reads and what it writes."""
 
 import inspect
+import sys
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
@@ -130,6 +131,11 @@ def operator(
         if not inspect.iscoroutinefunction(function):
             raise ConfigError(f"operator {label} must be an async function: async def {function.__name__}(call)")
         summary = (inspect.getdoc(function) or "").partition("\n\n")[0].replace("\n", " ")
+        if not summary and sys.flags.optimize >= 2:
+            raise ConfigError(
+                f"Python runs without docstrings, and operator {label} describes itself by its own",
+                "unset PYTHONOPTIMIZE, or start Python without -OO",
+            )
         if not summary:
             raise ConfigError(f"operator {label} needs a docstring: its first sentence is shown to the Director")
         return Operator(label, category, fields_read, fields_written, summary, function, version)

@@ -19,7 +19,7 @@ def table_text(summary: Summary, width: int = 120) -> str:
         summary: The figures.
         width: Columns of the terminal.
     """
-    console = Console(file=StringIO(), width=width, color_system=None)
+    console = Console(file=StringIO(), width=width, color_system=None, markup=False, emoji=False)
     console.print(_scores(summary))
     console.print(LEGEND)
     if summary.differences:
