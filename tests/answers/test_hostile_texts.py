@@ -5,9 +5,11 @@ import time
 import pytest
 
 from flowsteer.answers.agreement import normalised
+from flowsteer.answers.code import MAX_CHARS, inserted_code, solution_code
 from flowsteer.answers.extract import final_answer, tidy
 from flowsteer.answers.thinking import without_thinking
 from flowsteer.answers.value import math_value
+from flowsteer.task import Task
 
 NAMED = ["\n", "{", "\\boxed{", "<", ". ", '"\n#']
 OTHERS = [
@@ -45,6 +47,17 @@ OTHERS += [
 ]
 SECONDS = 0.5
 """For up to three million characters, a share of which a quiet machine needs; what is quadratic needs hours."""
+
+
+CODE = ["\n", "{", "<", '"\n#', "```\n", "~~~\n", "</think>", "@a\n", "a\nx=1\n", "if x:\n", "x=", "print(\n", '"""']
+
+
+@pytest.mark.parametrize("read", [lambda text: solution_code(text, Task("?", "code")), inserted_code])
+@pytest.mark.parametrize("piece", CODE)
+def test_the_longest_text_that_may_hold_code_is_read_in_linear_time(read, piece):
+    start = time.process_time()
+    read(piece * (MAX_CHARS // len(piece)))
+    assert time.process_time() - start < 2
 
 
 @pytest.mark.parametrize("read", [final_answer, math_value, tidy, without_thinking, normalised])

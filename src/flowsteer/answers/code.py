@@ -5,14 +5,13 @@ import re
 import textwrap
 
 from flowsteer.answers.code_blocks import code_among_prose, dedented, fenced_blocks, is_code, statements, syntax_error
-from flowsteer.answers.thinking import without_thinking
+from flowsteer.answers.thinking import beyond_thinking, without_thinking
 from flowsteer.task import Task
 
 MAX_CHARS = 200_000
 """A text longer than this holds no code."""
 
 _READS = re.compile(r"\binput\(|\bstdin\b|\bopen\(0|\bfileinput\b")
-_THINKING = re.compile(r"(?:.*</think>|<think>.*)", re.DOTALL)
 
 
 def defined_names(code: str) -> frozenset[str]:
@@ -50,7 +49,7 @@ def inserted_code(text: str) -> str:
     if len(text) > MAX_CHARS:
         return ""
     text = text.removeprefix("\ufeff")
-    return extract_code(text) if "```" in text else _THINKING.sub("", text).strip("\n").rstrip()
+    return extract_code(text) if "```" in text else beyond_thinking(text).strip("\n").rstrip()
 
 
 def extract_code(text: str, entry_point: str | None = None) -> str:

@@ -20,6 +20,9 @@ MAX_BLOCKS = 64
 ATTEMPTS = 8
 """How many places of a reply are tried as the beginning, or the end, of code."""
 
+MAX_LINES = 1000
+"""Longest program that is looked for among prose: each attempt parses so many lines, not all that follow."""
+
 _LANGUAGE = re.compile(r"[\w+#.-]*")
 _STARTS = re.compile(
     r"(?:from\s+[\w.]+\s+import\b|import\s+\w|(?:async\s+)?def\s+\w|class\s+\w|@\w|if\s.*:|for\s.*:|while\s.*:|with\s.*:|try:"
@@ -193,7 +196,7 @@ def code_among_prose(text: str) -> Iterator[str]:
             at += 1
             continue
         attempts += 1
-        code = _parsing_prefix(lines[at:])
+        code = _parsing_prefix(lines[at : at + MAX_LINES])
         if code and is_code("\n".join(code)):
             yield "\n".join(code).rstrip()
         at += max(len(code), 1)

@@ -15,8 +15,18 @@ def without_thinking(text: str) -> str:
     >>> without_thinking("6 * 7</think>42"), without_thinking("<think>It is 42")
     ('42', '')
     """
-    if not any(word in text.lower() for word in ("think", "thought")):
-        return text.strip()  # Far quicker than the search for tags, on what is long and hostile.
+    return beyond_thinking(text).strip()
+
+
+def beyond_thinking(text: str) -> str:
+    """The same with the blanks around the rest, which are a part of code.
+
+    >>> beyond_thinking("<think>Add.</think>    x += 1")
+    '    x += 1'
+    """
+    lowered = text.lower()
+    if "think" not in lowered and "thought" not in lowered:
+        return text  # Far quicker than the search for tags, on what is long and hostile.
     kept, at = [], 0
     while opening := _OPEN.search(text, at):
         kept.append(text[at : opening.start()])
@@ -24,4 +34,4 @@ def without_thinking(text: str) -> str:
         at = closing.end() if closing else len(text)
     said = "".join(kept) + text[at:]
     unopened = deque(_CLOSE.finditer(said), maxlen=1)
-    return said[unopened[0].end() :].strip() if unopened else said.strip()
+    return said[unopened[0].end() :] if unopened else said

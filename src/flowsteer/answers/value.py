@@ -10,7 +10,11 @@ import re
 from flowsteer.answers.extract import last_line, marked_answer, tidy, without_emphasis
 
 _CALCULATOR = re.compile(r"<<[^<>\n]{0,200}>>")
-_UNDERSCORES = re.compile(r"(?<!\w)__([^_\n]{1,200})__(?!\w)")
+_UNDERSCORES = re.compile(r"(?<!\w)(_{1,2})([^_\n]{1,200})\1(?!\w)")
+_SYMBOLS = re.compile("[\u2190\u2705\u2714\u2794-\u27bf\u2b00-\u2bff\ufe0f\U0001f000-\U0001faff]")
+"""Pictures beside an answer."""
+
+_BULLET = re.compile(r"(?:>\s+|\d{1,2}\.\s+(?=[A-Za-z*]))")
 _CONNECTIVE = re.compile(r"(?:therefore|thus|hence|so|then|finally|in total)\b[,:]?\s+", re.IGNORECASE)
 _OR = re.compile(r"\b(?:and|or)\b")
 MAX_FORMULA = 300
@@ -47,18 +51,21 @@ def math_value(text: str) -> str:
     """
     marked = marked_answer(text)
     line = _CALCULATOR.sub("", last_line(text) if marked is None else marked)
-    line = _without_connective(unwrap(_UNDERSCORES.sub(r"\1", without_emphasis(line))))
+    line = _without_lead(unwrap(_UNDERSCORES.sub(r"\2", without_emphasis(line))))
     return _of_prose(line) if _PROSE.search(line) and not _several(line) else _REMARK.sub("", line)
 
 
-def _without_connective(line: str) -> str:
-    begun = _CONNECTIVE.match(line)
-    return line[begun.end() :] if begun else line
+def _without_lead(line: str) -> str:
+    """The line without a bullet and a word that only leads on to what follows."""
+    for lead in (_BULLET, _CONNECTIVE):
+        begun = lead.match(line)
+        line = line[begun.end() :] if begun else line
+    return line
 
 
 def unwrap(text: str) -> str:
     """A line without quotes, emphasis and dollar signs around it and without the sign that ends its sentence."""
-    text = tidy(text.replace("`", "")).rstrip(",; ")
+    text = tidy(_SYMBOLS.sub("", text.replace("`", ""))).rstrip(",; ")
     if text.endswith("!") and text[-3:-1].isalpha():  # A shout, and no factorial.
         text = text[:-1]
     return text if text.endswith("...") else tidy(text.rstrip("."))

@@ -32,6 +32,8 @@ _JOINED = re.compile(r"\s*(?:,\s*)?\b(?:and|or)\b\s*|\s*;\s*")
 _ANGLE = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)")
 _DEGREES = re.compile(r"(\d+(?:\.\d+)?|\\frac\{[^{}]*\}\{[^{}]*\})\s*degrees?\b")
 
+_BARE_LOG = re.compile(r"\\log(?!\s*_)")
+_LOGARITHM = re.compile(r"(?<![A-Za-z\\])log(?=\s?\()")
 _IMAGINARY = re.compile(r"(?<=\d)i(?![A-Za-z])")
 
 
@@ -132,7 +134,7 @@ async def equivalent(gold: str, answer: str, workers: MathWorkers) -> bool:
         right = str(gold_number.value)
     elif number and number.digits < FLOAT_DIGITS:
         given = str(number.value)
-    natural = "\\log" not in right
+    natural = _BARE_LOG.search(right) is None
     right, given = (_formula(text, natural) for text in (right, given))
     if _is_prose(right) or _is_prose(given):
         return spelling(right) == spelling(given)
@@ -176,13 +178,11 @@ def _formula(text: str, natural: bool) -> str:
     Degrees are radians in the argument of a function and a unit elsewhere. `log` without a backslash is the natural
     logarithm, as in code, unless the gold answer has `\log`.
     """
-    text = from_code(text)
+    text = from_code(text if natural else _LOGARITHM.sub(r"\\log", text))
     if _ANGLE.search(text):
         text = _DEGREES.sub(r"(\\frac{\1\\pi}{180})", text)
     text = without_unit(_JOINED.sub(", ", re.sub(r"\s*degrees?\b", "", text)))
     if text.startswith("{") and text.endswith("}"):
         text = f"\\{text[:-1]}\\}}"
     text = _IMAGINARY.sub(" i", text)
-    if not natural:
-        text = text.replace("\\ln(", "\\log(")
     return text.replace("%", "\\%").replace("$", "").strip()

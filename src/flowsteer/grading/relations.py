@@ -4,7 +4,7 @@ import re
 
 _EQUALS = re.compile(r"(?<![<>!=:])=+(?![<>=])")
 _CHAIN = re.compile(r"(?<![<>!=:])(?:=|\\approx\b)(?![<>=])")
-_LEAD = re.compile(r"^\s*(?:=+>?|\\approx\b|:)\s*")
+_LEAD = re.compile(r"^\s*(?:=+>?|\\approx\b|:|[A-Za-z]{3,20}:\s)\s*")
 _MEMBER = re.compile(r"^\s*[A-Za-z]\w*\s*\\in\b\s*")
 _NAME = re.compile(r"^\s*(?:\\?[A-Za-z]+(?:_\{?\w+\}?)?(?:\([A-Za-z]\))?|\\angle\s*[A-Z]+)\s*=\s*([^=<>]+)$")
 _JOINED = re.compile(r"(\s*(?:,\s*)?\b(?:and|or)\b\s*|\s*;\s*|,\s)")
