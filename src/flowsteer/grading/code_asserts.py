@@ -7,12 +7,16 @@ the solution; the solution runs in the other. It sees the arguments of one call 
 import ast
 import builtins
 from collections.abc import Iterable
+from functools import lru_cache
 
 from flowsteer.answers.code_blocks import syntax_error
 from flowsteer.grading.code_verdict import CodeVerdict, NotDecided
 from flowsteer.sandbox.base import UNCROSSED, Program, SandboxLimits
 from flowsteer.sandbox.pair import Caller, PairOutcome, PairSandbox
 from flowsteer.task import AssertTests, Task
+
+CACHED = 512
+"""How many tasks' tests are kept as they were read: each is run twice a grading, and a task is often graded again."""
 
 
 async def run_asserts(
@@ -55,12 +59,17 @@ def expected_names(tests: str, task: Task) -> list[str]:
     Raises:
         NotDecided: If the tests are not Python.
     """
-    nodes = list(ast.walk(_parse(f"{given_code(task)}\n{tests}")))
+    return list(_expected_names(given_code(task), tests, task.entry_point))
+
+
+@lru_cache(maxsize=CACHED)
+def _expected_names(given: str, tests: str, entry_point: str | None) -> tuple[str, ...]:
+    nodes = list(ast.walk(_parse(f"{given}\n{tests}")))
     names = [node for node in nodes if isinstance(node, ast.Name)]
     bound = {name.id for name in names if not isinstance(name.ctx, ast.Load)} | set(dir(builtins))
     bound.update(name for node in nodes for name in _bound(node))
     free = dict.fromkeys(name.id for name in names if name.id not in bound)
-    return sorted({*free, *([task.entry_point] if task.entry_point else [])})
+    return tuple(sorted({*free, *([entry_point] if entry_point else [])}))
 
 
 def given_code(task: Task) -> str:
@@ -82,10 +91,13 @@ def _bound(node: ast.AST) -> Iterable[str]:
 
 def _without_public(tests: str, task: Task) -> str:
     """The tests without those that are public; empty where none is public, or no assert would be left."""
-    if not isinstance(task.public_tests, AssertTests):
-        return ""
+    return _without(tests, task.public_tests.code) if isinstance(task.public_tests, AssertTests) else ""
+
+
+@lru_cache(maxsize=CACHED)
+def _without(tests: str, public_tests: str) -> str:
     tree = _parse(tests)
-    public = {ast.dump(node) for node in _parse(task.public_tests.code).body if isinstance(node, ast.Assert)}
+    public = {ast.dump(node) for node in _parse(public_tests).body if isinstance(node, ast.Assert)}
     kept = [node for node in tree.body if ast.dump(node) not in public]
     if len(kept) == len(tree.body) or not any(isinstance(node, ast.Assert) for node in kept):
         return ""
