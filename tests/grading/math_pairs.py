@@ -111,6 +111,15 @@ RIGHT = [
     (r"\text{even}", "The function is even."),
     ("2516_8", "2516_{8}"),
     ("3 and a half hours", "3 and a half hours."),
+    ("18", "18 ✅"),
+    ("18", "x = 18 ✓"),
+    ("18", "\\boxed{18\\ }"),
+    ("56", "Total: 56"),
+    ("12", "USD 12"),
+    ("12", "¥12"),
+    ("(3,4)", "(x, y) = (3, 4)"),
+    ("64", "The total is 64. This is the answer."),
+    ("56", "x^2 + y^2 = 56"),
 ]
 
 WRONG = [
@@ -193,4 +202,10 @@ WRONG = [
     ("18", r"It is 18, no: \boxed{19}"),
     ("18", "Answer: 18\nAnswer: 20"),
     ("18", "18 is too much. The answer is 17."),
+    ("56", "2x = 56"),
+    ("56", "x^2 = 56"),
+    ("56", "x/2 = 56"),
+    ("56", "-x = 56"),
+    ("56", "x+1 = 56"),
+    ("56", "\\sqrt{x} = 56"),
 ]

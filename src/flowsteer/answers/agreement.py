@@ -6,6 +6,9 @@ from fractions import Fraction
 
 from flowsteer.answers.extract import tidy
 
+MAX_NUMBER = 200
+"""A text of more characters is no plain number."""
+
 _NUMBER = re.compile(r"[+-]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?:\D|$))")
 _LATEX_FRACTION = re.compile(r"([+-]?)\s*\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
@@ -18,6 +21,8 @@ def as_number(answer: str) -> Fraction | None:
     >>> as_number("$1,200.50"), as_number("1/2"), as_number(r"\frac{1}{2}"), as_number("12 eggs")
     (Fraction(2401, 2), Fraction(1, 2), Fraction(1, 2), None)
     """
+    if len(answer) > MAX_NUMBER:
+        return None
     text = _LATEX_FRACTION.sub(r"\1\2/\3", tidy(answer)).replace("−", "-").replace("\\$", "$")
     text = _THOUSANDS.sub("", re.sub(r"^([+-]?)\$\s*", r"\1", text))
     above, slash, below = (part.strip() for part in text.partition("/"))

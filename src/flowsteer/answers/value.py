@@ -11,11 +11,13 @@ from flowsteer.answers.extract import last_line, marked_answer, tidy, without_em
 
 _CALCULATOR = re.compile(r"<<[^<>\n]{0,200}>>")
 _UNDERSCORES = re.compile(r"(?<!\w)(_{1,2})([^_\n]{1,200})\1(?!\w)")
-_SYMBOLS = re.compile("[\u2190\u2705\u2714\u2794-\u27bf\u2b00-\u2bff\ufe0f\U0001f000-\U0001faff]")
+_SYMBOLS = re.compile("[\u2190\u2705\u2713\u2714\u2794-\u27bf\u2b00-\u2bff\ufe0f\U0001f000-\U0001faff]")
 """Pictures beside an answer."""
 
 _BULLET = re.compile(r"(?:>\s+|\d{1,2}\.\s+(?=[A-Za-z*]))")
 _CONNECTIVE = re.compile(r"(?:therefore|thus|hence|so|then|finally|in total)\b[,:]?\s+", re.IGNORECASE)
+_LABEL = re.compile(r"[A-Z][a-z]{2,20}\s*:\s*(?=[^A-Za-z\s])")
+_COMMENT = re.compile(r"(?:this|that|these|those|hope|great)\b", re.IGNORECASE)
 _OR = re.compile(r"\b(?:and|or)\b")
 MAX_FORMULA = 300
 """Longest line that is searched for a formula at its beginning."""
@@ -57,7 +59,7 @@ def math_value(text: str) -> str:
 
 def _without_lead(line: str) -> str:
     """The line without a bullet and a word that only leads on to what follows."""
-    for lead in (_BULLET, _CONNECTIVE):
+    for lead in (_BULLET, _CONNECTIVE, _LABEL):
         begun = lead.match(line)
         line = line[begun.end() :] if begun else line
     return line
@@ -80,7 +82,8 @@ def _of_prose(line: str) -> str:
     line = unwrap(_CLAUSE.split(_REMARK.sub("", line))[0])
     if not _PROSE.search(line):
         return line
-    last = _SENTENCE_END.split(line)[-1]
+    sentences = _SENTENCE_END.split(line)
+    last = next((sentence for sentence in reversed(sentences) if not _COMMENT.match(sentence)), sentences[-1])
     if not _DENIAL.search(last):
         spans = [next(filter(None, span)) for span in _SPAN.findall(last)]
         if len(spans) == 1 or (spans and _SPAN.match(last)):

@@ -16,7 +16,7 @@ from flowsteer.grading.base import RIGHT, Grade, wrong
 from flowsteer.grading.code_spelling import from_code
 from flowsteer.grading.math_process import MathWorkers, UnreadableGold
 from flowsteer.grading.numbers import FLOAT_DIGITS, read_number, same_number, without_unit
-from flowsteer.grading.relations import aligned, brackets, in_base
+from flowsteer.grading.relations import aligned, brackets, in_base, is_equation
 from flowsteer.grading.spelling import plain, spelling
 
 MAX_CHARS = 2000
@@ -122,6 +122,8 @@ async def equivalent(gold: str, answer: str, workers: MathWorkers) -> bool:
     if spelling(right) == spelling(given):
         return True
     right, given = aligned(right, given)
+    if is_equation(given) and not is_equation(right):
+        return False  # It is yet to be solved.
     if spelling(right) == spelling(given):
         return True
     based = in_base(right), in_base(given)

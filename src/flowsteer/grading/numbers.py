@@ -12,7 +12,7 @@ _LATEX = rf"\\frac\{{\s*(?P<top>-?{_DIGITS})\s*\}}\{{\s*(?P<bottom>{_DIGITS})\s*
 _FRACTION = rf"(?:(?P<whole>{_DIGITS})[ -]?)?{_LATEX}"
 _SLASH = rf"(?:(?P<whole2>{_DIGITS})\s)?(?P<top2>{_DECIMAL})\s*/\s*(?P<bottom2>{_DECIMAL})"
 _NUMBER = re.compile(
-    r"(?P<sign>[+-]?)\s*(?P<money>[$€£]|rs\s?\.?)?\s*(?P<sign2>[+-]?)\s*"
+    r"(?P<sign>[+-]?)\s*(?P<money>[$€£¥]|(?:US|CA|AU)?\$|(?:USD|EUR|GBP)\b|rs\s?\.?)?\s*(?P<sign2>[+-]?)\s*"
     rf"(?:{_FRACTION}|{_SLASH}|(?P<decimal>{_DECIMAL}){_POWER}?)"
     r"(?:\s*[$€£¥])?(?:\s*(?P<percent>%|percent\b))?(?P<unit>.*)",
     re.IGNORECASE,

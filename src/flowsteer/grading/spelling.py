@@ -11,7 +11,7 @@ _TEXT = re.compile(
 )
 _COLOUR = re.compile(r"\\(?:color|textcolor)\s*\{\w{1,20}\}")
 _BRACED = re.compile(r"\{\s*(-?\w+)\s*\}")
-_SPACE = re.compile(r"\\ |\\q?quad\b|~")
+_SPACE = re.compile(r"\\ |(?<!\\)\\\Z|\\q?quad\b|~")
 _SPACING = re.compile(
     r"\\[,!;:>]|\\displaystyle\b|\\limits\b|\\(?:left|right|bigl?|bigr?|Bigl?|Bigr?|biggl?|biggr?)(?![A-Za-z])"
 )
