@@ -98,5 +98,5 @@ def test_normalising_and_tidying_are_stable(text):
 @given(st.text(alphabet="abc123/., $\\{}", max_size=20))
 def test_an_announced_answer_survives_the_way_back(answer):
     expected = tidy(answer.strip(" \t*_"))
-    if expected:
+    if expected.strip("."):  # Dots alone stand for an answer that was not written.
         assert marked_answer(f"Some work.\nAnswer: {answer}") == expected
