@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra: pip install 'flowsteer[train]'")
 
 from flowsteer.backends.simulated import SimulatedBackend  # noqa: E402
-from flowsteer.errors import BackendUnavailable  # noqa: E402
+from flowsteer.errors import BackendUnavailable, SandboxError  # noqa: E402
 from flowsteer.grading.base import unscorable  # noqa: E402
 from flowsteer.runs.events import EditApplied, EpisodeEnded, EpisodeStarted, Graded, NodeRan, TurnTaken  # noqa: E402
 from flowsteer.training.inference.sampling_engine import Drawn  # noqa: E402
@@ -115,6 +115,60 @@ async def test_a_lost_rollout_leaves_its_group_and_is_counted():
     figures = measure(played)
     assert (figures["lost"], figures["episodes"], figures["unscorable"]) == (2, 4, 0)
     assert figures["turns"] == 4
+
+
+async def test_an_episode_ends_once_also_where_its_grading_breaks():
+    async def broken(sample, answer):
+        raise SandboxError("the grading sandbox broke")
+
+    async with arena(grade=broken) as place:
+        with pytest.raises(BackendUnavailable, match="the grading sandbox broke"):
+            await play(tiny(), [Group("a", samples(1)[0], 1)], place, LIMITS, "p", engine=Spoken())
+    one, other = samples(2)
+
+    async def sometimes(sample, answer):
+        return await (broken if sample is one else by_truth)(sample, answer)
+
+    async with arena(grade=sometimes) as place:
+        played = await play(tiny(), [Group("a", one, 1), Group("b", other, 1)], place, LIMITS, "p", engine=Spoken())
+    for rollout in played:
+        ends = [event for event in rollout.events if isinstance(event, EpisodeEnded)]
+        assert ends == [rollout.ended]
+        assert rollout.ended.finished
+    assert [rollout.lost is not None for rollout in played] == [True, False]
+
+
+async def test_what_was_spent_before_an_episode_broke_off_is_counted():
+    one, other = samples(2)
+
+    class Breaks(Flaky):
+        async def complete(self, request):
+            if request.origin.operator == "Custom":
+                return await super().complete(request)
+            return await SimulatedBackend.complete(self, request)
+
+    backend = Breaks({one.task.id})
+    async with arena(extra={backend.spec: backend}, executor=backend.spec) as place:
+        groups = [Group("a", one, 1), Group("b", other, 1)]
+        lost, whole = await play(tiny(), groups, place, LIMITS, "p", engine=Spoken())
+    assert lost.lost is not None
+    assert 0 < lost.ended.executor_usage.calls < whole.ended.executor_usage.calls
+
+
+async def test_a_fault_of_code_costs_its_rollout_alone():
+    one, other = samples(2)
+
+    async def faulty(sample, answer):
+        if sample is one:
+            raise LookupError("a table is missing")
+        return await by_truth(sample, answer)
+
+    async with arena(grade=faulty) as place:
+        groups = [Group("a", one, 1), Group("b", other, 1)]
+        played = await play(tiny(), groups, place, LIMITS, "p", engine=Spoken())
+    assert played[0].lost.error == "LookupError"
+    assert "in faulty" in played[0].lost.trace
+    assert [rollout.reward.value is None for rollout in played] == [True, False]
 
 
 async def test_a_step_of_lost_rollouts_only_is_an_error():

@@ -11,7 +11,7 @@ from flowsteer.draft import EMPTY, Draft
 from flowsteer.errors import ActionError
 from flowsteer.execution.executor import Execution, Executor, Seen
 from flowsteer.operators.registry import Library
-from flowsteer.runs.events import EditApplied, EditRejected, Emit, Feedback, FeedbackGiven, NodeRan, ignore
+from flowsteer.runs.events import EditApplied, EditRejected, Emit, Event, Feedback, FeedbackGiven, NodeRan, ignore
 from flowsteer.settings import part_of
 from flowsteer.task import Task
 from flowsteer.usage import NO_USAGE
@@ -253,9 +253,14 @@ class Canvas:
         return isinstance(outcome, Applied) and self.settings.feedback == "full" and not self._asked
 
     async def _run(self) -> tuple[NodeRan, ...]:
-        self.execution = await self._executor.run(self.workflow, self.task, self._emit, self.turn, self._seen)
-        self.spent += self.execution.usage
+        self.execution = await self._executor.run(self.workflow, self.task, self._ran, self.turn, self._seen)
         return self.execution.fresh
+
+    def _ran(self, event: Event) -> None:
+        """Count what a call cost as soon as it has ended: it is spent even if a later one ends the episode."""
+        if isinstance(event, NodeRan):
+            self.spent += event.usage
+        self._emit(event)
 
     def _feedback(self, outcome: Applied | Rejected, fresh: tuple[NodeRan, ...]) -> Feedback | None:
         feedback = Feedback(

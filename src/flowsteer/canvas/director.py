@@ -6,11 +6,11 @@ An LLM behind an API, a local policy in training, a script or a person: the canv
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from flowsteer.backends.base import NO_USAGE, Usage
 from flowsteer.canvas.feedback import Budgets, Heard, Told
 from flowsteer.errors import ActionError
 from flowsteer.operators.registry import Library
 from flowsteer.task import Task
+from flowsteer.usage import NO_USAGE, Usage
 from flowsteer.workflow.edits import Action
 from flowsteer.workflow.nodes import NodeId, Workflow
 from flowsteer.workflow.rules import Condition, Rules
@@ -82,7 +82,7 @@ class Observation:
 
 
 class Director(Protocol):
-    """Emits one action a turn. It keeps no state between episodes, so one object serves many at once."""
+    """Emits one action a turn. One object serves many episodes at once, unless it says that it keeps one's state."""
 
     @property
     def spec(self) -> str:

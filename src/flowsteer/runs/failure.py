@@ -43,17 +43,11 @@ def unexpected(error: Exception, place: str) -> Failure:
     return Failure(UNEXPECTED, f"{name}: {error}", name, place, "".join(format_exception(error)))
 
 
-def failure_of(error: BaseException, place: str = "", kind: str = "") -> Failure:
-    """An exception as a failure.
+def failure_of(error: FlowSteerError) -> Failure:
+    """A failure out of an exception that is raised on purpose; its kind is the name of its class.
 
-    Args:
-        error: The exception.
-        place: Where it was raised.
-        kind: The word for statistics; the name of its class if none is given.
-
-    >>> failure_of(FlowSteerError("no answer within 60 s"), kind="timeout")
-    Failure(kind='timeout', message='no answer within 60 s', error='FlowSteerError', place='', trace='')
+    >>> failure_of(FlowSteerError("no answer within 60 s"))
+    Failure(kind='FlowSteerError', message='no answer within 60 s', error='FlowSteerError', place='', trace='')
     """
     name = type(error).__name__
-    trace = "" if isinstance(error, FlowSteerError) else "".join(format_exception(error))
-    return Failure(kind or name, str(error), name, place, trace)
+    return Failure(name, str(error), name)

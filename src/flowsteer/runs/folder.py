@@ -169,7 +169,7 @@ class RunFolder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give the folder free."""
+        """Release the folder."""
         self.close()
 
     @property
@@ -183,7 +183,7 @@ class RunFolder:
         return sum(1 for _ in (self.path / OPEN).glob("*.jsonl"))
 
     def close(self) -> None:
-        """Give the folder free."""
+        """Release the folder."""
         if self._lock is not None:
             self._lock.close()
             self._lock = None

@@ -16,7 +16,7 @@ from flowsteer.runs.events import (
 )
 from flowsteer.runs.failure import Failure
 from flowsteer.workflow.facts import facts
-from flowsteer.workflow.nodes import steps
+from flowsteer.workflow.nodes import Workflow, steps
 
 JSON = dict[str, Any]
 
@@ -99,14 +99,27 @@ class EpisodeSummary:
 
 @dataclass(slots=True)
 class Tally:
-    """What a summary is made of, counted as the events of one episode pass; none of them is kept but three."""
+    """What a summary is made of, counted as the events of one episode pass; none of them is kept but three.
+
+    Attributes:
+        started: The first event.
+        ended: The last event but the grade.
+        graded: The grade.
+        parsed: Turns that were one well-formed action.
+        accepted: Turns whose action was accepted.
+        succeeded: Whether a node's latest run in an iteration went well.
+        made: Operator, instruction and backend of each step of the workflow as it stands.
+        backends: Specs of the backends that ran a node.
+        failures: How often what failed.
+    """
 
     started: EpisodeStarted | None = None
     ended: EpisodeEnded | None = None
     graded: Graded = Graded(None, {}, "not graded")  # noqa: RUF009 - frozen
     parsed: int = 0
     accepted: int = 0
-    succeeded: set[str] = field(default_factory=set)
+    succeeded: dict[tuple[str, tuple[int, ...]], bool] = field(default_factory=dict)
+    made: dict[str, tuple[str, str, str]] = field(default_factory=dict)
     backends: set[str] = field(default_factory=set)
     failures: Counter[str] = field(default_factory=Counter)
 
@@ -123,15 +136,27 @@ class Tally:
                     self.failures[event.failure.kind] += 1
             case EditApplied():
                 self.parsed, self.accepted = self.parsed + 1, self.accepted + 1
+                self._forget_changed(event.workflow)
             case EditRejected(parsed=parsed):
                 self.parsed += parsed
                 self.failures[REJECTED if parsed else UNREAD] += 1
-            case NodeRan(failure=None):
-                self.succeeded.add(event.node)
+            case NodeRan(failure=failure):
+                self.succeeded[event.node, event.iteration] = failure is None
                 self.backends.add(event.backend)
-            case NodeRan(failure=Failure(kind=kind)):
-                self.failures[kind] += 1
-                self.backends.add(event.backend)
+                if failure is not None:
+                    self.failures[failure.kind] += 1
+
+    def _ran(self, workflow: Workflow) -> int:
+        """Steps of a workflow that ran well."""
+        well = {node for (node, _), succeeded in self.succeeded.items() if succeeded}
+        return sum(step.id in well for step in steps(workflow.nodes))
+
+    def _forget_changed(self, workflow: Workflow) -> None:
+        """What a step did before it was given another operator, instruction or backend, it has not done."""
+        made = {str(step.id): (step.operator, step.prompt, step.backend) for step in steps(workflow.nodes)}
+        changed = {node for node, as_made in self.made.items() if made.get(node) != as_made}
+        self.succeeded = {run: well for run, well in self.succeeded.items() if run[0] not in changed}
+        self.made = made
 
     def summary(
         self,
@@ -173,7 +198,7 @@ class Tally:
             parsed=self.parsed,
             accepted=self.accepted,
             dsl=ended.dsl,
-            ran=sum(step.id in self.succeeded for step in steps(ended.workflow.nodes)),
+            ran=self._ran(ended.workflow),
             operators=dict(counted.operators),
             structures={"parallel": counted.parallels, "conditional": counted.conditionals, "loop": counted.loops},
             failures=dict(self.failures),

@@ -35,8 +35,8 @@ class Batcher:
         policy: Who speaks.
 
     Attributes:
-        drawing: Seconds of forward passes and draws.
-        syncing: No second: what draws is what learns.
+        drawing: Seconds of forward passes and draws; waiting for canvases does not count.
+        syncing: Always 0: the model that draws is the one that learns.
     """
 
     def __init__(self, policy: Policy) -> None:
@@ -136,7 +136,7 @@ class BatchRow:
         self._wake.set()
 
     def feed(self, width: int) -> list[int]:
-        """The next tokens to read; any, where no turn is being drawn."""
+        """The next tokens to read; zeros, which nobody will see, where no turn is being drawn."""
         return self.pending[:width] if self.wants else [0] * width
 
     def take(self, token: int, logprob: float) -> None:

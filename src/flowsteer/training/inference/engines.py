@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from trl.trainer.grpo_trainer import GRPOTrainer
 
 RATIO_MOST = 2.0
-"""A token that the learner finds likelier than the engine did counts for at most so many (TRL's `token_truncate`)."""
+"""Most weight of a token that the learner finds likelier than the engine did (TRL's `token_truncate`)."""
 
 
-def arguments(sampler: SamplerSettings) -> dict[str, Any]:
+def trl_settings(sampler: SamplerSettings) -> dict[str, Any]:
     """What TRL must know of the engine.
 
     TRL itself generates nothing here. For an engine apart it weighs each token by the learner's probability over that
@@ -101,7 +101,7 @@ def _remote(
     learner = partial(trl_internals.model_now, trainer)
     versions = Versions(policy, learner, client, push, sampler.temperature, sampler.tolerance, runner)
     engine = RemoteEngine(client, policy.end, versions.serve, close)
-    trl_internals.draws_elsewhere(trainer, engine.serve)
+    trl_internals.let_engine_draw(trainer, engine.serve)
     return engine
 
 

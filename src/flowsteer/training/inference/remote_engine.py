@@ -64,7 +64,7 @@ class Client(Protocol):
 
 
 class RemoteEngine:
-    """Draws by a client; see `SamplingEngine`.
+    """Draws by a client: a vLLM server, or vLLM in this process; see `SamplingEngine`.
 
     Args:
         client: Where the weights are.

@@ -1,4 +1,4 @@
-"""All that is used of TRL's trainer beside its public interface, for whose sake TRL is pinned to one minor version.
+"""What is used of TRL's trainer beside its public interface. TRL is pinned to one minor version because of it.
 
 TRL itself generates nothing here: a `rollout_func` does. What is left to arrange is who moves weights to vLLM, and that
 TRL weighs each token by the learner's probability over that with which an engine outside the learner's model drew it.
@@ -46,8 +46,10 @@ class _WeightSync:
     sync_weights: Callable[[], None]
 
 
-def draws_elsewhere(trainer: "GRPOTrainer", serve: Callable[[int], None]) -> None:
+def let_engine_draw(trainer: "GRPOTrainer", serve: Callable[[int], None]) -> None:
     """Let TRL ask for the weights before each rollout, and correct for the log-probs of who draws.
+
+    It takes the place of TRL's own connection to vLLM: `colocated_engine` and `weight_transfer` are asked for before.
 
     Args:
         trainer: The trainer.

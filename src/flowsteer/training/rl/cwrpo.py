@@ -12,7 +12,7 @@ the tokens that were sampled, with the canvas's masked (`to_trl`), update (`grpo
 Departures from the paper, besides its sampling while training (top-p 1, top-k 0, see `DrawSettings`):
 
 - TRL's group standard deviation is the sample's (n − 1), with δ = 1e-4.
-- TRL's entropy bonus is a mean over all tokens of a micro-batch, not over each trajectory's first.
+- TRL's entropy bonus is a mean over all tokens of a micro-batch, not of each trajectory's own mean.
 - The old log-probs of the ratio are the learner's own, computed at the update: with one update a batch the ratio is 1,
   and the clip only acts when that is changed.
 - Where an engine outside the learner's model draws, each token is weighed by the learner's probability over the
@@ -128,7 +128,7 @@ def grpo_settings(config: LearnerSettings, folder: Path, ranks: Ranks, report_to
         ddp_timeout=int(PATIENCE.total_seconds()),
         disable_tqdm=True,
         remove_unused_columns=False,
-        **engines.arguments(config.sampler),
+        **engines.trl_settings(config.sampler),
     )
 
 

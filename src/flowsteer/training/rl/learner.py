@@ -71,8 +71,8 @@ class Learner:
         self._config, self._tasks, self._arena, self._runner, self._folder = config, tasks, arena, runner, folder
         self._ranks, self._keep, self._validate, self._report_to = ranks, keep, validate, report_to
         self._latest: list[Rollout] = []
-        self._spent: dict[str, float] = {}
-        self._trainer: _Timed | None = None
+        self._seconds: dict[str, float] = {}
+        self._trainer: _Trainer | None = None
         self._engine: SamplingEngine | None = None
 
     def learn(self, resume: bool = False, on_step: Callable[[JSON], None] = lambda metrics: None) -> None:
@@ -92,7 +92,7 @@ class Learner:
             self._forget_after(0 if last is None else step_of(last))
         self._ranks.wait()
         trainer = self.trainer()
-        trainer.add_callback(_Log(self, on_step))
+        trainer.add_callback(_StepCallback(self, on_step))
         trainer.train(resume_from_checkpoint=None if last is None else str(last))
 
     def trainer(self) -> GRPOTrainer:
@@ -104,8 +104,8 @@ class Learner:
         if self._trainer is None:
             os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
             rows = self._config.update.steps * self._config.update.groups
-            self._trainer = _Timed(
-                self._spent,
+            self._trainer = _Trainer(
+                self._seconds,
                 model=self.policy.model,
                 reward_funcs=self.paid,
                 args=grpo_settings(self._config, self._folder / CHECKPOINTS, self._ranks, self._report_to),
@@ -167,7 +167,7 @@ class Learner:
         self._latest = self._ranks.gather(mine)
         self._keep(self._latest, name)
         spent, sampling = perf_counter() - started, engine.drawing.seconds - drawn
-        self._spent |= {"rollout": spent, "sampling": sampling, "canvas": spent - sampling}
+        self._seconds |= {"rollout": spent, "sampling": sampling, "canvas": spent - sampling}
         return to_trl(mine, update.mask)
 
     def paid(self, earned: Paid, log_metric: Callable[[str, float], None], **_: Any) -> Paid:
@@ -176,7 +176,7 @@ class Learner:
         for name, value in {**episodes, **stages(self._latest)}.items():
             log_metric(name, float(value))
         for name in ("rollout", "sampling", "canvas"):
-            log_metric(f"seconds/{name}", self._spent.get(name, 0.0))
+            log_metric(f"seconds/{name}", self._seconds.get(name, 0.0))
         return earned
 
     def logged(self, metrics: JSON) -> bool:
@@ -195,9 +195,9 @@ class Learner:
         Args:
             step: Its number.
             seconds: Its wall time; what was no rollout and no synchronisation is TRL's and the optimiser's.
-            sync: Of these, the engine was given weights for so many.
+            sync: How many of these seconds the engine was being given weights.
         """
-        self._spent |= {"step": seconds, "sync": sync, "update": seconds - sync - self._spent["rollout"]}
+        self._seconds |= {"step": seconds, "sync": sync, "update": seconds - sync - self._seconds["rollout"]}
         every = self._config.update.validate_every
         if every and step % every == 0:
             self._validate(step)
@@ -208,20 +208,22 @@ class Learner:
         write_lines(file, islice(read_lines(file), step))
 
 
-class _Timed(GRPOTrainer):
+class _Trainer(GRPOTrainer):
     """TRL's trainer; its logs say where the seconds of a step went."""
 
-    def __init__(self, spent: Mapping[str, float], **settings: Any) -> None:
-        self._spent = spent
+    def __init__(self, seconds: Mapping[str, float], **settings: Any) -> None:
+        self._seconds = seconds
         super().__init__(**settings)
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log a step."""
-        timed = {f"seconds/{name}": self._spent[name] for name in ("step", "update", "sync")} if "loss" in logs else {}
+        timed = (
+            {f"seconds/{name}": self._seconds[name] for name in ("step", "update", "sync")} if "loss" in logs else {}
+        )
         super().log(logs | timed, start_time)
 
 
-class _Log(TrainerCallback):
+class _StepCallback(TrainerCallback):
     """Times each step, hands its metrics on, and says when it is over."""
 
     def __init__(self, learner: Learner, on_step: Callable[[JSON], None]) -> None:

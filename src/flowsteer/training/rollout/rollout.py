@@ -83,7 +83,7 @@ class Rollout:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Episodes on one task whose rewards are compared: no call is made twice, and no answer graded twice.
+    """Episodes on one task: no call is made twice, and no answer graded twice. Their rewards are compared.
 
     Attributes:
         name: What its episodes' ids start with.
@@ -135,7 +135,7 @@ async def play(
     lost = [rollout.lost for rollout in rollouts if rollout.lost is not None]
     if rollouts and len(lost) == len(rollouts):
         raise BackendUnavailable(
-            f"all {len(rollouts)} episodes were lost: {lost[0].message}", "see to it, then go on with the run"
+            f"all {len(rollouts)} episodes were lost: {lost[0].message}", "mend that, then go on with the run: --resume"
         )
     return rollouts
 
@@ -179,23 +179,41 @@ async def _rollout(seat: _Seat, arena: Arena, director: TrajectoryDirector, row:
     """Play, grade and reward one episode; it is graded at once, while others still play."""
     events: list[Event] = []
     canvas = arena.open(seat.sample, events.append, seat.seed, seat.memo)
-    started, lost, grade = perf_counter(), None, Grade(None, {}, "the episode was not graded")
+    started, grade = perf_counter(), Grade(None, {}, "the episode was not graded")
     try:
         await run_episode(canvas, director, events.append, seat.name, arena.session.executor_backend.spec)
-        row.close()
-        answer = canvas.draft.answer
-        grade, _ = await seat.grades.get(answer, arena.grade, seat.sample, answer)
-    except Exception as error:  # the one boundary of an episode: its rollout leaves the group, the others go on
-        ours = isinstance(error, FlowSteerError) and not isinstance(error, BackendUnavailable | SandboxError)
-        if ours or not director.trajectory.ids:  # a setting, a budget, or an engine that draws nothing at all
-            raise
-        lost = failure_of(error) if isinstance(error, FlowSteerError) else unexpected(error, "the episode")
+        lost = None
+    except Exception as error:  # noqa: BLE001 - see `_lost`
+        lost = _lost(error, director)
         spent = sum((event.usage for event in events if isinstance(event, TurnTaken)), NO_USAGE)
-        events.append(episode_ended(canvas, spent, perf_counter() - started, str(error)))
+        events.append(episode_ended(canvas, spent, perf_counter() - started, lost.message))
     finally:
         row.close()
+    if lost is None:
+        answer = canvas.draft.answer
+        try:
+            grade, _ = await seat.grades.get(answer, arena.grade, seat.sample, answer)
+        except Exception as error:  # noqa: BLE001 - see `_lost`
+            lost = _lost(error, director)
     events.append(Graded(grade.score, dict(grade.metrics), grade.reason, grade.failure))
     return _rewarded(seat, arena, canvas, director.trajectory, tuple(events), grade, lost)
+
+
+def _lost(error: Exception, director: TrajectoryDirector) -> Failure:
+    """The one boundary of an episode: why its rollout leaves the group, while the others go on.
+
+    Raises:
+        Exception: What every other episode would meet, too: a setting, a budget, an engine that draws nothing at all.
+    """
+    if not isinstance(error, FlowSteerError):
+        lost = unexpected(error, "the episode")
+    elif isinstance(error, BackendUnavailable | SandboxError):
+        lost = failure_of(error)
+    else:
+        raise error
+    if not director.trajectory.ids:
+        raise error
+    return lost
 
 
 def _rewarded(

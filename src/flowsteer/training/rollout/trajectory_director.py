@@ -11,7 +11,7 @@ from flowsteer.training.policy_director import room_for_turn, turn_of
 
 
 class TrajectoryDirector:
-    """Directs one episode, and is then done with.
+    """Directs one episode; another one needs another object.
 
     Args:
         policy: Who speaks.
