@@ -21,7 +21,7 @@ from flowsteer.runs.events import (
     Graded,
     NodeRan,
 )
-from flowsteer.runs.failure import Failure, failure_of
+from flowsteer.runs.failure import Failure, unexpected
 from flowsteer.runs.folder import RunFolder
 from flowsteer.runs.summary import EpisodeSummary, summary_from_json, summary_to_json, tally
 from flowsteer.task import AssertTests, CallTests, StdioTests, Task, task_from_json, task_to_json
@@ -174,8 +174,8 @@ def test_an_error_nobody_had_foreseen_keeps_its_class_and_its_traceback():
     try:
         {}["missing"]
     except KeyError as error:
-        failure = failure_of(error, "the grader of gsm8k")
-    assert (failure.kind, failure.error, failure.place) == ("KeyError", "KeyError", "the grader of gsm8k")
+        failure = unexpected(error, "the grader of gsm8k")
+    assert (failure.kind, failure.error, failure.place) == ("unexpected", "KeyError", "the grader of gsm8k")
     assert "test_folder.py" in failure.trace
     graded = Graded(None, {}, "the grader failed", failure)
     assert events_from_json(json.loads(json.dumps([event_to_json(graded)]))) == [graded]
