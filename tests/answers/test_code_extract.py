@@ -133,3 +133,9 @@ def test_no_reply_takes_long(piece):
 def test_whatever_is_found_is_part_of_the_reply(reply):
     found = extract_code(reply, "f")
     assert all(line.strip() in reply for line in found.split("\n"))
+
+
+def test_what_python_would_warn_of_reaches_no_terminal(recwarn):
+    extract_code("1if 2else 3")
+    extract_code('```python\nx = "\\d" is 1\n```')
+    assert not list(recwarn)

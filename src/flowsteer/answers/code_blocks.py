@@ -7,6 +7,7 @@ times.
 import ast
 import re
 import textwrap
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -54,7 +55,7 @@ class Block:
 def parsed(code: str) -> ast.Module | str:
     """The tree of a module, not to be changed; or what is wrong with its syntax."""
     try:
-        return ast.parse(code)
+        return _tree(code)
     except SyntaxError as error:
         return f"SyntaxError: {error.msg} (line {error.lineno})"
     except (ValueError, RecursionError, MemoryError) as error:
@@ -206,7 +207,7 @@ def _parsing_prefix(lines: list[str]) -> list[str]:
     """The lines up to the first that makes them no code."""
     for _ in range(ATTEMPTS):
         try:
-            ast.parse("\n".join(lines))
+            _tree("\n".join(lines))
         except SyntaxError as error:
             lines = lines[: min(error.lineno or 1, len(lines)) - 1]
         except (ValueError, RecursionError, MemoryError):
@@ -214,3 +215,10 @@ def _parsing_prefix(lines: list[str]) -> list[str]:
         else:
             return lines
     return []
+
+
+def _tree(code: str) -> ast.Module:
+    """The tree, without what Python warns of: the text is a model's, and nobody here can mend it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(code)
