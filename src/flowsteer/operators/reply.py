@@ -185,6 +185,8 @@ def json_objects(text: str) -> Iterator[dict[str, Any]]:
     >>> list(json_objects(r'So {x} is {"a": "\frac{1}{2}", "b": {"c": 1},} and {"d": 2}'))
     [{'a': '\\frac{1}{2}', 'b': {'c': 1}}, {'d': 2}]
     """
+    if not _OBJECT_START.search(text):
+        return
     decoder = json.JSONDecoder(strict=False)
     escaped = _BARE_BACKSLASH.sub(r"\\\\", text)
     forgiving = _TRAILING_COMMA.sub(" ", escaped)  # of the same length, so that places agree
