@@ -208,7 +208,8 @@ def test_a_load_goes_to_the_commit_that_the_hub_names_and_records_it(monkeypatch
     class Info:
         sha = commit
 
-    def load(repository, config, split, revision):
+    def load(repository, config, split, revision, trust_remote_code):
+        assert trust_remote_code is False
         asked.append((repository, config, split, revision))
         return datasets.Dataset.from_list([NATIVE["gsm8k"], NATIVE["gsm8k"]])
 

@@ -12,7 +12,8 @@ from flowsteer.runs.events import (
     TurnTaken,
 )
 from flowsteer.runs.failure import Failure
-from flowsteer.runs.folder import Entry, RunFolder
+from flowsteer.runs.folder import RunFolder
+from flowsteer.runs.index import Entry
 from flowsteer.runs.summary import EpisodeSummary
 from flowsteer.task import Task
 from flowsteer.usage import Usage

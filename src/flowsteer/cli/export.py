@@ -7,7 +7,7 @@ import typer
 
 from flowsteer.cli import options as o
 from flowsteer.cli.console import guarded, print_json, say
-from flowsteer.cli.inputs import read_workflow
+from flowsteer.cli.inputs import is_folder, read_workflow
 from flowsteer.cli.show import find_episode
 from flowsteer.errors import ConfigError, RunError
 from flowsteer.unicode import printable_json
@@ -70,7 +70,7 @@ def _write(out: Path, text: str) -> None:
 
 def _read(source: str, episode: str) -> tuple["Workflow", dict[str, Any]]:
     """The workflow, and what the program needs to run it as it was run: the values of `PROGRAM` by name."""
-    if not Path(source).is_dir():
+    if not is_folder(source):
         asked = {"question": "What is 6 times 7?", "kind": "math", "context": "", "executor": o.DEFAULT}
         return _known(read_workflow(source), source), asked | {"library": "paper", "sandbox": "auto", "roster": {}}
     from flowsteer.runs.events import EpisodeEnded, EpisodeStarted

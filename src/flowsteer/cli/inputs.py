@@ -49,6 +49,14 @@ def read_workflow(source: str) -> "Workflow":
     return parse_dsl(text)
 
 
+def is_folder(source: str) -> bool:
+    """Whether what may also be a workflow is a folder."""
+    try:
+        return Path(source).is_dir()
+    except OSError:  # longer than a name can be
+        return False
+
+
 def read_text(path: Path, what: str) -> str:
     """The text of a file.
 

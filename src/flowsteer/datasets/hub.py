@@ -139,7 +139,9 @@ def _native_rows(source: Source, config: str, commit: str) -> Iterator[Mapping[s
     except ImportError as error:
         raise _missing() from error
     try:
-        rows = load_dataset(source.repository, config or None, split=source.split, revision=commit)
+        rows = load_dataset(
+            source.repository, config or None, split=source.split, revision=commit, trust_remote_code=False
+        )
     except (OSError, ValueError) as error:
         raise _unreachable(source, error) from error
     yield from rows

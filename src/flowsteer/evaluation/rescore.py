@@ -7,8 +7,9 @@ from pathlib import Path
 from flowsteer.datasets.base import Sample
 from flowsteer.grading.connect import GradeAnswer
 from flowsteer.runs.events import Graded
-from flowsteer.runs.folder import Entry, RunFolder
+from flowsteer.runs.folder import RunFolder
 from flowsteer.runs.grades import write_grades
+from flowsteer.runs.index import Entry
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from flowsteer.reporting.plots import shortened
-from flowsteer.runs.folder import Entry
+from flowsteer.runs.index import Entry
 from flowsteer.runs.summary import EpisodeSummary
 
 JSON = dict[str, Any]

@@ -17,7 +17,7 @@ from flowsteer.runs.events import (
     NodeRan,
     TurnTaken,
 )
-from flowsteer.runs.folder import Entry
+from flowsteer.runs.index import Entry
 from flowsteer.workflow.drawing import draw_tree
 from flowsteer.workflow.nodes import NodeId, Workflow, steps
 

@@ -26,7 +26,8 @@ from flowsteer.reporting.summarise import summarise
 from flowsteer.reporting.summary import Summary, to_json
 from flowsteer.reporting.templates import edition
 from flowsteer.runs.files import write_json, write_text
-from flowsteer.runs.folder import Entry, RunFolder
+from flowsteer.runs.folder import RunFolder
+from flowsteer.runs.index import Entry
 from flowsteer.runs.summary import summary_to_json
 
 Progress = Callable[[int, int], None]

@@ -10,7 +10,8 @@ from flowsteer.reporting.episode_index import index_json
 from flowsteer.reporting.plots import Bar, Point
 from flowsteer.reporting.summary import POOLED, Pooled, ScoreCell, Summary, SystemDifference, rows_of, standing
 from flowsteer.reporting.templates import render
-from flowsteer.runs.folder import Entry, RunFolder
+from flowsteer.runs.folder import RunFolder
+from flowsteer.runs.index import Entry
 
 
 def report_page(run: RunFolder, entries: Sequence[Entry], summary: Summary, drawn: Mapping[str, str]) -> str:

@@ -12,7 +12,7 @@ from statistics import fmean
 
 from flowsteer.reporting.statistics import Comparison, Strata, compare, estimate, holm, pass_at_k
 from flowsteer.reporting.summary import POOLED, Pooled, ScoreCell, Summary, SystemDifference, Use
-from flowsteer.runs.folder import Entry
+from flowsteer.runs.index import Entry
 from flowsteer.runs.summary import EpisodeSummary
 
 USED = ("turns", "director_tokens", "executor_tokens", "calls", "seconds")

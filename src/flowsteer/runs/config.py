@@ -8,7 +8,7 @@ from pathlib import Path
 from flowsteer.errors import RunError
 from flowsteer.runs import format_1
 from flowsteer.runs.differences import differences
-from flowsteer.runs.files import JSON, read_json, write_json
+from flowsteer.runs.files import JSON, is_there, read_json, write_json
 
 FORMAT = 2
 """The form in which folders are written now; a folder that names none is of the first."""
@@ -33,7 +33,7 @@ def keep_config(path: Path, config: JSON) -> None:
         RunError: The folder holds another run, or one of a later format.
     """
     wanted = json.loads(json.dumps(config))
-    if not (path / CONFIG).exists():
+    if not is_there(path / CONFIG):
         write_json(path / CONFIG, {"format": FORMAT, "config": wanted, "versions": versions()})
         return
     stored = stored_config(path)

@@ -1,14 +1,55 @@
-"""How the files of a run folder are read and written: whole or not at all, or a line at a time."""
+"""How the files of a run folder are read and written: whole or not at all, or a line at a time.
+
+What the system refuses, such as room on a full disk, is a `RunError` that names the file. A pipe in a file's place is
+refused before it is opened: that would wait for somebody at its other end.
+"""
 
 import json
 import os
+import stat
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from flowsteer.errors import RunError
+from flowsteer.errors import RunError, RunWriteError
 
 JSON = dict[str, Any]
+
+UNREADABLE = (ValueError, RecursionError)
+"""What comes of a text that is no JSON, is no UTF-8, or goes too deep."""
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is such a file.
+
+    Raises:
+        RunError: Something else is there, such as a folder or a pipe, or it cannot be looked at.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror}", "name another folder") from error
+    if not stat.S_ISREG(mode):
+        raise RunError(f"{path} is no file", "move it away, or name another folder")
+    return True
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """What writes a file, or several in a folder.
+
+    Raises:
+        RunWriteError: The system refuses it.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise RunWriteError(
+            f"cannot write {path}: {error.strerror or error}", "make room there, or name another folder"
+        ) from error
 
 
 def write_text(path: Path, text: str) -> None:
@@ -19,11 +60,13 @@ def write_text(path: Path, text: str) -> None:
         text: What it is to hold.
 
     Raises:
-        OSError: It cannot be written.
+        RunWriteError: It cannot be written.
     """
     fresh = path.with_name(f"{path.name}.tmp")
-    fresh.write_text(text, encoding="utf-8")
-    fresh.replace(path)
+    is_there(fresh)
+    with writing(path):
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(path)
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -37,37 +80,82 @@ def read_json(path: Path) -> Any:
     Raises:
         RunError: It cannot be read, or is no JSON.
     """
+    if not is_there(path):
+        return None
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError) as error:
+    except (OSError, *UNREADABLE) as error:
         raise RunError(f"{path} cannot be read: {error}", "it was written by something else, or is damaged") from error
 
 
+def append(path: Path, line: bytes) -> int:
+    """Add a line, whole or not at all; what a kill tore before it stays a line of its own.
+
+    Args:
+        path: The file; made if it is not there.
+        line: The line, its newline included.
+
+    Returns:
+        Where it begins, in bytes.
+
+    Raises:
+        RunError: It cannot be written.
+    """
+    is_there(path)
+    with writing(path):
+        end = start = _size(path)
+        try:
+            with path.open("ab+") as file:
+                if end > 0:
+                    file.seek(-1, os.SEEK_END)
+                    if file.read(1) != b"\n":
+                        start += file.write(b"\n")
+                file.write(line)
+        except OSError:
+            os.truncate(path, end)
+            raise
+    return start
+
+
 def append_line(path: Path, record: JSON) -> None:
-    """Add a line of JSON; what a kill tore before it stays a line of its own."""
-    with path.open("ab+") as file:
-        if file.tell() > 0:
-            file.seek(-1, os.SEEK_END)
-            if file.read(1) != b"\n":
-                file.write(b"\n")
-        file.write(f"{json.dumps(record, ensure_ascii=False)}\n".encode())
+    """Add a line of JSON; see `append`."""
+    append(path, f"{json.dumps(record, ensure_ascii=False)}\n".encode())
 
 
 def read_lines(path: Path) -> Iterator[JSON]:
-    """The whole lines of a file of JSON lines; what a kill tore is passed over, and no file holds no line."""
-    if not path.exists():
+    """The objects in the whole lines of a file of JSON lines.
+
+    What was torn by a kill or is damaged is passed over, and no file holds no line.
+
+    Raises:
+        RunError: The file cannot be read.
+    """
+    if not is_there(path):
         return
-    with path.open(encoding="utf-8", newline="\n") as lines:
-        for line in lines:
-            if line.endswith("\n") and line.strip():
-                try:
-                    yield json.loads(line)
-                except ValueError:
-                    continue  # torn, and another line stands behind it
+    try:
+        with path.open("rb") as lines:
+            for line in lines:
+                if (record := parsed(line)) is not None:
+                    yield record
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror}", "name another folder") from error
+
+
+def parsed(line: bytes) -> JSON | None:
+    """The object in a whole line of JSON, None if there is none."""
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        record = json.loads(line.decode())
+    except UNREADABLE:
+        return None
+    return record if isinstance(record, dict) else None
 
 
 def write_lines(path: Path, records: Iterable[JSON]) -> None:
     """Write a file of JSON lines, whole or not at all."""
     write_text(path, "".join(f"{json.dumps(record, ensure_ascii=False)}\n" for record in records))
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0

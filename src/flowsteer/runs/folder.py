@@ -21,41 +21,24 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
 from flowsteer.credentials import refuse_keys
 from flowsteer.errors import RunError
-from flowsteer.runs import format_1
-from flowsteer.runs.config import FORMAT, format_of, keep_config, stored_config
-from flowsteer.runs.event_json import JSON, event_line, events_from_json
+from flowsteer.runs.config import FORMAT, keep_config, stored_config
+from flowsteer.runs.event_json import JSON, event_line
 from flowsteer.runs.events import Event, Graded
-from flowsteer.runs.files import append_line, read_lines
+from flowsteer.runs.files import append, append_line, is_there, read_lines, writing
 from flowsteer.runs.grades import latest_grades
-from flowsteer.runs.summary import EpisodeSummary, summary_from_json, summary_to_json
+from flowsteer.runs.index import EPISODES, INDEX, Entry, Indexed, read_events, read_index, summary_of
+from flowsteer.runs.summary import EpisodeSummary, summary_to_json
 from flowsteer.unicode import refuse_unsound
 
-EPISODES, INDEX, ERRORS, NOTES = "episodes.jsonl", "index.jsonl", "errors.jsonl", "notes.jsonl"
-OPEN = "open"
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One episode in the index of a run.
-
-    Attributes:
-        episode: Its id.
-        summary: What is told of it in lists and reports.
-        offset: First byte of its line in `episodes.jsonl`.
-        length: Bytes of its line, newline included.
-    """
-
-    episode: str
-    summary: EpisodeSummary
-    offset: int = 0
-    length: int = 0
+ERRORS, NOTES, OPEN, LOCK = "errors.jsonl", "notes.jsonl", "open", "lock"
 
 
 Append = Callable[[str, EpisodeSummary, Iterable[str]], Entry]
@@ -75,16 +58,27 @@ class EpisodeWriter:
         self._episode, self._append = episode, append
         name = hashlib.sha256(episode.encode()).hexdigest()[:24]
         self._path = folder / f"{name}.jsonl"
-        self._file = self._path.open("w", encoding="utf-8")
+        with writing(self._path):
+            self._file = self._path.open("w", encoding="utf-8")
 
     def emit(self, event: Event) -> None:
-        """Write one event down now."""
-        self._file.write(f"{event_line(event)}\n")
-        self._file.flush()
+        """Write one event down now.
+
+        Raises:
+            RunWriteError: It cannot be written.
+        """
+        with writing(self._path):
+            self._file.write(f"{event_line(event)}\n")
+            self._file.flush()
 
     def commit(self, summary: EpisodeSummary) -> Entry:
-        """The episode is over: append it to the run."""
-        self._file.close()
+        """The episode is over: append it to the run.
+
+        Raises:
+            RunWriteError: It cannot be written.
+        """
+        with writing(self._path):
+            self._file.close()
         entry = self._append(self._episode, summary, self._path.read_text("utf-8").split("\n")[:-1])
         self._path.unlink()
         return entry
@@ -95,7 +89,8 @@ class EpisodeWriter:
         Returns:
             Whether anything had happened in it.
         """
-        self._file.close()
+        with suppress(OSError):  # on a full disk the last event could not be written, and why has been told
+            self._file.close()
         happened = self._path.stat().st_size > 0
         if not happened:
             self._path.unlink()
@@ -135,8 +130,8 @@ class RunFolder:
         refuse_keys(config)
         refuse_unsound([json.dumps(config, ensure_ascii=False)], "a setting of the run")
         run = cls(path, config)
-        run._new = not path.exists()
         try:
+            run._new = not path.exists()
             (path / OPEN).mkdir(parents=True, exist_ok=True)
             run._take_lock()
             keep_config(path, config)
@@ -201,20 +196,13 @@ class RunFolder:
         """All events of one finished episode; only its own bytes are read.
 
         Raises:
-            RunError: The run has no such episode.
+            RunError: The run has no such episode, or it is damaged.
         """
         entry = self.entries.get(episode)
         if entry is None:
             some = ", ".join(list(self.entries)[:5]) or "none"
             raise RunError(f"{self.path} has no finished episode {episode!r}", f"it has {len(self.entries)}: {some}")
-        return self._events(entry.offset, entry.length)
-
-    def _events(self, offset: int, length: int) -> list[Event]:
-        with (self.path / EPISODES).open("rb") as file:
-            file.seek(offset)
-            record: JSON = json.loads(file.read(length))
-        stream = record["events"]
-        return events_from_json(map(format_1.event, stream) if format_of(record) == 1 else stream)
+        return read_events(self.path, entry.offset, entry.length)
 
     def graded(self) -> list[Entry]:
         """The finished episodes with their latest grades."""
@@ -226,9 +214,10 @@ class RunFolder:
 
     def lost(self) -> list[Entry]:
         """Episodes that only ever broke off, with the latest failure of each; nothing else is told of them."""
-        lines = read_lines(self.path / ERRORS)
+        lines = (line for line in read_lines(self.path / ERRORS) if isinstance(line.get("episode"), str))
         latest = {line["episode"]: line for line in lines if line["episode"] not in self.entries}
-        return [Entry(episode, self._summary(line)) for episode, line in latest.items()]
+        summaries = {episode: summary_of(self.path, line) for episode, line in latest.items()}
+        return [Entry(episode, summary) for episode, summary in summaries.items() if summary is not None]
 
     def lose(self, episode: str, summary: EpisodeSummary) -> None:
         """Write down that infrastructure broke an episode off: it is not finished, and the next start tries again."""
@@ -247,18 +236,20 @@ class RunFolder:
             episode: Its id.
             summary: What is told of it in lists and reports.
             lines: Its events, each an `event_line`.
+
+        Raises:
+            RunWriteError: It cannot be written; nothing of it is.
         """
         plain = {"episode": episode, "format": FORMAT, "summary": summary_to_json(summary)}
         line = f'{json.dumps(plain, ensure_ascii=False)[:-1]}, "events": [{", ".join(lines)}]}}\n'.encode()
-        with (self.path / EPISODES).open("ab") as file:
-            offset = file.tell()
-            file.write(line)
+        offset = append(self.path / EPISODES, line)
         append_line(self.path / INDEX, plain | {"offset": offset, "length": len(line)})
         self.entries[episode] = Entry(episode, summary, offset, len(line))
         return self.entries[episode]
 
     def _take_lock(self) -> None:
-        self._lock = (self.path / "lock").open("a")
+        is_there(self.path / LOCK)
+        self._lock = (self.path / LOCK).open("a")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -268,43 +259,25 @@ class RunFolder:
 
     def _mend(self) -> None:
         """Cut off torn last lines, and index what a kill left unindexed."""
-        episodes, index = self.path / EPISODES, self.path / INDEX
-        for file in (episodes, index):
-            file.touch()
-            _cut_torn_line(file)
-        end = self._load()
-        with episodes.open("rb") as lines:
-            lines.seek(end)
-            for line in lines:
-                plain = json.loads(line) | {"offset": end, "length": len(line)}
-                del plain["events"]
-                append_line(index, plain)
-                self._add(plain)
-                end += len(line)
+        for file in (self.path / EPISODES, self.path / INDEX):
+            if is_there(file):
+                _cut_torn_line(file)
+            else:
+                file.touch()
+        for line in self._load():
+            append_line(self.path / INDEX, line.plain)
 
-    def _load(self) -> int:
-        """Read the index and the notes; the first byte of `episodes.jsonl` that the index does not know."""
-        end = 0
-        for plain in read_lines(self.path / INDEX):
-            self._add(plain)
-            end = max(end, plain["offset"] + plain["length"])
-        self.notes |= {line["note"]: line["content"] for line in read_lines(self.path / NOTES)}
-        return end
-
-    def _add(self, plain: JSON) -> None:
-        episode = plain["episode"]
-        if format_of(plain) == 1 and format_1.is_note(plain["summary"]):
-            self.notes[episode] = plain["summary"]
-        else:
-            self.entries[episode] = Entry(episode, self._summary(plain), plain["offset"], plain["length"])
-
-    def _summary(self, plain: JSON) -> EpisodeSummary:
-        """The summary in a line of the index, or of what broke off."""
-        if format_of(plain) > 1:
-            return summary_from_json(plain["summary"])
-        return format_1.summary(
-            plain["summary"], plain["episode"], lambda: self._events(plain["offset"], plain["length"])
-        )
+    def _load(self) -> list[Indexed]:
+        """Read the index and the notes; what the index lacks."""
+        lines, lacking = read_index(self.path)
+        for line in lines:
+            if line.entry is None:
+                self.notes[line.plain["episode"]] = line.plain["summary"]
+            else:
+                self.entries[line.entry.episode] = line.entry
+        notes = (line for line in read_lines(self.path / NOTES) if isinstance(line.get("note"), str))
+        self.notes |= {line["note"]: line["content"] for line in notes if isinstance(line.get("content"), dict)}
+        return lacking
 
 
 def _graded(summary: EpisodeSummary, grade: Graded) -> EpisodeSummary:

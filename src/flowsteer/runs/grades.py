@@ -47,6 +47,16 @@ def latest_grades(run: Path) -> dict[str, Graded]:
 
     Args:
         run: The run folder.
+
+    Raises:
+        RunError: A pass cannot be read.
     """
-    passes = sorted((run / FOLDER).glob("*.jsonl"))
-    return {line.pop("episode"): Graded(**line) for file in passes for line in read_lines(file)}
+    grades: dict[str, Graded] = {}
+    for file in sorted((run / FOLDER).glob("*.jsonl")):
+        try:
+            grades |= {line.pop("episode"): Graded(**line) for line in read_lines(file)}
+        except (KeyError, TypeError) as error:
+            raise RunError(
+                f"{file} is damaged: {error}", f"flowsteer score {run} grades again; move it away"
+            ) from error
+    return grades

@@ -1,6 +1,7 @@
 """The processes of a study: this one, or several of one thread each that share the work."""
 
 import multiprocessing
+import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,6 +14,9 @@ from flowsteer.study.study_config import load_study
 
 LOOK = 1.0
 """Seconds between two looks at what the processes have done."""
+
+GRACE = 10.0
+"""Seconds that a process has to clean up when it is ended."""
 
 
 def run_study(file: Path, run: Path, jobs: int, on_change: Callable[[], None] = lambda: None) -> None:
@@ -49,6 +53,9 @@ def run_study(file: Path, run: Path, jobs: int, on_change: Callable[[], None] = 
     finally:
         for process, _ in running:
             process.terminate()
+        for process, _ in running:
+            process.join(GRACE)
+            process.kill()
             process.join()
 
 
@@ -65,6 +72,7 @@ def _check(code: int | None, told: Connection) -> None:
 
 def _work(file: Path, run: Path, told: Connection) -> None:
     """What a process of a study does."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # it is ended as by Ctrl-C, and cleans up
     try:
         work(load_study(file), run)
     except FlowSteerError as error:

@@ -20,7 +20,8 @@ from flowsteer.evaluation.task_sets import load_tasks
 from flowsteer.grading.connect import open_grader
 from flowsteer.reporting.statistics import Comparison, compare
 from flowsteer.runs.events import Emit, EpisodeEnded
-from flowsteer.runs.folder import Entry, RunFolder
+from flowsteer.runs.folder import RunFolder
+from flowsteer.runs.index import Entry
 from flowsteer.session import Session, open_session
 from flowsteer.task import Task
 from flowsteer.usage import NO_USAGE

@@ -187,15 +187,18 @@ def _with_trained(folder: Path, task_chars: int, dtype: str) -> Policy:
 
 
 def located(name: str, revision: str = "main") -> tuple[str, dict[str, Any]]:
-    """Where transformers finds a policy. The embedded model's weights are taken, dequantised, out of its file."""
+    """Where transformers finds a policy, and how it loads it: code that comes with one is never run.
+
+    The embedded model's weights are taken, dequantised, out of its file.
+    """
     if name != EMBEDDED:
-        return name, {"revision": revision}
+        return name, {"revision": revision, "trust_remote_code": False}
     from flowsteer.backends.models import MODELS
 
     file = MODELS[EMBEDDED].path
     if not file.is_file():
         raise ConfigError(f"the embedded model is not here: {file}", f"flowsteer models pull {EMBEDDED}")
-    return str(file.parent), {"gguf_file": file.name}
+    return str(file.parent), {"gguf_file": file.name, "trust_remote_code": False}
 
 
 def _forget_quantisation(model: "PreTrainedModel") -> None:

@@ -1,0 +1,156 @@
+"""A run folder that is damaged, full or not what it seems: what is whole is read, one error tells the rest."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from flowsteer.errors import RunError
+from flowsteer.runs.events import FeedbackGiven
+from flowsteer.runs.folder import RunFolder
+from flowsteer.runs.summary import EpisodeSummary
+
+NAMES = ("a", "b", "c")
+FILES = ("lock", "config.json", "episodes.jsonl", "index.jsonl", "errors.jsonl", "notes.jsonl")
+LINE = {"episode": "b", "format": 2, "summary": {}, "offset": 0, "length": 9}
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(sorted(LINE)) | st.text(), inner),
+    max_leaves=8,
+)
+changed_lines = st.dictionaries(st.sampled_from(sorted(LINE)), json_values).map(lambda change: LINE | change)
+lines = st.one_of(st.binary(max_size=60), (json_values | changed_lines).map(lambda value: json.dumps(value).encode()))
+
+
+def make(folder: Path) -> None:
+    with RunFolder.create(folder, {"seed": 1}) as run:
+        for name in NAMES:
+            writer = run.begin(name)
+            writer.emit(FeedbackGiven(1, name))
+            writer.commit(EpisodeSummary(system="s", dataset="d", type="qa", task=name))
+
+
+def told(run: RunFolder) -> dict[str, list[FeedbackGiven]]:
+    return {name: run.events(name) for name in run.entries}
+
+
+def resume(folder: Path) -> RunFolder:
+    return RunFolder.create(folder, {"seed": 1})
+
+
+def use(folder: Path, open_run: Callable[[Path], RunFolder]) -> str:
+    """Read all there is and write a little; the error that tells why not, if there is one."""
+    try:
+        with open_run(folder) as run:
+            run.lost()
+            told(run)
+            run.note("x", {})
+            run.lose("x", EpisodeSummary(system="s", dataset="d", type="qa", task="x"))
+    except RunError as error:
+        return error.message
+    return ""
+
+
+WHOLE = {name: [FeedbackGiven(1, name)] for name in NAMES}
+
+
+@given(st.lists(lines, max_size=4), st.lists(st.integers(0, 2), max_size=3))
+@example([b"[" * 100_000], [])
+@example([b"\xff\xfe"], [0, 2])
+@example([json.dumps(LINE | {"format": float("inf")}).encode()], [])
+def test_whatever_stands_in_the_index_every_episode_is_found(odd: list[bytes], kept: list[int]):
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        make(folder)
+        index = folder / "index.jsonl"
+        whole = index.read_bytes().splitlines()
+        index.write_bytes(b"\n".join([*odd, *(whole[number] for number in kept)]) + b"\n")
+        assert told(RunFolder.read(folder)).items() >= WHOLE.items()
+        with RunFolder.create(folder, {"seed": 1}) as run:
+            assert told(run).items() >= WHOLE.items()
+        assert told(RunFolder.read(folder)).items() >= WHOLE.items()
+
+
+@settings(max_examples=40)
+@given(st.sampled_from(FILES[1:]), st.lists(lines, min_size=1, max_size=3), st.integers(0, 600))
+@example("config.json", [b"[" * 100_000], 0)
+@example("notes.jsonl", [b'{"note": 1}'], 0)
+@example("errors.jsonl", [b'{"episode": []}', b"[" * 100_000], 0)
+def test_whatever_stands_in_a_file_it_is_read_or_an_error_tells(file: str, odd: list[bytes], at: int):
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        make(folder)
+        path = folder / file
+        before = path.read_bytes() if path.exists() else b""
+        path.write_bytes(before[:at] + b"\n".join(odd) + b"\n" + before[at:])
+        for open_run in (RunFolder.read, resume):
+            complaint = use(folder, open_run)
+            assert not complaint or str(folder) in complaint
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("put", [os.mkfifo, os.mkdir], ids=["pipe", "folder"])
+def test_a_pipe_or_a_folder_in_the_place_of_a_file_is_refused_at_once(tmp_path, file, put):
+    make(tmp_path)
+    (tmp_path / file).unlink(missing_ok=True)
+    put(tmp_path / file)
+    for open_run in (RunFolder.read, resume):
+        complaint = use(tmp_path, open_run)
+        if file == "lock" and open_run == RunFolder.read:
+            assert not complaint  # who only looks does not take it
+        else:
+            assert file in complaint or "not a run folder" in complaint
+
+
+def test_a_name_that_is_too_long(tmp_path):
+    for open_run in (lambda path: RunFolder.create(path, {}), RunFolder.read):
+        with pytest.raises(RunError):
+            open_run(tmp_path / ("x" * 300))
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from flowsteer.errors import RunWriteError
+from flowsteer.runs.events import FeedbackGiven
+from flowsteer.runs.folder import RunFolder
+from flowsteer.runs.summary import EpisodeSummary
+
+with RunFolder.create(Path(sys.argv[1]), {"seed": 1}) as run:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
+    try:
+        for number in range(1000):
+            writer = run.begin(f"new {number}")
+            try:
+                writer.emit(FeedbackGiven(1, "x" * int(sys.argv[2])))
+            except RunWriteError:
+                assert writer.abandon() in (True, False)
+                raise
+            writer.commit(EpisodeSummary(system="s", dataset="d", type="qa", task="t"))
+    except RunWriteError as error:
+        print(len(run.entries), error.message)
+"""
+
+
+@pytest.mark.parametrize("length", [100, 30_000])
+def test_a_full_disk_ends_a_run_whole(tmp_path, length):
+    """Files may not grow, which the system says in the same way."""
+    make(tmp_path)
+    done = subprocess.run([sys.executable, "-c", FULL, str(tmp_path), str(length)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    count, _, message = done.stdout.partition(" ")
+    assert message.startswith("cannot write ")
+    assert "File too large" in message
+    for line in (tmp_path / "episodes.jsonl").read_text().splitlines():
+        json.loads(line)
+    with RunFolder.create(tmp_path, {"seed": 1}) as run:
+        assert len(told(run)) >= int(count) >= len(NAMES)
+        run.begin("more").commit(EpisodeSummary(system="s", dataset="d", type="qa", task="t"))
+    assert "more" in RunFolder.read(tmp_path).entries
