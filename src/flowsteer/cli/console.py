@@ -200,14 +200,17 @@ def _interruptible() -> Iterator[list[int]]:
     def interrupt(number: int, frame: FrameType | None) -> None:
         came.append(number)
         on_ctrl_c = signal.getsignal(signal.SIGINT)  # in an event loop: cancel its tasks
-        if not callable(on_ctrl_c):  # a script's background job ignores Ctrl-C
-            raise KeyboardInterrupt
-        on_ctrl_c(number, frame)
+        if callable(on_ctrl_c):
+            on_ctrl_c(number, frame)
 
-    before = {}
-    if threading.current_thread() is threading.main_thread():
-        ending = (number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) == signal.SIG_DFL)
-        before = {number: signal.signal(number, interrupt) for number in ending}
+    if threading.current_thread() is not threading.main_thread():
+        yield came
+        return
+    ending = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) == signal.SIG_DFL]
+    before = {number: signal.signal(number, interrupt) for number in ending}
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a script's background job: Ctrl-C still does not reach it
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield came
     finally:
