@@ -133,14 +133,14 @@ def test_two_processes_make_the_update_of_one(alone):
 )
 def test_a_step_is_shared_evenly(processes, micro, expected):
     config = check(TrainingConfig, {"policy": {"name": "x"}, "update": {"micro_batch": micro}}, "here")
-    assert share(config, Ranks(0, processes)) == expected
+    assert share(config.update, Ranks(0, processes)) == expected
 
 
 @pytest.mark.parametrize(("processes", "micro"), [(8, None), (8, 1), (5, 1), (6, 4), (72, None)])
 def test_what_cannot_be_shared_evenly_is_refused(processes, micro):
     config = check(TrainingConfig, {"policy": {"name": "x"}, "update": {"micro_batch": micro}}, "here")
     with pytest.raises(ConfigError, match="cannot be shared"):
-        share(config, Ranks(0, processes))
+        share(config.update, Ranks(0, processes))
 
 
 def test_several_processes_must_name_their_folder(alone, monkeypatch):
