@@ -97,6 +97,7 @@ def quiet() -> None:
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"transformers\.")
+    warnings.filterwarnings("ignore", category=FutureWarning, message="`past_key_values` is deprecated")  # TRL's, too
 
 
 def make_tiny(corpus: Iterable[str], seed: int = 0) -> Policy:
