@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, fields
 from typing import Any
 
-from flowsteer.unicode import make_sound, sound
+from flowsteer.unicode import is_plain, make_sound, sound
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,8 @@ class Draft:
     answer: str = ""
 
     def __post_init__(self) -> None:
-        make_sound(self, "plan", "solution", "code", "output", "answer")
+        if not is_plain(self.plan + self.solution + self.code + self.output + self.answer):  # seldom; drafts are many
+            make_sound(self, "plan", "solution", "code", "output", "answer")
         if self.subproblems:
             object.__setattr__(self, "subproblems", tuple(map(sound, self.subproblems)))
 

@@ -52,6 +52,15 @@ def printable_json(value: Any, ascii_only: bool = False) -> str:
     return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
+def is_plain(text: str) -> bool:
+    r"""Whether a text is sound at a glance: ASCII without NUL.
+
+    >>> is_plain("7 km"), is_plain("7\x00"), is_plain("½")
+    (True, False, False)
+    """
+    return text.isascii() and "\x00" not in text
+
+
 def make_sound(record: object, *names: str) -> None:
     """Make the texts of a frozen record sound; for its `__post_init__`."""
     for name in names:
