@@ -17,10 +17,12 @@ from flowsteer.workflow import parse_dsl
 
 BUGS = [
     KeyError("unit"),
-    ZeroDivisionError("division by zero"),
+    ZeroDivisionError("by zero"),
     RecursionError("too deep"),
     AssertionError(),
     OSError(5),
+    SystemExit(0),
+    TimeoutError("its own"),
 ]
 SYSTEMS = ("fixed:Plan -> Custom", "fixed:AnswerGenerate")
 
@@ -90,7 +92,14 @@ def test_solve_says_it_too(tmp_path, monkeypatch):
     assert "operator Plan failed: TypeError: no" in stopped.err
 
 
-@pytest.mark.parametrize("error", BUGS, ids=lambda error: type(error).__name__)
+def test_run_says_it_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(paper, "LIBRARY", broken(SystemExit(0), "Plan"))
+    done = flowsteer(*asking("run", "--workflow", "Plan", "--question", "What?"), cwd=tmp_path)
+    assert done.code == 1
+    assert "operator Plan failed by a fault of its own code" in done.err
+
+
+@pytest.mark.parametrize("error", BUGS[:5], ids=lambda error: type(error).__name__)
 async def test_a_graders_fault_is_neither_right_nor_wrong_and_told(error):
     async def fail(sample, answer):
         raise error

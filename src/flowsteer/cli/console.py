@@ -110,6 +110,7 @@ def tell_faults(run: Path) -> None:
         folder, episode = faults[0]
         note(f"code of an operator or a grader failed in {len(faults)} episodes; the first: {episode}")
         note(f"  where: flowsteer show {folder} {shlex.quote(episode)}")
+        note("  episodes that are done stay as they are: with the code mended, start in another folder with --run")
         raise typer.Exit(1)
 
 

@@ -48,6 +48,7 @@ def run(
 
     from flowsteer.backends.budget import Caps
     from flowsteer.cli.inputs import read_task, read_workflow
+    from flowsteer.runs.failure import UNEXPECTED
     from flowsteer.session import Setup, roster_of
     from flowsteer.workflow.dsl import to_dsl
 
@@ -73,6 +74,10 @@ def run(
         print_json({"answer": execution.draft.answer, "dsl": to_dsl(tree), "nodes": nodes, "usage": usage})
     else:
         _print(tree, execution)
+    for record in execution.ran:
+        if record.failure is not None and record.failure.kind == UNEXPECTED:
+            note(f"{record.failure.place} failed by a fault of its own code:\n{record.failure.trace.rstrip()}")
+            raise typer.Exit(1)
 
 
 async def _execute(setup: "Setup", tree: "Workflow", task: "Task") -> "Execution":

@@ -216,15 +216,18 @@ class _Run:
                 wrote = (await operator.run(call)).only(operator.writes)
             if operator.category == "verification" and wrote.verdict is None:
                 wrote, failure = EMPTY, Failure("no_verdict", f"{operator.name} gave no verdict")
-        except TimeoutError:
-            failure = Failure("timeout", f"took longer than {executor.node_seconds:g} s")
+        except TimeoutError as error:
+            if perf_counter() - started >= executor.node_seconds:
+                failure = Failure("timeout", f"took longer than {executor.node_seconds:g} s")
+            else:  # the operator's own
+                failure = unexpected(error, f"operator {operator.name}")
         except OperatorError as error:
             failure = Failure(error.kind, error.message)
         except BackendRejected as error:
             failure = Failure("backend_rejected", error.message)
         except FlowSteerError:
             raise
-        except Exception as error:  # noqa: BLE001 - the one boundary of an operator's code: the node fails
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the one boundary of an operator's code: the node fails
             failure = unexpected(error, f"operator {operator.name}")
         return NodeResult(wrote, failure, call.usage, call.retries, perf_counter() - started)
 

@@ -66,7 +66,13 @@ def load_library(name: str = "paper") -> Library:
     for part, _, chosen in (one.partition(":") for one in name.split("+")):
         if part not in found:
             raise ConfigError(f"unknown operator library {part!r}", f"installed libraries: {', '.join(sorted(found))}")
-        loaded = found[part].load()
+        try:
+            loaded = found[part].load()
+        except Exception as error:
+            raise ConfigError(
+                f"the operator library {part!r} cannot be loaded: {type(error).__name__}: {error}",
+                f"mend {found[part].value}, or leave the library out",
+            ) from error
         if not isinstance(loaded, Library):
             raise ConfigError(f"entry point {part!r} of group {GROUP} is not a Library but {type(loaded).__name__}")
         parts.append(_only(loaded, chosen.split(",")) if chosen else loaded)

@@ -32,7 +32,7 @@ class Failure:
         make_sound(self, "kind", "message", "error", "place", "trace")  # exceptions quote what models and programs say
 
 
-def unexpected(error: Exception, place: str) -> Failure:
+def unexpected(error: Exception | SystemExit, place: str) -> Failure:
     """A failure out of an exception that is none of this package's own: it is a fault of the code at `place`.
 
     >>> found = unexpected(KeyError("unit"), "operator Convert")
