@@ -32,7 +32,7 @@ _STARTS = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class CodeBlock:
     """A piece of a reply.
 
     Attributes:
@@ -128,7 +128,7 @@ def _fence(line: str) -> _Fence | None:
     return _Fence(marks, language.lower(), rest.strip(), closed)
 
 
-def fenced_blocks(text: str) -> Iterator[Block]:
+def fenced_blocks(text: str) -> Iterator[CodeBlock]:
     """The pieces between fences and around them, in order; a fence left open runs to the end."""
     lines = text.split("\n")
     at, outside = 0, 0
@@ -178,10 +178,10 @@ def _closing(line: str, fence: str) -> str | None:
     return before if before.strip() or not line.strip().strip(fence[0]) else None
 
 
-def _piece(lines: list[str], *, fenced: bool, language: str = "") -> Iterator[Block]:
+def _piece(lines: list[str], *, fenced: bool, language: str = "") -> Iterator[CodeBlock]:
     body = dedented("\n".join(lines)).strip("\n").rstrip()
     if body.strip():
-        yield Block(body, fenced, language)
+        yield CodeBlock(body, fenced, language)
 
 
 def code_among_prose(text: str) -> Iterator[str]:

@@ -20,7 +20,7 @@ from flowsteer.runs.files import write_json
 from flowsteer.study.curves import figure
 from flowsteer.study.seed_statistics import least_p
 from flowsteer.study.study_config import Study
-from flowsteer.study.study_summary import FIGURES, SHARES, SMOOTH, START, ArmDifference, Row, StudySummary, summarise
+from flowsteer.study.study_summary import FIGURES, SHARES, SMOOTH, START, ArmDifference, ArmRow, StudySummary, summarise
 
 HEADS = {
     "accuracy": "accuracy %",
@@ -46,7 +46,7 @@ start."""
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class ReportBlock:
     """A part of the report.
 
     Attributes:
@@ -102,7 +102,7 @@ def write_study_report(study: Study, name: str, run: Path) -> Reported:
     return paths
 
 
-def _markdown(name: str, blocks: Sequence[Block]) -> str:
+def _markdown(name: str, blocks: Sequence[ReportBlock]) -> str:
     lines = [f"# Study {name}\n"]
     for block in blocks:
         match block.kind:
@@ -117,17 +117,17 @@ def _markdown(name: str, blocks: Sequence[Block]) -> str:
     return "\n".join(lines)
 
 
-def _blocks(study: Study, summary: StudySummary, drawn: str) -> Iterator[Block]:
+def _blocks(study: Study, summary: StudySummary, drawn: str) -> Iterator[ReportBlock]:
     yield from _design(study, summary)
-    yield Block("h2", "Learning curves")
-    yield Block(
+    yield ReportBlock("h2", "Learning curves")
+    yield ReportBlock(
         "p",
         f"Of the episodes trained on: means over seeds of each seed's last {SMOOTH} steps; bands are Student's 95 % "
         "intervals over seeds.",
     )
-    yield Block("figure", drawn)
-    yield Block("h2", "Held-out tasks")
-    yield Block("p", " ".join(UNIT.split()))
+    yield ReportBlock("figure", drawn)
+    yield ReportBlock("h2", "Held-out tasks")
+    yield ReportBlock("p", " ".join(UNIT.split()))
     for world in study.config.worlds:
         yield from _tests(study, summary, world)
     yield from _differences(study, summary)
@@ -135,48 +135,50 @@ def _blocks(study: Study, summary: StudySummary, drawn: str) -> Iterator[Block]:
     yield from _seconds(summary)
 
 
-def _design(study: Study, summary: StudySummary) -> Iterator[Block]:
+def _design(study: Study, summary: StudySummary) -> Iterator[ReportBlock]:
     asked = study.config
     missing = summary.cells - summary.done
     done = f"{summary.done} of {summary.cells} cells are done" if missing else f"{summary.cells} cells"
     seeds = ", ".join(map(str, asked.seeds))
-    yield Block(
+    yield ReportBlock(
         "p", f"{done}: {len(asked.worlds)} worlds × {len(asked.arms)} arms × {len(asked.seeds)} seeds ({seeds})."
     )
     if any("simulated:" in spec for specs in summary.executors.values() for spec in specs):
-        yield Block(
+        yield ReportBlock(
             "p",
             "The executors are simulated: their answers are drawn from tables of what operators are worth, fixed by "
             "the hash in the name. Scores say what can be learned there, and nothing about any LLM.",
         )
-    yield Block(
+    yield ReportBlock(
         "words",
         heads=("world", "executor"),
         rows=tuple((name, ", ".join(specs)) for name, specs in summary.executors.items()),
     )
     parts = (("all", asked.set), *((f"world {k}", v) for k, v in asked.worlds.items()))
     parts += (*((f"arm {k}", v) for k, v in asked.arms.items()), *((f"swap {k}", v) for k, v in asked.swaps.items()))
-    yield Block("p", f"Settings are those of {asked.base.name}, except for:")
-    yield Block("words", heads=("where", "what differs"), rows=tuple((name, _changes(what)) for name, what in parts))
+    yield ReportBlock("p", f"Settings are those of {asked.base.name}, except for:")
+    yield ReportBlock(
+        "words", heads=("where", "what differs"), rows=tuple((name, _changes(what)) for name, what in parts)
+    )
 
 
 def _changes(changes: dict[str, Any]) -> str:
     return ", ".join(f"{name} = {json.dumps(value)}" for name, value in changes.items()) or "nothing"
 
 
-def _tests(study: Study, summary: StudySummary, world: str) -> Iterator[Block]:
+def _tests(study: Study, summary: StudySummary, world: str) -> Iterator[ReportBlock]:
     for temperature in study.config.temperatures:
         rows = [row for row in summary.rows if (row.world, row.swap, row.temperature) == (world, "", temperature)]
         if rows:
-            yield Block("h3", f"{world}, {_at(temperature)}")
+            yield ReportBlock("h3", f"{world}, {_at(temperature)}")
             yield _table(rows)
     greedy = [row for row in summary.rows if (row.world, row.swap) == (world, "")]
     least = min(study.config.temperatures)
     shown = [row for row in greedy if row.temperature == least]
     types = sorted({kind for row in shown for kind in row.by_type})
     if len(types) > 1:
-        yield Block("p", f"Accuracy by type of task, {_at(least)}, in %:")
-        yield Block(
+        yield ReportBlock("p", f"Accuracy by type of task, {_at(least)}, in %:")
+        yield ReportBlock(
             "table",
             heads=("arm", *types),
             rows=tuple((row.arm, *(words.score(row.by_type.get(kind)) for kind in types)) for row in shown),
@@ -187,8 +189,8 @@ def _at(temperature: float) -> str:
     return "greedy" if temperature == 0 else f"T = {temperature:g}"
 
 
-def _table(rows: Sequence[Row]) -> Block:
-    return Block(
+def _table(rows: Sequence[ArmRow]) -> ReportBlock:
+    return ReportBlock(
         "table",
         heads=("arm", "seeds", *(HEADS[name] for name in FIGURES), "collapsed"),
         rows=tuple(
@@ -217,13 +219,13 @@ def _figure(name: str, value: Estimate | None) -> str:
     return f"{value.mean:.2f}{ends}".replace("-", "−")
 
 
-def _differences(study: Study, summary: StudySummary) -> Iterator[Block]:
+def _differences(study: Study, summary: StudySummary) -> Iterator[ReportBlock]:
     shown = [one for one in summary.differences if not one.swap]
     if not shown:
         return
     reference, seeds = study.config.reference, max(one.comparison.difference.n for one in shown)
-    yield Block("h2", f"Differences from {reference}")
-    yield Block(
+    yield ReportBlock("h2", f"Differences from {reference}")
+    yield ReportBlock(
         "p",
         "Paired on the same tasks and averaged over them within each seed; intervals are Student's over seeds; p is "
         "that of the exact two-sided sign-flip test over seeds, then Holm-corrected for the arms of one world, "
@@ -231,7 +233,7 @@ def _differences(study: Study, summary: StudySummary) -> Iterator[Block]:
         "difference: read the intervals.",
     )
     heads = ("world", "test", "figure", "arm", "minus", "seeds", "difference", "p", "p (Holm)")
-    yield Block("table", heads=heads, rows=tuple(_compared(one) for one in shown))
+    yield ReportBlock("table", heads=heads, rows=tuple(_compared(one) for one in shown))
 
 
 def _compared(one: ArmDifference) -> tuple[str, ...]:
@@ -245,11 +247,11 @@ def _compared(one: ArmDifference) -> tuple[str, ...]:
     return (one.world, _at(one.temperature), HEADS[one.measure], one.arm, one.minus, str(value.n), written, *ps)
 
 
-def _swaps(study: Study, summary: StudySummary) -> Iterator[Block]:
+def _swaps(study: Study, summary: StudySummary) -> Iterator[ReportBlock]:
     if not any(row.swap for row in summary.rows):
         return
-    yield Block("h2", "Swaps")
-    yield Block(
+    yield ReportBlock("h2", "Swaps")
+    yield ReportBlock(
         "p",
         "The trained policies, unchanged, under other settings than they were trained with. The cold start stands "
         "beside them; differences are from the same policy without the swap, on the same tasks.",
@@ -259,23 +261,23 @@ def _swaps(study: Study, summary: StudySummary) -> Iterator[Block]:
             for temperature in study.config.temperatures:
                 rows = [r for r in summary.rows if (r.world, r.swap, r.temperature) == (world, swap, temperature)]
                 if rows:
-                    yield Block("h3", f"{world}, {swap}, {_at(temperature)}")
+                    yield ReportBlock("h3", f"{world}, {swap}, {_at(temperature)}")
                     yield _table(rows)
     heads = ("world", "swap", "test", "figure", "arm", "seeds", "difference", "p", "p (Holm)")
     compared = [(one.swap, _compared(one)) for one in summary.differences if one.swap]
     lines = tuple((cells[0], swap, *cells[1:4], *cells[5:]) for swap, cells in compared)
-    yield Block("table", heads=heads, rows=lines)
+    yield ReportBlock("table", heads=heads, rows=lines)
 
 
-def _seconds(summary: StudySummary) -> Iterator[Block]:
-    yield Block("h2", "Time")
-    yield Block(
+def _seconds(summary: StudySummary) -> Iterator[ReportBlock]:
+    yield ReportBlock("h2", "Time")
+    yield ReportBlock(
         "p",
         "Seconds of wall time a seed and stage, means over seeds; the longest seed; and the processor's seconds, which "
         "other work on the machine changes less. Tests of the cold start are made once, and count with it.",
     )
     stages = list(dict.fromkeys(stage for one in summary.seconds for stage in one.stages))
-    yield Block(
+    yield ReportBlock(
         "table",
         heads=("world", "arm", *stages, "longest in all", "processor"),
         rows=tuple(

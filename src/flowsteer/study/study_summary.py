@@ -40,7 +40,7 @@ COLLAPSED = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ArmRow:
     """One arm under one test.
 
     Attributes:
@@ -142,7 +142,7 @@ class StudySummary:
     done: int
     cells: int
     executors: dict[str, tuple[str, ...]]
-    rows: tuple[Row, ...]
+    rows: tuple[ArmRow, ...]
     differences: tuple[ArmDifference, ...]
     curves: tuple[Curve, ...]
     seconds: tuple[Seconds, ...]
@@ -215,7 +215,7 @@ def _executors(found: Sequence[_Done]) -> dict[str, tuple[str, ...]]:
     return {name: tuple(sorted(given)) for name, given in specs.items()}
 
 
-def _rows(study: Study, found: Sequence[_Done], world: str, swap: str, temperature: float) -> Iterator[Row]:
+def _rows(study: Study, found: Sequence[_Done], world: str, swap: str, temperature: float) -> Iterator[ArmRow]:
     for arm in (START, *study.config.arms):
         of_arm = _of(found, world, study.config.reference if arm == START else arm)
         if not of_arm:
@@ -223,7 +223,7 @@ def _rows(study: Study, found: Sequence[_Done], world: str, swap: str, temperatu
         tests = [one.test(arm, swap, temperature) for one in of_arm]
         starts = [one.test(START, swap, temperature) for one in of_arm]
         types = sorted({kind for test in tests for kind in test["by_type"]})
-        yield Row(
+        yield ArmRow(
             world,
             swap,
             temperature,
