@@ -97,3 +97,9 @@ def test_a_part_of_a_library_is_a_library():
     with pytest.raises(ConfigError, match="has no operator 'Solve'") as refused:
         load_library("paper:Custom,Solve")
     assert "Review" in refused.value.hint
+
+
+def test_a_library_that_cannot_be_imported_is_told(third_party, tmp_path):
+    (tmp_path / "acme_operators.py").write_text("import a_module_that_is_not_there\n")
+    with pytest.raises(ConfigError, match="'acme' cannot be loaded: ModuleNotFoundError"):
+        load_library("acme")

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 
-from flowsteer.errors import ConfigError
+from flowsteer.errors import ConfigError, FlowSteerError
 from flowsteer.operators.base import Operator
 from flowsteer.workflow.laws import is_name
 from flowsteer.workflow.nodes import Category
@@ -68,6 +68,8 @@ def load_library(name: str = "paper") -> Library:
             raise ConfigError(f"unknown operator library {part!r}", f"installed libraries: {', '.join(sorted(found))}")
         try:
             loaded = found[part].load()
+        except FlowSteerError:
+            raise
         except Exception as error:
             raise ConfigError(
                 f"the operator library {part!r} cannot be loaded: {type(error).__name__}: {error}",
