@@ -243,8 +243,9 @@ def _tested(unit: Unit, swap: str, temperatures: Sequence[float]) -> Iterator[tu
     if not temperatures:
         return
     from flowsteer.training.policy.policy import load_policy
+    from flowsteer.training.policy_tests import figures
     from flowsteer.training.rollout.metrics import shapes
-    from flowsteer.training.run import START, TRAINED, figures, open_run
+    from flowsteer.training.run import START, TRAINED, open_run
 
     asked = unit.config.policy
     policy = load_policy(str(unit.path / (TRAINED if unit.start else START)), asked.task_chars, asked.dtype)

@@ -14,7 +14,6 @@ from typing import Any
 import torch
 
 from flowsteer.backends.budget import Caps
-from flowsteer.datasets.base import Sample
 from flowsteer.errors import FlowSteerError, RunError
 from flowsteer.grading.connect import open_grader
 from flowsteer.runs.event_json import event_line
@@ -24,23 +23,21 @@ from flowsteer.session import open_session
 from flowsteer.task import Task
 from flowsteer.training import config as c
 from flowsteer.training.data import Schedule, TaskSplits, load_tasks
-from flowsteer.training.inference.batcher import SMALL, Batcher
+from flowsteer.training.inference.batcher import Batcher
 from flowsteer.training.inference.distributed import Ranks, join, launched
-from flowsteer.training.inference.trajectory import DrawSettings
+from flowsteer.training.inference.sampling_engine import SamplingEngine
 from flowsteer.training.policy.policy import TINY, Policy, load_policy, make_tiny, quiet, with_adapters
 from flowsteer.training.policy.view import CompactView, View
+from flowsteer.training.policy_tests import PolicyTests, figures
 from flowsteer.training.requirements import check_engine, check_trackers
 from flowsteer.training.rl.learner import METRICS, Learner
-from flowsteer.training.rollout.metrics import accuracy_by_type, measure, summary, usual_workflows
-from flowsteer.training.rollout.rollout import Arena, Group, Rollout, play
+from flowsteer.training.rollout.metrics import measure, summary
+from flowsteer.training.rollout.rollout import Arena, Rollout
 from flowsteer.training.sft.coldstart import Dialogue, learn, play_scripts, read_recorded, to_trajectory
 
 JSON = dict[str, Any]
 START, TRAINED, BEST = "start", "policy", "best"
 """Folders of the policy before RL, to which the KL penalty holds it, after, and at its best on the validation tasks."""
-
-AT_ONCE = 100
-"""Test or validation episodes played at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +181,7 @@ class TrainingRun:
         self._on_stage, self._record, self._ranks = on_stage, record, ranks
         self._schedule = Schedule(tasks.train, config.seed)
         self._learner: Learner | None = None
+        self._tests = PolicyTests(config, arena, runner, ranks, self._draws, self._keep)
 
     @property
     def executor(self) -> str:
@@ -309,7 +307,7 @@ class TrainingRun:
         known: dict[str, float | None] = read_json(self._path / "validation.json") or {}
         earlier = [value for at, value in known.items() if int(at) < step and value is not None]
         learner.engine.serve(step)
-        earned = measure(self._played(f"validation/{step}", learner.policy, 0.0, self.tasks.validation))["reward"]
+        earned = measure(self._tests.play(f"validation/{step}", learner.policy, 0.0, self.tasks.validation))["reward"]
         if earned is not None and earned > max(earlier, default=-math.inf):
             learner.save(self._path / BEST)
         self.write("validation.json", known | {str(step): earned})
@@ -337,24 +335,11 @@ class TrainingRun:
             temperature: At which it draws; 0 for the most probable token.
         """
         with self._stage("test"):
-            return self._played(name, policy, temperature, self.tasks.test)
+            return self._tests.play(name, policy, temperature, self.tasks.test)
 
-    def _played(self, name: str, policy: Policy, temperature: float, tasks: Sequence[Sample]) -> list[Rollout]:
-        sampler = self.config.sampler
-        limits = DrawSettings(temperature, sampler.turn_tokens, sampler.episode_tokens)
-        engine = Batcher(policy) if self._learner is None else self._learner.draws
-        rollouts: list[Rollout] = []
-        small = policy.model.num_parameters() < SMALL or sampler.engine != "transformers"
-        at_once = AT_ONCE if small else self.config.update.batch  # what the cache of keys and values has room for
-        for first in range(0, len(tasks), at_once):
-            some = tasks[first : first + at_once]
-            groups = [Group(f"{name}/T{temperature:g}/{sample.task.id}", sample, 1) for sample in some]
-            mine = groups[self._ranks.number :: self._ranks.count]
-            playing = play(policy, mine, self._arena, limits, name, self.config.seed, engine)
-            played = {rollout.id: rollout for rollout in self._ranks.gather(self._runner.run(playing))}
-            rollouts += [played[f"{group.name}/0"] for group in groups]
-        self._keep(rollouts, f"{name}, T = {temperature:g}")
-        return rollouts
+    def _draws(self, policy: Policy) -> SamplingEngine:
+        """What draws a policy's tokens: its own model, until the run has an engine."""
+        return Batcher(policy) if self._learner is None else self._learner.draws
 
     def _keep(self, rollouts: Sequence[Rollout], policy: str) -> None:
         """Write the episodes of a policy down; of one that is played again after a stop, the later record counts."""
@@ -383,8 +368,3 @@ def _placed(policy: Policy, config: c.TrainingConfig) -> Policy:
     if config.sampler.engine == "transformers" and torch.cuda.is_available():
         torch.nn.Module.to(policy.model, torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))))
     return policy
-
-
-def figures(rollouts: Sequence[Rollout]) -> JSON:
-    """What a test came to: the means of `measure`, accuracy by type of task, and each type's most frequent workflow."""
-    return measure(rollouts) | {"by_type": accuracy_by_type(rollouts), "workflows": usual_workflows(rollouts)}

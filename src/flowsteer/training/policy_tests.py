@@ -1,0 +1,74 @@
+"""How a policy is tested: one episode on each task of a list, and the figures they come to."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from flowsteer.datasets.base import Sample
+from flowsteer.training.config import TrainingConfig
+from flowsteer.training.inference.batcher import SMALL
+from flowsteer.training.inference.distributed import Ranks
+from flowsteer.training.inference.sampling_engine import SamplingEngine
+from flowsteer.training.inference.trajectory import DrawSettings
+from flowsteer.training.policy.policy import Policy
+from flowsteer.training.rollout.metrics import accuracy_by_type, measure, usual_workflows
+from flowsteer.training.rollout.rollout import Arena, Group, Rollout, play
+
+JSON = dict[str, Any]
+
+AT_ONCE = 100
+"""Test or validation episodes played at once."""
+
+
+class PolicyTests:
+    """Plays test and validation tasks; the processes of a run share them.
+
+    Args:
+        config: The run.
+        arena: Where episodes are played.
+        runner: The event loop that the arena lives on.
+        ranks: The processes that share the run.
+        draws: What draws the tokens of a policy now.
+        keep: Gets the rollouts of each test, and what to call the policy in the record.
+    """
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        arena: Arena,
+        runner: asyncio.Runner,
+        ranks: Ranks,
+        draws: Callable[[Policy], SamplingEngine],
+        keep: Callable[[Sequence[Rollout], str], None],
+    ) -> None:
+        self._config, self._arena, self._runner, self._ranks = config, arena, runner, ranks
+        self._draws, self._keep = draws, keep
+
+    def play(self, name: str, policy: Policy, temperature: float, tasks: Sequence[Sample]) -> list[Rollout]:
+        """Play one episode on each task.
+
+        Args:
+            name: What the test is called; draws depend on it, so that policies tested under one name share them.
+            policy: Who is tested.
+            temperature: At which it draws; 0 for the most probable token.
+            tasks: The tasks.
+        """
+        sampler, update = self._config.sampler, self._config.update
+        limits = DrawSettings(temperature, sampler.turn_tokens, sampler.episode_tokens)
+        engine, rollouts = self._draws(policy), list[Rollout]()
+        small = policy.model.num_parameters() < SMALL or sampler.engine != "transformers"
+        at_once = AT_ONCE if small else update.batch  # what the cache of keys and values has room for
+        for first in range(0, len(tasks), at_once):
+            some = tasks[first : first + at_once]
+            groups = [Group(f"{name}/T{temperature:g}/{sample.task.id}", sample, 1) for sample in some]
+            mine = groups[self._ranks.number :: self._ranks.count]
+            playing = play(policy, mine, self._arena, limits, name, self._config.seed, engine)
+            played = {rollout.id: rollout for rollout in self._ranks.gather(self._runner.run(playing))}
+            rollouts += [played[f"{group.name}/0"] for group in groups]
+        self._keep(rollouts, f"{name}, T = {temperature:g}")
+        return rollouts
+
+
+def figures(rollouts: Sequence[Rollout]) -> JSON:
+    """What a test came to: the means of `measure`, accuracy by type of task, and each type's most frequent workflow."""
+    return measure(rollouts) | {"by_type": accuracy_by_type(rollouts), "workflows": usual_workflows(rollouts)}
