@@ -1,4 +1,4 @@
-"""TRL's loss is CWRPO's: held to an objective written by hand, trajectory by trajectory, without padding (spec §6)."""
+"""The loss is CWRPO: held to an objective written by hand, trajectory by trajectory, without padding (spec §6)."""
 
 import asyncio
 import random
@@ -14,6 +14,7 @@ from flowsteer.training.config import TrainingConfig  # noqa: E402
 from flowsteer.training.data import Schedule  # noqa: E402
 from flowsteer.training.inference.trajectory import Trajectory  # noqa: E402
 from flowsteer.training.policy.policy import load_policy, make_tiny  # noqa: E402
+from flowsteer.training.rl.cwrpo import advantages  # noqa: E402
 from flowsteer.training.rl.learner import Learner  # noqa: E402
 from training.small import CORPUS, samples  # noqa: E402
 
@@ -56,19 +57,26 @@ class Fixed(Learner):
 
 @pytest.fixture
 def learner(tmp_path):
+    """Makes a learner, given what is special about its updates."""
     torch.set_num_threads(1)
     make_tiny(CORPUS).save(tmp_path / "start")
-    config = check(
-        TrainingConfig,
-        {
-            "warmup": {"episodes": 1},
-            "sampler": {"temperature": TEMPERATURE},
-            "update": {"steps": 1, "groups": 2, "group": GROUP, "clip": CLIP, "kl": BETA, "entropy": ENTROPY},
-        },
-        "here",
-    )
+    usual = {"steps": 1, "groups": 2, "group": GROUP, "clip": CLIP, "kl": BETA, "entropy": ENTROPY}
     with asyncio.Runner() as runner:
-        yield Fixed(config, load_policy(str(tmp_path / "start")), Schedule(samples(2), 0), None, runner, Path(tmp_path))
+
+        def made(**update):
+            config = check(
+                TrainingConfig,
+                {
+                    "warmup": {"episodes": 1},
+                    "sampler": {"temperature": TEMPERATURE},
+                    "update": usual | update,
+                },
+                "here",
+            )
+            policy = load_policy(str(tmp_path / "start"))
+            return Fixed(config, policy, Schedule(samples(2), 0), None, runner, Path(tmp_path))
+
+        yield made
 
 
 def drifted(model, by):
@@ -91,7 +99,7 @@ def per_token(model, trajectory):
     return logprobs.gather(1, torch.tensor(trajectory.ids)[:, None])[:, 0], entropies
 
 
-def advantages():
+def by_hand():
     """Group-relative: mean and standard deviation of those that were rewarded; the others learn nothing."""
     found = []
     for first in range(0, len(REWARDS), GROUP):
@@ -102,10 +110,10 @@ def advantages():
     return found
 
 
-def objective(model, reference, old, made):
+def objective(model, reference, old, made, by_trajectory=False):
     """CWRPO by hand."""
     losses, entropies = [], []
-    for trajectory, advantage, before in zip(made, advantages(), old, strict=True):
+    for trajectory, advantage, before in zip(made, by_hand(), old, strict=True):
         now, entropy = per_token(model, trajectory)
         with torch.no_grad():
             base, _ = per_token(reference, trajectory)
@@ -114,80 +122,109 @@ def objective(model, reference, old, made):
         k3 = (base - now).exp() - (base - now) - 1
         losses.append((BETA * k3 - gain)[own(trajectory)].mean())
         entropies.append(entropy[own(trajectory)])
+    if by_trajectory:
+        entropies = [torch.stack([entropy.mean() for entropy in entropies])]
     return torch.stack(losses).mean() - ENTROPY * torch.cat(entropies).mean()
 
 
-def test_trl_computes_the_objective_written_by_hand(learner):
+ROWS = [{"prompt": str(number // GROUP)} for number in range(len(REWARDS))]
+
+
+def gradient(model):
+    return torch.cat([weight.grad.flatten() for weight in model.parameters()])
+
+
+class Drifting:
+    """Stands for an optimiser: its step moves the weights somewhere, and the gradients before it are seen."""
+
+    def __init__(self, model):
+        self.model, self.seen = model, []
+
+    def step(self):
+        self.seen.append(gradient(self.model))
+        drifted(self.model, 0.02)
+
+
+def test_the_update_follows_the_objective_written_by_hand(learner):
+    """In the second epoch, too, where policy, old policy and reference are three different ones."""
+    learner = learner(epochs=2)
     trainer = learner.trainer()
     model, made = trainer.model, trajectories(learner.policy.model.config.vocab_size)
     drifted(model, 0.01)
     with torch.no_grad():
         old = [per_token(model, trajectory)[0] for trajectory in made]
-    drifted(model, 0.02)
-    trainer.current_gradient_accumulation_steps = 1
-    model.train()
-    inputs = trainer._generate_and_score_completions([{"prompt": str(n // GROUP)} for n in range(len(made))])
-    longest = inputs["completion_ids"].shape[1]
-    inputs["old_per_token_logps"] = torch.stack([torch.cat([o, o.new_zeros(longest - len(o))]) for o in old])
-    assert inputs["advantages"].tolist() == pytest.approx(advantages(), abs=1e-6)
-
-    theirs = trainer._compute_loss(model, inputs)
-    theirs.backward()
-    their_gradient = torch.cat([weight.grad.flatten() for weight in model.parameters()])
+    wanted = objective(model, trainer.ref_model, old, made)
+    wanted.backward()
+    by_hand_first = gradient(model)
     model.zero_grad()
-    ours = objective(model, trainer.ref_model, old, made)
-    ours.backward()
-    our_gradient = torch.cat([weight.grad.flatten() for weight in model.parameters()])
+    trainer.optimizer = optimiser = Drifting(model)
+    loss = trainer.training_step(model, ROWS)
+    second = gradient(model)
 
-    assert theirs.item() == pytest.approx(ours.item(), abs=1e-6)
-    assert torch.allclose(their_gradient, our_gradient, atol=1e-5)
+    [first] = optimiser.seen
+    assert loss.item() == pytest.approx(wanted.item(), abs=1e-6)
+    norm = by_hand_first.norm().clamp(min=1.0)  # gradients are scaled down to 1 before an optimiser's step
+    assert torch.allclose(first, by_hand_first / norm, atol=1e-5)
+    model.zero_grad()
+    objective(model, trainer.ref_model, old, made).backward()
+    assert torch.allclose(second, gradient(model), atol=1e-5)
     ratios = [(per_token(model, b)[0] - o).exp()[own(b)] for b, o in zip(made, old, strict=True)]
     assert any(((ratio < 1 - CLIP) | (ratio > 1 + CLIP)).any() for ratio in ratios), "the clip must have acted"
 
 
-def test_the_ratio_is_one_with_one_update_a_batch(learner):
+def test_the_entropy_bonus_may_be_a_mean_over_trajectories(learner):
+    learner = learner(entropy_mean="trajectory", micro_batch=2)
     trainer = learner.trainer()
-    made = trajectories(learner.policy.model.config.vocab_size)
-    drifted(trainer.model, 0.01)
-    trainer.current_gradient_accumulation_steps = 1
-    trainer.model.train()
-    inputs = trainer._generate_and_score_completions([{"prompt": str(n // GROUP)} for n in range(len(made))])
-    assert "old_per_token_logps" not in inputs
+    model, made = trainer.model, trajectories(learner.policy.model.config.vocab_size)
+    drifted(model, 0.01)
     with torch.no_grad():
-        old = [per_token(trainer.model, trajectory)[0] for trajectory in made]
-    ours = objective(trainer.model, trainer.ref_model, old, made)
-    assert float(trainer._compute_loss(trainer.model, inputs)) == pytest.approx(float(ours), abs=1e-6)
+        old = [per_token(model, trajectory)[0] for trajectory in made]
+    loss, found = trainer.training_step(model, ROWS), gradient(model)
+    model.zero_grad()
+    wanted = objective(model, trainer.ref_model, old, made, by_trajectory=True)
+    wanted.backward()
+    assert loss.item() == pytest.approx(wanted.item(), abs=1e-6)
+    assert torch.allclose(found, gradient(model), atol=1e-6)
+    model.zero_grad()
+    objective(model, trainer.ref_model, old, made).backward()
+    assert not torch.allclose(found, gradient(model), atol=1e-6), "the two means must differ"
 
 
 def test_nothing_is_learned_at_masked_positions(learner):
     """The gradient at what predicts a canvas, prompt or padding token is exactly zero; elsewhere it is not."""
-    trainer = learner.trainer()
-    made = trajectories(learner.policy.model.config.vocab_size)
-    trainer.current_gradient_accumulation_steps = 1
-    trainer.model.train()
-    inputs = trainer._generate_and_score_completions([{"prompt": str(n // GROUP)} for n in range(len(made))])
-    hidden = []
+    learner = learner()
+    trainer, hidden = learner.trainer(), []
+    made = sorted(trajectories(learner.policy.model.config.vocab_size), key=len)
 
     def keep(module, arguments, output):
         output.retain_grad()
         hidden.append(output)
 
     with_hook = trainer.model.model.norm.register_forward_hook(keep)
-    trainer._compute_loss(trainer.model, inputs).backward()
+    trainer.training_step(trainer.model, ROWS)
     with_hook.remove()
     learned = hidden[-1].grad.abs().sum(-1) > 0
-    left = inputs["prompt_ids"].shape[1]
     for row, trajectory in enumerate(made):
-        expected = torch.zeros(learned.shape[1], dtype=torch.bool)
-        expected[left - 1 : left - 1 + len(trajectory.mask)] = own(trajectory)
+        expected, first = torch.zeros(learned.shape[1], dtype=torch.bool), len(trajectory.prompt) - 1
+        expected[first : first + len(trajectory.mask)] = own(trajectory)
         assert torch.equal(learned[row], expected)
 
 
-def test_an_unscorable_rollout_moves_no_advantage(learner):
+def test_an_unscorable_rollout_moves_no_advantage():
     """The group's other two are compared with each other only."""
-    assert advantages()[3:] == pytest.approx([-(0.5**0.5), 0.0, 0.5**0.5], abs=1e-3)
-    trainer = learner.trainer()
-    trainer.current_gradient_accumulation_steps = 1
+    assert by_hand()[3:] == pytest.approx([-(0.5**0.5), 0.0, 0.5**0.5], abs=1e-3)
+    assert advantages(REWARDS, GROUP, DELTA) == pytest.approx(by_hand(), abs=1e-12)
+
+
+def test_the_advantages_are_those_of_trl(learner):
+    trainer = learner().trainer()
     trainer.model.train()
-    inputs = trainer._generate_and_score_completions([{"prompt": str(n // GROUP)} for n in range(6)])
-    assert inputs["advantages"].tolist() == pytest.approx(advantages(), abs=1e-6)
+    inputs = trainer._generate_and_score_completions(ROWS)
+    assert inputs["advantages"].tolist() == pytest.approx(advantages(REWARDS, GROUP, DELTA), abs=1e-6)
+
+
+def test_equal_rewards_teach_nothing_at_all_and_a_floor_keeps_small_differences_small():
+    assert advantages([0.7, 0.7, 0.7, None, None, 0.1], 3, 1e-4) == [0.0] * 6
+    small = [0.70, 0.71, 0.72]
+    assert advantages(small, 3, 1e-4) == pytest.approx([-0.99, 0.0, 0.99], abs=1e-2)
+    assert advantages(small, 3, 0.1) == pytest.approx([-1 / 11, 0.0, 1 / 11])

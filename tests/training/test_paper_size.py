@@ -59,6 +59,8 @@ def test_the_file_says_what_the_paper_says():
     assert (policy.name, policy.lora_rank, policy.lora_alpha, policy.dtype) == ("Qwen/Qwen3-8B", 64, 64, "bfloat16")
     assert (update.steps, update.batch, update.learning_rate, update.weight_decay) == (300, 36, 1e-5, 0.01)
     assert (update.max_grad_norm, update.warmup_steps, update.clip, update.kl) == (1.0, 10, 0.2, 0.005)
+    assert (update.entropy, update.entropy_mean, update.std_floor, update.epochs) == (0.005, "trajectory", 1e-4, 1)
+    assert (sampler.temperature, sampler.temperature_end) == (0.6, None)
     assert (sampler.temperature, sampler.turn_tokens, canvas.max_turns) == (0.6, 2048, 20)
     counts = [config.data.of(name).tasks for name in config.data.datasets]
     assert dict(zip(config.data.datasets, counts, strict=True)) == {

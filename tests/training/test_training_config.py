@@ -174,6 +174,16 @@ def test_what_no_result_depends_on_may_change_between_starts():
     assert settings_of(config) == settings_of(free) != settings_of(bound)
 
 
+def test_what_was_added_to_the_update_is_recorded_where_it_is_used():
+    """So that a run of before, whose record does not name it, is gone on with."""
+    changes = {"sampler": {"temperature_end": 0.5}, "update": {"std_floor": 0.1, "epochs": 2}}
+    plain, added = check(TrainingConfig, dict(LARGE), "here"), check(TrainingConfig, LARGE | changes, "here")
+    said, more = settings_of(plain), settings_of(added)
+    for table, names in (("sampler", {"temperature_end"}), ("update", {"std_floor", "epochs"})):
+        assert more[table].keys() - said[table].keys() == names
+    assert not {"adam_beta2", "entropy_mean", "std_floor", "epochs"} & said["update"].keys()
+
+
 def test_reading_a_configuration_needs_no_tensor_library():
     import subprocess
     import sys

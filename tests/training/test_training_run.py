@@ -19,6 +19,7 @@ from flowsteer.settings import check  # noqa: E402
 from flowsteer.training import run as training  # noqa: E402
 from flowsteer.training.config import TrainingConfig  # noqa: E402
 from flowsteer.training.rl import learner as trl_side  # noqa: E402
+from flowsteer.training.rl import trainer as update_side  # noqa: E402
 from flowsteer.training.run import open_run, train  # noqa: E402
 
 KINDS = ("simulated:math", "simulated:qa")
@@ -189,6 +190,50 @@ def test_what_was_learned_before_the_executor_was_lost_is_kept(undisturbed, tmp_
         run.learned(run.start(path / "start"), False, lose)
     assert len(curve(tmp_path / "cell")) == 3
     assert trl_side.last_checkpoint(tmp_path / "cell" / "checkpoints").name == "checkpoint-2"
+
+
+@pytest.fixture(scope="module")
+def cooled(tmp_path_factory):
+    """A run with every addition to the update; and what sampler and learner say of its tokens, at which temperature."""
+    path, seen, score = tmp_path_factory.mktemp("cooled") / "run", [], update_side.own_logprobs
+
+    def scored(model, head, rows, temperature, *rest):
+        found = score(model, head, rows, temperature, *rest)
+        seen.append((temperature, found[0].detach(), torch.cat([row.sampled for row in rows])))
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(update_side, "own_logprobs", scored)
+        train(replace(config(**ADDITIONS), sampler=COOLING), path)
+    return path, seen
+
+
+ADDITIONS = {
+    "epochs": 2, "std_floor": 0.1, "adam_beta2": 0.99, "entropy": 0.01, "entropy_mean": "trajectory", "kl": 0.0,
+    "micro_batch": 3,
+}  # fmt: skip
+COOLING = replace(config().sampler, temperature=1.0, temperature_end=0.4)
+
+
+def test_sampler_and_learner_agree_at_every_temperature(cooled):
+    _, seen = cooled
+    first = [one for number, one in enumerate(seen) if number % 4 < 2]  # two passes, then those of the second epoch
+    assert [temperature for temperature, *_ in first] == pytest.approx([1.0] * 2 + [0.8] * 2 + [0.6] * 2 + [0.4] * 2)
+    for _, learner, sampler in first:
+        assert torch.allclose(learner, sampler, atol=1e-4)
+        assert len(sampler) > 10
+    assert any(not torch.allclose(one[1], one[2], atol=1e-4) for one in seen), "a second epoch must see other weights"
+
+
+def test_a_killed_run_with_all_additions_goes_on(cooled, tmp_path):
+    path, _ = cooled
+    shutil.copytree(path, tmp_path / "again")
+    shutil.rmtree(tmp_path / "again" / "checkpoints" / "checkpoint-4")
+    run = replace(config(**ADDITIONS), sampler=COOLING)
+    train(run, tmp_path / "again", resume=True)
+    assert curve(tmp_path / "again") == curve(path)
+    with pytest.raises(RunError, match="std_floor"):
+        train(replace(run, update=replace(run.update, std_floor=0.2)), path, resume=True)
 
 
 def test_micro_batches_do_not_change_the_update(tmp_path):

@@ -10,8 +10,9 @@ from flowsteer.canvas.canvas import Settings
 from flowsteer.session import OperatorSettings, Setup
 from flowsteer.settings import changed, check, differing, part_of, read_toml, to_json
 from flowsteer.training.data import DataSettings
+from flowsteer.training.inference.settings import SamplerSettings
 from flowsteer.training.policy.policy import TINY
-from flowsteer.training.rl.settings import LearnerSettings
+from flowsteer.training.rl.settings import LearnerSettings, UpdateSettings
 from flowsteer.training.rollout.reward import RewardSettings
 from flowsteer.training.sft.settings import TINY_RATE, WarmupSettings
 
@@ -127,8 +128,12 @@ FREE = {"executor": ("caps", "cache"), "update": ("threads", "save_every"), "sam
 """What no result depends on, by table; nor does one on `report_to`."""
 
 
-ADDED = ("max_runs", "two_step", "budgets")
-"""Settings of the canvas that older runs do not name: they had the defaults."""
+ADDED: dict[str, tuple[str, ...]] = {
+    "canvas": ("max_runs", "two_step", "budgets"),
+    "sampler": ("temperature_end",),
+    "update": ("adam_beta2", "entropy_mean", "std_floor", "epochs"),
+}
+"""Settings that older runs do not name, by table: they had the defaults."""
 
 
 def settings_of(config: TrainingConfig) -> JSON:
@@ -139,8 +144,10 @@ def settings_of(config: TrainingConfig) -> JSON:
         for name in names:
             del plain[table][name]
     plain["warmup"]["learning_rate"] = config.warmup.peak
-    added = {name: plain["canvas"].pop(name) for name in ADDED}
-    plain["canvas"] |= differing(added, to_json(Settings()))
+    defaults: dict[str, Any] = {"canvas": Settings(), "sampler": SamplerSettings(), "update": UpdateSettings()}
+    for table, later in ADDED.items():
+        added = {name: plain[table].pop(name) for name in later}
+        plain[table] |= differing(added, to_json(defaults[table]))
     return {"command": "train"} | plain
 
 

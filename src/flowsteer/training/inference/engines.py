@@ -27,13 +27,10 @@ RATIO_MOST = 2.0
 def trl_settings(sampler: SamplerSettings) -> dict[str, Any]:
     """What TRL must know of the engine.
 
-    TRL itself generates nothing here. For an engine apart it weighs each token by the learner's probability over that
-    with which the engine drew it, since the two compute in other ways; and it moves whole weights, where they are.
+    TRL itself generates nothing here; it moves whole weights, where they are. That an engine apart computes in another
+    way is corrected for in the loss here (`flowsteer.training.rl.trainer`), without another forward pass.
     """
-    plain: dict[str, Any] = {
-        "vllm_importance_sampling_mode": "token_truncate",
-        "vllm_importance_sampling_clip_max": RATIO_MOST,
-    }
+    plain: dict[str, Any] = {"vllm_importance_sampling_correction": False}
     if sampler.engine == "vllm_colocate":
         own = {"vllm_gpu_memory_utilization": sampler.gpu_memory, "vllm_max_model_length": sampler.episode_tokens}
         return plain | own | {"use_vllm": True, "vllm_mode": "colocate"}

@@ -17,6 +17,7 @@ class SamplerSettings(DrawSettings):
 
     Attributes:
         temperature: At which it draws; above 0, since it is to explore.
+        temperature_end: At which it draws for the last update; it moves there by equal steps. None leaves it as it is.
         engine: `transformers`, the learner's own model in lock-step; `vllm_server`, servers apart; `vllm_colocate`,
             vLLM in each learner's process.
         urls: Addresses of the servers; process n draws from number n, counted round.
@@ -27,6 +28,7 @@ class SamplerSettings(DrawSettings):
     """
 
     temperature: Annotated[float, Gt(0)] = 1.0
+    temperature_end: Annotated[float, Gt(0)] | None = None
     engine: EngineName = "transformers"
     urls: Annotated[tuple[str, ...], MinLen(1)] = ("http://127.0.0.1:8000",)
     weights: Literal["adapters", "transfer"] = "adapters"

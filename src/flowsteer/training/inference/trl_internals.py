@@ -1,10 +1,11 @@
 """What is used of TRL's trainer beside its public interface. TRL is pinned to one minor version because of it.
 
-TRL itself generates nothing here: a `rollout_func` does. What is left to arrange is who moves weights to vLLM, and that
-TRL weighs each token by the learner's probability over that with which an engine outside the learner's model drew it.
+TRL itself generates nothing here: a `rollout_func` does. What is left to arrange is who moves weights to vLLM, and how
+a step's rollouts come back from TRL, rewarded and padded.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,42 @@ def weight_transfer(trainer: "GRPOTrainer") -> Callable[[], None]:
     return send
 
 
+def rolled_out(trainer: "GRPOTrainer", prompts: Any) -> dict[str, Any]:
+    """A step's rollouts of this process as TRL pads them, after the `rollout_func` and the reward function were called.
+
+    Args:
+        trainer: The trainer.
+        prompts: Rows of the data set.
+    """
+    found: dict[str, Any] = trainer._generate_and_score_completions(prompts)
+    return found
+
+
+def without_checkpointing(trainer: "GRPOTrainer") -> AbstractContextManager[None]:
+    """Meanwhile, the model keeps its activations: without gradients there are none to keep."""
+    from trl.models.utils import disable_gradient_checkpointing
+
+    own: Any = trainer
+    found: AbstractContextManager[None] = disable_gradient_checkpointing(
+        own.model, own.args.gradient_checkpointing_kwargs
+    )
+    return found
+
+
+@contextmanager
+def as_reference(model: "Module") -> Iterator[None]:
+    """Meanwhile, a model with adapters is the policy that the run began with.
+
+    Args:
+        model: The model, unwrapped.
+    """
+    from trl.trainer.utils import use_adapter
+
+    own: Any = model
+    with use_adapter(own, "ref" if "ref" in own.peft_config else None):
+        yield
+
+
 @dataclass(frozen=True, slots=True)
 class _WeightSync:
     """All that TRL asks of its `VLLMGeneration` where a `rollout_func` generates."""
@@ -47,7 +84,7 @@ class _WeightSync:
 
 
 def let_engine_draw(trainer: "GRPOTrainer", serve: Callable[[int], None]) -> None:
-    """Let TRL ask for the weights before each rollout, and correct for the log-probs of who draws.
+    """Let TRL ask for the weights before each rollout.
 
     It takes the place of TRL's own connection to vLLM: `colocated_engine` and `weight_transfer` are asked for before.
 

@@ -1,32 +1,40 @@
-"""CWRPO, top to bottom (spec §6): whose rewards are compared, what an update trains on, TRL's settings for the loss.
+"""CWRPO, top to bottom (spec §6): whose rewards are compared, what an update trains on, the loss, TRL's settings.
 
     R(τ) = −1 + R_div(τ) + 1[R_div(τ) = 1] · R_ans(τ)        `flowsteer.training.rollout.reward`
-    Â_i  = (R_i − mean R) / (std R + δ)                      over a group: rollouts of one task
-    loss = mean over trajectories of the mean over their own tokens of
+    Â_i  = (R_i − mean R) / (std R + δ)                      over a group: rollouts of one task; `advantages`
+    loss = mean over trajectories of the mean over their own tokens of          `objective`
            −min(ρ Â, clip(ρ, 1 − ε, 1 + ε) Â) + β k3(π ‖ π_0) − entropy bonus
 
-The advantage, the clipped ratio, the penalty and the bonus are computed by TRL's `GRPOTrainer`; the reward, the groups
-and the rollouts are made here. A step is: deal the groups (`groups_of`), play them (`rollout.play`), hand over exactly
-the tokens that were sampled, with the canvas's masked (`to_trl`), update (`grpo_settings`).
+A step is: deal the groups (`groups_of`), play them (`rollout.play`), hand over exactly the tokens that were sampled,
+with the canvas's masked (`to_trl`), compare (`advantages`), update (`objective`, in the passes of
+`trainer.CwrpoTrainer`). The loop around it, the optimiser, checkpoints and processes are TRL's (`grpo_settings`), and
+the gradient is held to that of TRL's own loss by test.
 
 Departures from the paper, besides its sampling while training (top-p 1, top-k 0, see `DrawSettings`):
 
-- TRL's group standard deviation is the sample's (n − 1), with δ = 1e-4.
-- TRL's entropy bonus is a mean over all tokens of a micro-batch, not of each trajectory's own mean.
-- The old log-probs of the ratio are the learner's own, computed at the update: with one update a batch the ratio is 1,
-  and the clip only acts when that is changed.
+- A group's standard deviation is the sample's (n − 1), with TRL's δ = 1e-4; `update.std_floor` is another δ.
+- The entropy bonus is, as in TRL, a mean over all tokens of a process's part of a step, not of trajectories' means;
+  `update.entropy_mean = "trajectory"` is the paper's.
+- The old log-probs of the ratio are the learner's own, computed at the update: with one epoch a step the ratio is 1,
+  and the clip acts only with more of them (`update.epochs`).
 - Where an engine outside the learner's model draws, each token is weighed by the learner's probability over the
   engine's, at most `engines.RATIO_MOST`.
 
-Several processes share a step: each plays the episodes of its own rows, and TRL gathers rewards and averages gradients.
+Additions, off by default: a temperature that moves over the run, of rollouts and log-probs alike
+(`sampler.temperature_end`).
+
+Several processes share a step: each plays the episodes of its own rows; rewards are gathered and gradients averaged.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Any
 
 import torch
+from torch import Tensor
 from trl.trainer.grpo_config import GRPOConfig
 
 from flowsteer.errors import ConfigError
@@ -85,6 +93,79 @@ def to_trl(rollouts: Sequence[Rollout], mask: bool = True) -> dict[str, list[Any
     }
 
 
+def advantages(rewards: Sequence[float | None], group: int, floor: float) -> list[float]:
+    """Â: each reward compared with those of its group.
+
+    Args:
+        rewards: R of all rollouts of a step, group by group; None takes one out of its group, and it learns nothing.
+        group: Rollouts of a group.
+        floor: δ, added to the standard deviation.
+
+    >>> advantages([1.0, 0.0, 0.5, None, 0.5, 0.5], group=3, floor=0.5)
+    [0.5, -0.5, 0.0, 0.0, 0.0, 0.0]
+    """
+    found: list[float] = []
+    for first in range(0, len(rewards), group):
+        members = rewards[first : first + group]
+        known = [reward for reward in members if reward is not None]
+        usual, spread = (mean(known), stdev(known)) if len(known) > 1 else (0.0, float("inf"))
+        found += [0.0 if reward is None else (reward - usual) / (spread + floor) for reward in members]
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class OwnTokens:
+    """The own tokens of some trajectories, end to end; each field has the shape (own tokens,).
+
+    Attributes:
+        now: Log-probs under the policy that learns.
+        old: Those under the policy as it was before the step's first update.
+        reference: Those under the policy the run began with; None without a penalty.
+        entropy: Entropies under the policy that learns.
+        advantage: Â of the trajectory that the token is of.
+        sampled: Those with which an engine apart drew; None where the learner's own model did.
+        share: The token's weight in a mean over trajectories of the mean over their own tokens.
+        bonus: Its weight in the mean of the entropy bonus.
+    """
+
+    now: Tensor
+    old: Tensor
+    reference: Tensor | None
+    entropy: Tensor
+    advantage: Tensor
+    sampled: Tensor | None
+    share: Tensor
+    bonus: Tensor
+
+    @property
+    def engine(self) -> Tensor:
+        """How much a token weighs for who drew it."""
+        if self.sampled is None:
+            return torch.ones_like(self.old)
+        return (self.old - self.sampled).exp().clamp(max=engines.RATIO_MOST)
+
+    @property
+    def k3(self) -> Tensor:
+        """The estimate of KL(π ‖ π_0) at each token; 0 without a penalty."""
+        if self.reference is None:
+            return torch.zeros_like(self.now)
+        apart = self.reference - self.now
+        return apart.exp() - apart - 1
+
+
+def objective(tokens: OwnTokens, update: UpdateSettings) -> Tensor:
+    """The loss: its part that these tokens make."""
+    ratio = (tokens.now - tokens.old).exp()
+    clipped = ratio.clamp(1 - update.clip, 1 + update.clip)
+    loss = -torch.minimum(ratio * tokens.advantage, clipped * tokens.advantage)
+    if tokens.sampled is not None:
+        loss = loss * tokens.engine
+    if update.kl:
+        loss = loss + update.kl * tokens.k3
+    total = (loss * tokens.share).sum()
+    return total - update.entropy * (tokens.entropy * tokens.bonus).sum() if update.entropy else total
+
+
 def grpo_settings(config: LearnerSettings, folder: Path, ranks: Ranks, report_to: Sequence[str]) -> GRPOConfig:
     """TRL's settings for CWRPO (spec §6)."""
     update = config.update
@@ -92,10 +173,8 @@ def grpo_settings(config: LearnerSettings, folder: Path, ranks: Ranks, report_to
     return GRPOConfig(
         output_dir=str(folder),
         max_steps=update.steps,
-        per_device_train_batch_size=micro,
-        gradient_accumulation_steps=passes,
+        per_device_train_batch_size=micro * passes,  # the trainer takes them pass by pass
         num_generations=update.group,
-        num_iterations=1,
         shuffle_dataset=False,
         temperature=config.sampler.temperature,
         loss_type="grpo",
@@ -109,6 +188,7 @@ def grpo_settings(config: LearnerSettings, folder: Path, ranks: Ranks, report_to
         lr_scheduler_type="cosine",
         warmup_steps=update.warmup_steps,
         weight_decay=update.weight_decay,
+        adam_beta2=update.adam_beta2,
         max_grad_norm=update.max_grad_norm,
         optim="adamw_torch",
         bf16=config.policy.dtype == "bfloat16",

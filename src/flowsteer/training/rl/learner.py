@@ -5,7 +5,8 @@ The method itself stands in `flowsteer.training.rl.cwrpo`. Of several processes 
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
@@ -24,6 +25,7 @@ from flowsteer.training.inference.sampling_engine import SamplingEngine
 from flowsteer.training.policy.policy import Policy
 from flowsteer.training.rl.cwrpo import groups_of, grpo_settings, to_trl
 from flowsteer.training.rl.settings import LearnerSettings
+from flowsteer.training.rl.trainer import CwrpoTrainer
 from flowsteer.training.rollout.metrics import measure, stages
 from flowsteer.training.rollout.rollout import Arena, Rollout, play
 
@@ -72,7 +74,8 @@ class Learner:
         self._ranks, self._keep, self._validate, self._report_to = ranks, keep, validate, report_to
         self._latest: list[Rollout] = []
         self._seconds: dict[str, float] = {}
-        self._trainer: _Trainer | None = None
+        self._earned: Paid = []
+        self._trainer: CwrpoTrainer | None = None
         self._engine: SamplingEngine | None = None
 
     def learn(self, resume: bool = False, on_step: Callable[[JSON], None] = lambda metrics: None) -> None:
@@ -104,7 +107,10 @@ class Learner:
         if self._trainer is None:
             os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
             rows = self._config.update.steps * self._config.update.groups
-            self._trainer = _Trainer(
+            self._trainer = CwrpoTrainer(
+                self._config,
+                self._ranks,
+                self._earned,
                 self._seconds,
                 model=self.policy.model,
                 reward_funcs=self.paid,
@@ -160,7 +166,8 @@ class Learner:
         step, started, engine = trainer.state.global_step + 1, perf_counter(), self.engine
         drawn, update = engine.drawing.seconds, self._config.update
         groups = list(groups_of(step, [int(row) for row in prompts], self._tasks, update, self._ranks.number))
-        limits, seed = self._config.sampler, self._config.seed
+        limits = replace(self._config.sampler, temperature=self._config.temperature_at(step))
+        seed = self._config.seed
         name = f"policy@{step - 1}"
         playing = play(self.policy, groups, self._arena, limits, name, seed, engine)
         mine = self._runner.run(playing)
@@ -177,6 +184,7 @@ class Learner:
             log_metric(name, float(value))
         for name in ("rollout", "sampling", "canvas"):
             log_metric(f"seconds/{name}", self._seconds.get(name, 0.0))
+        self._earned[:] = self._ranks.gather(list(earned))
         return earned
 
     def logged(self, metrics: JSON) -> bool:
@@ -206,21 +214,6 @@ class Learner:
         """Drop the metrics of steps that will be taken again."""
         file = self._folder / METRICS
         write_lines(file, islice(read_lines(file), step))
-
-
-class _Trainer(GRPOTrainer):
-    """TRL's trainer; its logs say where the seconds of a step went."""
-
-    def __init__(self, seconds: Mapping[str, float], **settings: Any) -> None:
-        self._seconds = seconds
-        super().__init__(**settings)
-
-    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Log a step."""
-        timed = (
-            {f"seconds/{name}": self._seconds[name] for name in ("step", "update", "sync")} if "loss" in logs else {}
-        )
-        super().log(logs | timed, start_time)
 
 
 class _StepCallback(TrainerCallback):

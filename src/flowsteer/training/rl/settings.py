@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Lt
 
 from flowsteer.training.inference.settings import SamplerSettings
 from flowsteer.training.policy.policy import PolicySettings
@@ -21,10 +21,16 @@ class UpdateSettings:
         learning_rate: Its peak.
         warmup_steps: Updates on which it rises; a cosine to zero follows.
         weight_decay: Of AdamW.
+        adam_beta2: How long AdamW remembers the size of gradients; 0.99 suits a run of a hundred updates.
         max_grad_norm: Gradients are scaled down to it.
         clip: ε of the ratio.
         kl: β of the k3 penalty to the policy the run began with.
         entropy: Weight of the entropy bonus.
+        entropy_mean: What the bonus is a mean over: all own tokens of a process's part of a step (TRL's), or
+            trajectories of the mean over their own tokens (the paper's, and that of every other term).
+        std_floor: δ, added to the standard deviation of a group's rewards. With TRL's 1e-4 the smallest differences
+            within a group get advantages of full size; with 0.1 they stay small.
+        epochs: Passes of the optimiser over the rollouts of a step. Later ones compare with the log-probs of the first.
         grouping: Whose rewards are compared: those of rollouts of one task, or of one rollout each of different tasks
             of one dataset (the public code's way).
         mask: Whether only the tokens that the policy sampled are trained on; False adds the canvas's, an ablation.
@@ -41,10 +47,14 @@ class UpdateSettings:
     learning_rate: Annotated[float, Gt(0)] = 1e-5
     warmup_steps: Annotated[int, Ge(0)] = 10
     weight_decay: Annotated[float, Ge(0)] = 0.01
+    adam_beta2: Annotated[float, Ge(0), Lt(1)] = 0.999
     max_grad_norm: Annotated[float, Gt(0)] = 1.0
     clip: Annotated[float, Gt(0)] = 0.2
     kl: Annotated[float, Ge(0)] = 0.005
     entropy: Annotated[float, Ge(0)] = 0.005
+    entropy_mean: Literal["tokens", "trajectory"] = "tokens"
+    std_floor: Annotated[float, Gt(0)] = 1e-4
+    epochs: Annotated[int, Ge(1)] = 1
     grouping: Literal["task", "dataset"] = "task"
     mask: bool = True
     save_every: Annotated[int, Ge(0)] = 25
@@ -77,6 +87,23 @@ class LearnerSettings:
     policy: PolicySettings = PolicySettings()
     sampler: SamplerSettings = SamplerSettings()
     update: UpdateSettings = UpdateSettings()
+
+    def temperature_at(self, step: int) -> float:
+        """The temperature of an update's rollouts, and of its log-probs: on a line over the updates of the run.
+
+        Args:
+            step: The update, from 1.
+
+        >>> falling = LearnerSettings(sampler=SamplerSettings(temperature_end=0.5), update=UpdateSettings(steps=3))
+        >>> [falling.temperature_at(step) for step in (1, 2, 3)]
+        [1.0, 0.75, 0.5]
+        >>> LearnerSettings().temperature_at(7)
+        1.0
+        """
+        first, last = self.sampler.temperature, self.sampler.temperature_end
+        if last is None:
+            return first
+        return first + (last - first) * (step - 1) / max(1, self.update.steps - 1)
 
     def __post_init__(self) -> None:
         """The engine can be given what the policy learns, and its draws can be trained on."""
