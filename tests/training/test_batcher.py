@@ -7,6 +7,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra: pip install 'flowsteer[train]'")
 
 from flowsteer.errors import BackendUnavailable, ConfigError  # noqa: E402
+from flowsteer.training.inference.fused_decode import FusedReader  # noqa: E402
 from flowsteer.training.inference.trajectory import DrawSettings  # noqa: E402
 from training.seats import Seat, drawn  # noqa: E402
 from training.small import tiny  # noqa: E402
@@ -49,27 +50,36 @@ class Thoughtful(Seat):
         return await super().answer(text, cut, tokens)
 
 
-async def forwards(seats):
-    """How often the model reads, and with how many threads."""
-    seen = []
-    hook = tiny().model.register_forward_pre_hook(lambda *_: seen.append(torch.get_num_threads()))
-    try:
-        await drawn(seats, DrawSettings(1.0, 10, 256))
-    finally:
-        hook.remove()
+@pytest.fixture
+def forwards(monkeypatch):
+    """For each time that the model reads: with how many threads."""
+    seen, read = [], FusedReader.read
+
+    def counted(self, chunks):
+        seen.append(torch.get_num_threads())
+        return read(self, chunks)
+
+    monkeypatch.setattr(FusedReader, "read", counted)
     return seen
 
 
-async def test_the_model_reads_on_only_once_canvases_that_wait_for_nobody_have_answered():
-    quick = await forwards([Seat(n) for n in range(6)])
-    thoughtful = await forwards([Thoughtful(n) for n in range(6)])
-    assert len(thoughtful) == len(quick)
+async def test_the_model_reads_on_only_once_canvases_that_wait_for_nobody_have_answered(forwards):
+    await drawn([Seat(n) for n in range(6)], DrawSettings(1.0, 10, 256))
+    quick = len(forwards)
+    await drawn([Thoughtful(n) for n in range(6)], DrawSettings(1.0, 10, 256))
+    assert len(forwards) == 2 * quick > 0
 
 
-async def test_a_small_model_draws_with_one_thread():
+async def test_what_the_canvas_says_is_read_in_one_forward(forwards):
+    (trajectory,) = await drawn([Seat(1)], DrawSettings(1.0, 10, 256))
+    assert len(forwards) == trajectory.own < len(trajectory)
+
+
+async def test_a_small_model_draws_with_one_thread(forwards):
     torch.set_num_threads(2)
     try:
-        assert set(await forwards([Seat(1)])) == {1}
+        await drawn([Seat(1)], DrawSettings(1.0, 10, 256))
+        assert set(forwards) == {1}
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(1)

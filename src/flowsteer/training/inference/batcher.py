@@ -1,9 +1,9 @@
 """Sampling in this process: the draws of all episodes at once, as one batch that advances in lock-step.
 
-Every row eats tokens in each forward, forced or sampled. There is no padding and no restart between turns: an episode's
-feedback is read while others sample, and an episode that waits for its canvas holds nobody up. Each row draws from a
-random number generator of its own, so its tokens depend on the weights, its seed and its canvas, never on how quick the
-other canvases are.
+Every row reads tokens in each forward, forced or sampled. There is no restart between turns: an episode's feedback is
+read while others sample, and an episode that waits for its canvas holds nobody up. Each row draws from a random number
+generator of its own, so its tokens depend on the weights, its seed and its canvas, never on how quick the other
+canvases are. A small Llama reads with `FusedReader`, any other model with `RowsReader`.
 """
 
 import asyncio
@@ -13,7 +13,9 @@ from contextlib import asynccontextmanager
 
 import torch
 
-from flowsteer.training.inference.kv_cache import RowsCache
+from flowsteer.training.inference.fused_decode import FusedReader, fusable
+from flowsteer.training.inference.kv_cache import RowsReader
+from flowsteer.training.inference.reader import Chunk, Reader
 from flowsteer.training.inference.sampling_engine import Drawn
 from flowsteer.training.inference.stopwatch import Clock
 from flowsteer.training.inference.trajectory import DrawSettings
@@ -70,21 +72,29 @@ class Batcher:
 
     async def _drive(self, rows: Sequence["BatchRow"], settings: DrawSettings, wake: asyncio.Event) -> None:
         """Forward after forward while an episode is open; what fails, fails for every row that waits."""
-        cache, every = RowsCache(self._policy.model, len(rows), settings.episode_tokens), rows
+        every = rows
         try:
+            with self.drawing, torch.inference_mode():
+                reader = self._reader(len(rows), settings.episode_tokens)
             while True:
                 await _attend(rows)
-                rows = _without_closed(rows, cache)
-                ready = [row for row in rows if row.wants]
-                if ready:
+                rows = _without_closed(rows, reader)
+                if any(row.wants for row in rows):
                     with self.drawing, torch.inference_mode():
-                        _forward(self._policy, cache, rows, ready, settings.temperature)
+                        _forward(reader, rows, settings.temperature)
                     continue
                 wake.clear()
                 await wake.wait()
         except Exception as error:  # noqa: BLE001 - handed to the episodes, which raise it
             for row in every:
                 row.fail(error)
+
+    def _reader(self, rows: int, capacity: int) -> Reader:
+        """What reads the tokens of these episodes, with the model's weights as they are now."""
+        model = self._policy.model
+        if model.num_parameters() < SMALL and fusable(model):
+            return FusedReader(model, rows, capacity)
+        return RowsReader(model, rows, capacity)
 
 
 class BatchRow:
@@ -135,9 +145,16 @@ class BatchRow:
         self.closed = True
         self._wake.set()
 
-    def feed(self, width: int) -> list[int]:
-        """The next tokens to read; zeros, which nobody will see, where no turn is being drawn."""
-        return self.pending[:width] if self.wants else [0] * width
+    def read(self, place: int, width: int) -> Chunk:
+        """Give the next tokens to whoever reads them.
+
+        Args:
+            place: Number of the row.
+            width: How many.
+        """
+        tokens, self.pending = self.pending[:width], self.pending[width:]
+        self.fed += width
+        return Chunk(place, self.fed - width, tokens, last=not self.pending)
 
     def take(self, token: int, logprob: float) -> None:
         """Take a drawn token. The one that ends a turn is read with what the canvas says to it."""
@@ -164,57 +181,42 @@ async def _attend(rows: Sequence[BatchRow]) -> None:
         await asyncio.sleep(0)
 
 
-def _without_closed(rows: Sequence[BatchRow], cache: RowsCache) -> Sequence[BatchRow]:
+def _without_closed(rows: Sequence[BatchRow], reader: Reader) -> Sequence[BatchRow]:
     """The rows that still play, once half of all or fewer do; to drop them one by one would cost more than it saves."""
     live = [place for place, row in enumerate(rows) if not row.closed]
     if not live or 2 * len(live) > len(rows):
         return rows
-    cache.keep(live)
+    reader.keep(live)
     return [rows[place] for place in live]
 
 
-def _forward(
-    policy: Policy, cache: RowsCache, rows: Sequence[BatchRow], ready: Sequence[BatchRow], temperature: float
-) -> None:
-    """Let the model read as many tokens of every row as the shortest of `ready` has, and draw where a turn goes on."""
-    device = policy.model.device
-    width = min(len(row.pending) for row in ready)
-    ids = torch.tensor([row.feed(width) for row in rows], device=device)
-    at = torch.tensor([[row.fed] for row in rows], device=device) + torch.arange(width, device=device)
-    at = at.clamp(max=cache.capacity - 1)
-    logits = policy.model(
-        input_ids=ids,
-        attention_mask=cache.place(at),
-        position_ids=at,
-        past_key_values=cache,
-        use_cache=True,
-        logits_to_keep=1,
-    ).logits[:, -1]
-    for row in ready:
-        row.fed += width
-        del row.pending[:width]
-    _draw(logits, rows, [index for index, row in enumerate(rows) if row.wants and not row.pending], temperature)
+def _forward(reader: Reader, rows: Sequence[BatchRow], temperature: float) -> None:
+    """Let the model read tokens of every row that wants a turn, and draw where it has then read all."""
+    ready = [(place, row) for place, row in enumerate(rows) if row.wants]
+    widths = reader.widths([len(row.pending) for _, row in ready])
+    chunks = [row.read(place, width) for (place, row), width in zip(ready, widths, strict=True)]
+    logits = reader.read(chunks)
+    _draw(logits, [rows[chunk.row] for chunk in chunks if chunk.last], temperature)
 
 
-def _draw(logits: torch.Tensor, rows: Sequence[BatchRow], drawing: Sequence[int], temperature: float) -> None:
-    """Draw the next token of each row in `drawing`, with the row's own random number, by the inverse of the CDF.
+def _draw(logits: torch.Tensor, rows: Sequence[BatchRow], temperature: float) -> None:
+    """Draw the next token of each row, with the row's own random number, by the inverse of the CDF.
 
     Args:
-        logits: Of all rows, shape (rows, vocabulary).
-        rows: The rows.
-        drawing: Places of those that have read all they were given.
+        logits: Shape (rows, vocabulary).
+        rows: Those that have read all they were given.
         temperature: Divides the logits; 0 for the most probable token.
     """
-    if not drawing:
+    if not rows:
         return
-    logprobs = torch.log_softmax(logits[drawing].float() / (temperature or 1.0), dim=-1)
+    logprobs = torch.log_softmax(logits.float() / (temperature or 1.0), dim=-1)
     if temperature:
         cumulated = logprobs.double().exp().cumsum(-1)
-        chance = torch.tensor([[rows[index].rng.random()] for index in drawing], dtype=torch.float64).to(logits.device)
+        chance = torch.tensor([[row.rng.random()] for row in rows], dtype=torch.float64).to(logits.device)
         tokens = torch.searchsorted(cumulated, chance * cumulated[:, -1:], right=True)
         tokens = tokens.clamp(max=logits.shape[-1] - 1)
     else:
         tokens = logprobs.argmax(-1, keepdim=True)
     chosen = logprobs.gather(1, tokens)
-    for index, token, logprob in zip(drawing, tokens[:, 0].tolist(), chosen[:, 0].tolist(), strict=True):
-        rows[index].take(token, logprob)
+    for row, token, logprob in zip(rows, tokens[:, 0].tolist(), chosen[:, 0].tolist(), strict=True):
+        row.take(token, logprob)

@@ -1,17 +1,60 @@
-"""A dense key-value cache whose rows stand at different positions, for transformers' attention layers."""
+"""Reading rows that stand at different positions with any model of transformers, through one dense key-value cache."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers.cache_utils import Cache, CacheLayerMixin
 
+from flowsteer.training.inference.reader import BLOCK, Chunk, blocks
+
 if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel
 
-BLOCK = 64
-"""Attention looks at a whole number of blocks of so many positions: its shapes, and with them the rounding of a row's
-result, change seldom, and not with every token of the row that is ahead."""
+
+class RowsReader:
+    """Any causal language model, as transformers runs it; see `flowsteer.training.inference.reader.Reader`.
+
+    All rows read equally many tokens in a forward, those without a chunk some that nobody will see.
+
+    Args:
+        model: The model.
+        rows: Episodes.
+        capacity: Most tokens of one.
+    """
+
+    def __init__(self, model: "PreTrainedModel | PeftModel", rows: int, capacity: int) -> None:
+        self._model, self._cache, self._at = model, RowsCache(model, rows, capacity), [0] * rows
+
+    def widths(self, pending: Sequence[int]) -> Sequence[int]:
+        """See `Reader.widths`: as many as the shortest has."""
+        return [min(pending)] * len(pending)
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """See `Reader.keep`."""
+        self._at = [self._at[row] for row in rows]
+        self._cache.keep(rows)
+
+    def read(self, chunks: Sequence[Chunk]) -> torch.Tensor:
+        """See `Reader.read`."""
+        device, width = self._model.device, len(chunks[0].tokens)
+        tokens: list[Sequence[int]] = [[0] * width] * len(self._at)
+        for chunk in chunks:
+            tokens[chunk.row], self._at[chunk.row] = chunk.tokens, chunk.at
+        at = torch.tensor(self._at, device=device).unsqueeze(1) + torch.arange(width, device=device)
+        at = at.clamp(max=self._cache.capacity - 1)
+        logits: torch.Tensor = self._model(
+            input_ids=torch.tensor(tokens, device=device),
+            attention_mask=self._cache.place(at),
+            position_ids=at,
+            past_key_values=self._cache,
+            use_cache=True,
+            logits_to_keep=1,
+        ).logits[:, -1]
+        for chunk in chunks:
+            self._at[chunk.row] += width
+        return logits[[chunk.row for chunk in chunks if chunk.last]]
 
 
 class RowsCache(Cache):
@@ -27,7 +70,7 @@ class RowsCache(Cache):
     """
 
     def __init__(self, model: "PreTrainedModel | PeftModel", rows: int, capacity: int) -> None:
-        capacity = -(-capacity // BLOCK) * BLOCK
+        capacity = blocks(capacity)
         self._held = [_Layer(self, rows, capacity) for _ in range(_depth(model))]
         super().__init__(layers=[*self._held])
         self.capacity = capacity
@@ -45,11 +88,11 @@ class RowsCache(Cache):
             The attention mask, shape (rows, 1, tokens, seen).
         """
         self.positions = positions
-        self.seen = min(self.capacity, -(-(int(positions.max()) + 1) // BLOCK) * BLOCK)
+        self.seen = min(self.capacity, blocks(int(positions.max()) + 1))
         visible = torch.arange(self.seen, device=positions.device) <= positions.unsqueeze(-1)
         return visible.unsqueeze(1)
 
-    def keep(self, rows: list[int]) -> None:
+    def keep(self, rows: Sequence[int]) -> None:
         """Drop all rows but these; they are numbered anew, in this order."""
         self._rows = torch.arange(len(rows)).unsqueeze(1)
         for layer in self._held:
