@@ -23,7 +23,7 @@ from flowsteer.training.data import DataSettings, OwnData
 from flowsteer.training.inference.settings import SamplerSettings
 from flowsteer.training.policy.policy import PolicySettings
 from flowsteer.training.rl.settings import UpdateSettings
-from flowsteer.training.rollout.reward import RewardSettings
+from flowsteer.training.rollout.settings import RewardSettings
 from flowsteer.training.sft.settings import WarmupSettings
 
 EXAMPLES = Path(__file__).parents[1] / "examples"

@@ -9,8 +9,8 @@ from flowsteer.datasets.simulated_tasks import simulated_sample
 from flowsteer.grading.base import Grade
 from flowsteer.session import Setup, open_session
 from flowsteer.training.policy.policy import make_tiny
-from flowsteer.training.rollout.reward import RewardSettings
 from flowsteer.training.rollout.rollout import Arena
+from flowsteer.training.rollout.settings import RewardSettings
 
 CORPUS = (
     "<action>add</action><operator>AnswerGenerate</operator><end>ok node_1 pass | needs Test left 8\n",

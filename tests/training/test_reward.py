@@ -1,26 +1,41 @@
 """The reward reads what was executed, by category, and releases the answer only behind the gate (spec §6, §8)."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from canvas.instant import InstantLLM, InstantSandbox
+from flowsteer.backends.simulated import SimulatedBackend
 from flowsteer.execution.executor import Executor
 from flowsteer.execution.memo import Memo
 from flowsteer.grading.base import RIGHT, Grade, unscorable, wrong
 from flowsteer.operators.base import operator
 from flowsteer.operators.registry import Library, load_library
 from flowsteer.task import Task
-from flowsteer.training.rollout.reward import RewardSettings, diversity_terms, reward, shortcuts
+from flowsteer.training.rollout.additions import Course
+from flowsteer.training.rollout.diversity import diversity_terms
+from flowsteer.training.rollout.reward import reward
+from flowsteer.training.rollout.settings import RewardSettings
+from flowsteer.training.rollout.shortcuts import shortcuts
+from flowsteer.usage import NO_USAGE, Usage
 from flowsteer.workflow.dsl import parse_dsl
-from flowsteer.workflow.nodes import steps
+from flowsteer.workflow.nodes import Conditional, Step, steps, walk
 from strategies import CATEGORIES_BY_NAME, workflows
 
 TASK = Task("What is 6 times 7?", "math")
 FULL = "Plan -> Decompose -> Programmer -> Verify ? Revise : done -> Custom -> Format"
 CATEGORIES = load_library().categories
+
+
+class Dear(SimulatedBackend):
+    """A simulated executor that has its price."""
+
+    async def complete(self, request):
+        reply = await super().complete(request)
+        return replace(reply, usage=replace(reply.usage, cost=reply.usage.tokens / 3))
 
 
 async def executed(dsl, fails=(), broken=(), library=None):
@@ -37,9 +52,9 @@ async def executed(dsl, fails=(), broken=(), library=None):
     return workflow, execution.succeeded
 
 
-async def paid(dsl, grade=RIGHT, settings=None, **how):
+async def paid(dsl, grade=RIGHT, asked=None, **how):
     workflow, succeeded = await executed(dsl, **how)
-    return reward(workflow, succeeded, CATEGORIES, grade, settings=settings or RewardSettings())
+    return reward(workflow, succeeded, CATEGORIES, grade, settings=asked or RewardSettings())
 
 
 def parts(result):
@@ -142,26 +157,52 @@ async def test_unscorable_is_no_reward_but_structure_alone_needs_no_answer():
     [("cwrpo", -1.0, 1.0), ("additive", 0.0, 1.0), ("answer", 0.0, 0.0), ("structure", -1.0, 0.0)],
 )
 async def test_variants(variant, one_step, full):
-    assert (await paid("Custom", settings=RewardSettings(variant))).value == one_step
-    assert (await paid(FULL, settings=RewardSettings(variant))).value == full
+    assert (await paid("Custom", asked=RewardSettings(variant))).value == one_step
+    assert (await paid(FULL, asked=RewardSettings(variant))).value == full
 
 
-async def test_finish_and_tokens_are_additions_and_off_by_default():
-    workflow, succeeded = await executed(FULL)
-    plain = reward(workflow, succeeded, CATEGORIES, RIGHT, finished=True, sampled_tokens=500)
-    assert {term.name for term in plain.terms} == {
+async def test_additions_are_off_by_default():
+    plain = await paid(FULL)
+    assert [term.name for term in plain.terms] == [
         "base",
         "verification",
         "formatting",
         "operators",
         "structure",
         "answer",
+    ]
+
+
+async def test_every_addition_is_a_term_of_its_own_with_its_reason():
+    course = Course(
+        finished=True, turns=10, rejected=3, sampled_tokens=500, runs=9, usage=Usage(12, 1500, 500, 1.0, 0.02)
+    )
+    workflow, succeeded = await executed(FULL)
+    asked = RewardSettings("cwrpo", 0.2, 0.3, 0.5, 0.1, 0.01, 0.02, 2.0)
+    result = reward(workflow, succeeded, CATEGORIES, RIGHT, course, asked)
+    added = {term.name: (pytest.approx(term.value), term.reason) for term in result.terms[6:]}
+    assert added == {
+        "finish": (0.2, "the Director finished"),
+        "rejected": (-0.15, "3 of 10 turns were rejected"),
+        "tokens": (-0.05, "the Director sampled 500 tokens"),
+        "gated_finish": (0.3, "the Director finished, the gate is open"),
+        "operator_cost": (-0.03, "9 operators were run, 3 above 6"),
+        "executor_token_cost": (-0.04, "the operators' calls read and wrote 2000 tokens"),
+        "money_cost": (-0.04, "the calls cost $0.02"),
     }
-    settings = RewardSettings(finish=0.2, token_cost=0.1)
-    done = reward(workflow, succeeded, CATEGORIES, RIGHT, True, 500, settings)
-    left = reward(workflow, succeeded, CATEGORIES, RIGHT, False, 500, settings)
-    assert done.value == pytest.approx(1.0 + 0.2 - 0.05)
-    assert left.value == pytest.approx(1.0 - 0.05)
+    assert result.value == pytest.approx(1.0 + sum(term.value for term in result.terms[6:]))
+    closed = reward(*await executed("Custom"), CATEGORIES, RIGHT, course, asked)
+    assert closed.value == pytest.approx(-1.0 + 0.2 - 0.15 - 0.05)
+    assert all("gate is closed" in term.reason for term in closed.terms[9:])
+
+
+async def test_a_cost_that_is_not_known_is_no_reward_where_it_is_asked_for():
+    course, asked = Course(usage=Usage(1, 10, 10, cost=None)), RewardSettings(money_cost=1.0)
+    opened, closed = await executed(FULL), await executed("Custom")
+    assert reward(*opened, CATEGORIES, RIGHT, course, asked).value is None
+    assert "not known" in reward(*opened, CATEGORIES, RIGHT, course, asked).terms[-1].reason
+    assert reward(*closed, CATEGORIES, RIGHT, course, asked).value == -1.0
+    assert reward(*opened, CATEGORIES, RIGHT, course).value == 1.0
 
 
 @st.composite
@@ -179,6 +220,60 @@ def test_r_lies_between_minus_one_and_one_and_is_the_sum_of_its_terms(case, scor
     assert result.value == pytest.approx(sum(term.value for term in result.terms))
     assert result.diversity in (0, 0.2, 0.4, 0.6, 0.8, 1)
     assert result.paper == reward(*case, CATEGORIES_BY_NAME, Grade(score)).value
+
+
+@st.composite
+def courses(draw):
+    """Any way an episode can go."""
+    turns = draw(st.integers(0, 30))
+    counts = st.integers(0, 10_000)
+    usage = Usage(draw(counts), draw(counts), draw(counts), 1.0, draw(st.none() | st.floats(0, 10)))
+    return Course(draw(st.booleans()), turns, draw(st.integers(0, turns)), draw(counts), draw(counts), usage)
+
+
+@given(run_workflows(), st.floats(0, 1), courses())
+def test_without_additions_how_an_episode_went_changes_nothing(case, score, course):
+    """R is exactly the paper's, written out here by hand."""
+    workflow, succeeded = case
+    ran = [step for step in steps(workflow.nodes) if step.id in succeeded]
+    kinds = {CATEGORIES_BY_NAME[step.operator] for step in ran}
+    structures = [node for node in walk(workflow.nodes) if not isinstance(node, Step)]
+    ids = [{node.check.id} if isinstance(node, Conditional) else {s.id for s in steps((node,))} for node in structures]
+    skeleton = ("verification" in kinds) + ("formatting" in kinds) + (len(ran) >= 6)
+    fifths = skeleton + 2 * any(some & succeeded for some in ids)
+    result = reward(workflow, succeeded, CATEGORIES_BY_NAME, Grade(score), course)
+    assert result.value == -1 + fifths / 5 + (score if fifths == 5 else 0)
+    assert result == reward(workflow, succeeded, CATEGORIES_BY_NAME, Grade(score))
+
+
+PRICES = st.builds(RewardSettings, st.just("cwrpo"), *[st.sampled_from((0.0, 0.01, 0.5))] * 7)
+
+
+@given(run_workflows(), courses(), PRICES)
+def test_costs_and_the_gated_finish_wait_for_the_gate(case, course, asked):
+    result = reward(*case, CATEGORIES_BY_NAME, Grade(1.0), course, asked)
+    late = [term.value for term in result.terms if term.name.endswith("_cost") or term.name == "gated_finish"]
+    assert result.gate_open or not any(late)
+    assert result.value is None or result.value == pytest.approx(sum(term.value for term in result.terms))
+    less = [term.value for term in result.terms if term.name.endswith("_cost") or term.name in ("rejected", "tokens")]
+    assert all(value <= 0 for value in less)
+
+
+@given(st.lists(workflows(max_leaves=6), min_size=1, max_size=4), workflows(max_leaves=6))
+@settings(max_examples=40, deadline=None)
+def test_who_asked_first_changes_no_cost(earlier, workflow):
+    """A workflow costs the same alone and after others of its group, down to the last digit."""
+
+    async def costs(others):
+        executor = Executor(load_library(), Dear(), InstantSandbox(), Memo(), {})
+        for other in (*others, workflow):
+            execution = await executor.run(other, TASK)
+        return execution
+
+    alone, after = asyncio.run(costs(())), asyncio.run(costs((*earlier, workflow)))
+    assert alone.whole_usage == alone.usage == after.whole_usage
+    assert after.usage == NO_USAGE
+    assert [run.node for run in alone.ran] == [run.node for run in after.ran]
 
 
 @given(run_workflows(), st.floats(0.01, 1))

@@ -1,6 +1,7 @@
 """Rollouts play real canvases: groups share what ran, and infrastructure is never the policy's fault."""
 
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -12,8 +13,10 @@ from flowsteer.grading.base import unscorable  # noqa: E402
 from flowsteer.runs.events import EditApplied, EpisodeEnded, EpisodeStarted, Graded, NodeRan, TurnTaken  # noqa: E402
 from flowsteer.training.inference.sampling_engine import Drawn  # noqa: E402
 from flowsteer.training.inference.trajectory import DrawSettings  # noqa: E402
-from flowsteer.training.rollout.metrics import accuracy_by_type, measure, usual_workflows  # noqa: E402
+from flowsteer.training.rollout.metrics import BY_TYPE, accuracy_by_type, measure, stages, usual_workflows  # noqa: E402
 from flowsteer.training.rollout.rollout import Group, play  # noqa: E402
+from flowsteer.training.rollout.settings import RewardSettings  # noqa: E402
+from flowsteer.training.rollout.signal import signal  # noqa: E402
 from training.small import Counting, arena, by_truth, samples, tiny  # noqa: E402
 
 WORDS = (
@@ -26,15 +29,18 @@ LIMITS = DrawSettings(1.0, 24, 512)
 
 
 class Spoken:
-    """In place of a sampling engine: every episode is told the same words."""
+    """In place of a sampling engine: every episode is told the same words, or each its own."""
+
+    def __init__(self, words=()):
+        self._words = words
 
     @asynccontextmanager
     async def rows(self, seeds, settings):
-        yield [self.Row() for _ in seeds]
+        yield [self.Row(words) for words in self._words or [WORDS] * len(seeds)]
 
     class Row:
-        def __init__(self):
-            self._words = iter(WORDS)
+        def __init__(self, words):
+            self._words = iter(words)
 
         async def draw(self, new, most):
             ids = [*tiny().encode(next(self._words)), tiny().end]
@@ -67,6 +73,42 @@ async def test_a_group_makes_each_call_once():
     assert len(played) == 6
     assert sorted(group.calls) == sorted(alone.calls)
     assert len({rollout.reward.value for rollout in played}) == 1
+
+
+async def test_rejected_turns_and_costs_are_those_of_the_episode_and_equal_within_a_group():
+    rewards = RewardSettings(rejected=0.5, executor_token_cost=1.0, operator_cost=1.0)
+    async with arena(rewards=rewards) as place:
+        played = await play(tiny(), [Group("g", samples(1)[0], 4)], place, LIMITS, "p", engine=Spoken())
+    (terms,) = {tuple((term.name, term.value, term.reason) for term in one.reward.terms) for one in played}
+    found = {name: (value, reason) for name, value, reason in terms}
+    assert found["rejected"] == (-0.125, "1 of 4 turns were rejected")
+    assert found["operator_cost"] == (0, "free, the gate is closed: 3 operators were run, 0 above 6")
+    spent = sum(one.ended.executor_usage.tokens for one in played)
+    assert found["executor_token_cost"][1].endswith(f" {spent} tokens")
+
+
+async def test_each_type_has_its_figures_and_each_term_its_share_of_the_signal():
+    one, other = samples(2)
+    words = [(*WORDS[:2], WORDS[3]), WORDS]
+    async with arena(rewards=RewardSettings(rejected=0.5)) as place:
+        groups = [Group("a", one, 2), Group("b", other, 2)]
+        played = await play(tiny(), groups, place, LIMITS, "p", engine=Spoken([*words, *(WORDS, WORDS)]))
+    figures, learned_from = stages(played), signal(played, group=2)
+    assert figures["types/math/valid"] == 6 / 7
+    assert figures["types/qa/valid"] == 3 / 4
+    assert figures["types/qa/reward"] == played[2].reward.value
+    assert {name.rpartition("/")[2] for name in figures if name.startswith("types/")} == set(BY_TYPE)
+    assert learned_from["signal/none"] == 0.5
+    assert learned_from["signal/rejected"] == learned_from["signal/reward"] == pytest.approx(0.0625**2 / 2)
+    assert learned_from["signal/answer"] == learned_from["signal/verification"] == 0
+
+
+async def test_a_rollout_without_a_reward_gives_no_signal():
+    async with arena() as place:
+        played = await play(tiny(), [Group("a", samples(1)[0], 2)], place, LIMITS, "p", engine=Spoken())
+    gone = [replace(one, reward=replace(one.reward, value=None)) for one in played]
+    assert signal([played[0], gone[1]], group=2) == signal(gone, group=2) == {"signal/none": 1}
+    assert signal([], group=2) == {}
 
 
 async def test_a_group_grades_each_answer_once():

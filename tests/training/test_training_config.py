@@ -1,5 +1,6 @@
 """A training file says everything, and nothing that is not understood is accepted."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,10 @@ from flowsteer.training.config import (
     setup_of,
 )
 from flowsteer.training.requirements import check_engine, check_trackers
+from flowsteer.training.rollout.settings import RewardSettings
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+ADDITIONS = [field.name for field in fields(RewardSettings)][1:]
 LARGE = {"policy": {"name": "some/model"}}
 
 
@@ -47,7 +50,7 @@ def test_defaults_are_the_papers():
     assert (config.update.steps, config.update.groups, config.update.group) == (300, 6, 6)
     assert (config.update.learning_rate, config.update.clip, config.update.kl) == (1e-5, 0.2, 0.005)
     assert (config.update.entropy, config.update.weight_decay, config.update.warmup_steps) == (0.005, 0.01, 10)
-    assert (config.reward.variant, config.reward.finish, config.reward.token_cost) == ("cwrpo", 0, 0)
+    assert config.reward == RewardSettings(variant="cwrpo", **dict.fromkeys(ADDITIONS, 0.0))
     rules = config.canvas
     assert (rules.min_steps, rules.needs, rules.needs_structure) == (5, ("verification",), True)
     assert config.canvas.max_turns == 20
@@ -77,6 +80,7 @@ def test_overrides_are_toml_values_and_win():
         ("sampler.turn_tokens=512 sampler.episode_tokens=512", "set turn_tokens to less, such as 64"),
         ("report_to=['nothing']", r"report_to\.0.*'trackio'"),
         ("canvas.needs=['luck']", r"canvas\.needs"),
+        ("reward.money_cost=1 executor.backend=http://far.example/v1#m", "set reward.executor_token_cost instead"),
         ("sampler.temperature=0", r"sampler\.temperature"),
         ("seed.more=1", "holds no settings of its own"),
         ("steps", "is no setting"),
@@ -182,6 +186,15 @@ def test_what_was_added_to_the_update_is_recorded_where_it_is_used():
     for table, names in (("sampler", {"temperature_end"}), ("update", {"std_floor", "epochs"})):
         assert more[table].keys() - said[table].keys() == names
     assert not {"adam_beta2", "entropy_mean", "std_floor", "epochs"} & said["update"].keys()
+
+
+def test_what_is_added_to_the_reward_is_recorded_where_it_is_asked_for():
+    """So that a run that was begun before these settings were there goes on."""
+    plain = check(TrainingConfig, dict(LARGE), "here")
+    assert settings_of(plain)["reward"] == {"variant": "cwrpo", "finish": 0.0, "token_cost": 0.0}
+    asked = ["reward.rejected=0.5", "reward.money_cost=2", "executor.backend=openai:gpt-4o-mini"]
+    recorded = settings_of(check(TrainingConfig, dict(LARGE), "here", asked))["reward"]
+    assert recorded == settings_of(plain)["reward"] | {"rejected": 0.5, "money_cost": 2.0}
 
 
 def test_reading_a_configuration_needs_no_tensor_library():

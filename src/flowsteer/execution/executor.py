@@ -35,11 +35,13 @@ class Execution:
         draft: The draft that left the last node.
         ran: Every node run in reading order of the tree, loops by iteration; memo hits included.
         fresh: Those that were new to the episode.
+        made: For each node run, what its call cost when it was made, whoever made it.
     """
 
     draft: Draft
     ran: tuple[NodeRan, ...]
     fresh: tuple[NodeRan, ...]
+    made: Mapping[tuple[str, Iteration], Usage]
 
     @property
     def succeeded(self) -> frozenset[str]:
@@ -50,6 +52,11 @@ class Execution:
     def usage(self) -> Usage:
         """What the new calls cost."""
         return sum((run.usage for run in self.ran), NO_USAGE)
+
+    @property
+    def whole_usage(self) -> Usage:
+        """What all its calls cost, those that the memo answered like the others: no matter who asked first."""
+        return sum((self.made[run.node, run.iteration] for run in self.ran), NO_USAGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +107,8 @@ class Executor:
         finally:
             run.watchdog.stop()
         ran = run.in_order(run.ran)
-        return Execution(draft, ran, ran if len(ran) == len(run.fresh) else run.in_order(run.fresh))
+        fresh = ran if len(ran) == len(run.fresh) else run.in_order(run.fresh)
+        return Execution(draft, ran, fresh, run.made)
 
 
 class _Run:
@@ -117,6 +125,7 @@ class _Run:
         self.watchdog = Watchdog(executor.node_seconds)
         self.ran: list[NodeRan] = []
         self.fresh: list[NodeRan] = []
+        self.made: dict[tuple[str, Iteration], Usage] = {}
 
     def in_order(self, records: list[NodeRan]) -> tuple[NodeRan, ...]:
         """Records in reading order of the tree, by iteration first: branches end in any order."""
@@ -246,6 +255,7 @@ class _Run:
             result.seconds,
         )
         self.ran.append(record)
+        self.made[step.id, at] = result.usage
         mark = (step.id, at, id(result))  # the memo keeps the result alive, so its id names it
         if mark not in self._seen:
             self._seen.add(mark)

@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from flowsteer.backends.base import SamplingSettings
+from flowsteer.backends.prices import price
 from flowsteer.canvas.canvas import Settings
 from flowsteer.session import OperatorSettings, Setup
 from flowsteer.settings import changed, check, differing, part_of, read_toml, to_json
 from flowsteer.training.data import DataSettings
-from flowsteer.training.inference.settings import SamplerSettings
 from flowsteer.training.policy.policy import TINY
-from flowsteer.training.rl.settings import LearnerSettings, UpdateSettings
-from flowsteer.training.rollout.reward import RewardSettings
+from flowsteer.training.rl.settings import LearnerSettings
+from flowsteer.training.rollout.settings import RewardSettings
 from flowsteer.training.sft.settings import TINY_RATE, WarmupSettings
+from flowsteer.usage import NO_USAGE
 
 EXAMPLE = "examples/demo.toml"
 
@@ -65,6 +66,7 @@ class TrainingConfig(LearnerSettings):
         """What one room is asked for, another can give."""
         LearnerSettings.__post_init__(self)
         _check_warmup(self)
+        _check_price(self)
         update, data = self.update, self.data
         if update.validate_every and not data.validation_tasks:
             raise ValueError("update.validate_every needs tasks: set data.validation_tasks, such as 20")
@@ -95,6 +97,20 @@ def _check_warmup(config: TrainingConfig) -> None:
             "a cold start changes the weights that adapters stand on, and a server has those of policy.name: make "
             'it in a run of its own, with update.steps=0 and sampler.engine="transformers", then set and serve '
             'policy.name="RUN/start"; or set sampler.weights="transfer"'
+        )
+
+
+def _check_price(config: TrainingConfig) -> None:
+    """Money that is to be paid for can be counted.
+
+    Raises:
+        ValueError: It is not so.
+    """
+    spec = config.executor.backend
+    if config.reward.money_cost and price(spec, NO_USAGE) is None:
+        raise ValueError(
+            f"reward.money_cost needs the price of executor.backend, and that of {spec} is not known: set "
+            "reward.executor_token_cost instead, or name a model whose price is, such as openai:gpt-4o-mini"
         )
 
 
@@ -130,6 +146,7 @@ FREE = {"executor": ("caps", "cache"), "update": ("threads", "save_every"), "sam
 
 ADDED: dict[str, tuple[str, ...]] = {
     "canvas": ("max_runs", "two_step", "budgets"),
+    "reward": ("gated_finish", "rejected", "operator_cost", "executor_token_cost", "money_cost"),
     "sampler": ("temperature_end",),
     "update": ("adam_beta2", "entropy_mean", "std_floor", "epochs"),
 }
@@ -144,10 +161,9 @@ def settings_of(config: TrainingConfig) -> JSON:
         for name in names:
             del plain[table][name]
     plain["warmup"]["learning_rate"] = config.warmup.peak
-    defaults: dict[str, Any] = {"canvas": Settings(), "sampler": SamplerSettings(), "update": UpdateSettings()}
     for table, later in ADDED.items():
         added = {name: plain[table].pop(name) for name in later}
-        plain[table] |= differing(added, to_json(defaults[table]))
+        plain[table] |= differing(added, to_json(type(getattr(config, table))()))
     return {"command": "train"} | plain
 
 

@@ -28,6 +28,7 @@ from flowsteer.training.rl.settings import LearnerSettings
 from flowsteer.training.rl.trainer import CwrpoTrainer
 from flowsteer.training.rollout.metrics import measure, stages
 from flowsteer.training.rollout.rollout import Arena, Rollout, play
+from flowsteer.training.rollout.signal import signal
 
 CHECKPOINTS, METRICS = "checkpoints", "metrics.jsonl"
 
@@ -180,7 +181,8 @@ class Learner:
     def paid(self, earned: Paid, log_metric: Callable[[str, float], None], **_: Any) -> Paid:
         """The rewards of the rollouts; None takes one out of its group."""
         episodes = {f"episodes/{name}": value for name, value in measure(self._latest).items() if value is not None}
-        for name, value in {**episodes, **stages(self._latest)}.items():
+        learned_from = signal(self._latest, self._config.update.group)
+        for name, value in {**episodes, **stages(self._latest), **learned_from}.items():
             log_metric(name, float(value))
         for name in ("rollout", "sampling", "canvas"):
             log_metric(f"seconds/{name}", self._seconds.get(name, 0.0))

@@ -20,7 +20,10 @@ from flowsteer.training.inference.batcher import Batcher
 from flowsteer.training.inference.sampling_engine import Row, SamplingEngine
 from flowsteer.training.inference.trajectory import DrawSettings, Trajectory
 from flowsteer.training.policy.policy import Policy
-from flowsteer.training.rollout.reward import Reward, RewardSettings, Shortcuts, reward, shortcuts
+from flowsteer.training.rollout.additions import Course
+from flowsteer.training.rollout.reward import Reward, reward
+from flowsteer.training.rollout.settings import RewardSettings
+from flowsteer.training.rollout.shortcuts import Shortcuts, shortcuts
 from flowsteer.training.rollout.trajectory_director import TrajectoryDirector
 from flowsteer.usage import NO_USAGE
 from flowsteer.workflow.nodes import steps
@@ -226,10 +229,19 @@ def _rewarded(
     lost: Failure | None,
 ) -> Rollout:
     """What an episode came to."""
-    succeeded = frozenset() if canvas.execution is None else canvas.execution.succeeded
+    execution = canvas.execution
+    succeeded = frozenset() if execution is None else execution.succeeded
     ended = next(event for event in events if isinstance(event, EpisodeEnded))
-    categories, own = arena.session.library.categories, trajectory.own
-    paid = reward(canvas.workflow, succeeded, categories, grade, ended.finished is True, own, arena.rewards)
+    rejected = [event for event in events if isinstance(event, EditRejected)]
+    course = Course(
+        finished=ended.finished is True,
+        turns=ended.turns,
+        rejected=len(rejected),
+        sampled_tokens=trajectory.own,
+        runs=0 if execution is None else len(execution.ran),
+        usage=NO_USAGE if execution is None else execution.whole_usage,
+    )
+    paid = reward(canvas.workflow, succeeded, arena.session.library.categories, grade, course, arena.rewards)
     accepted = sum(isinstance(event, EditApplied) for event in events)
     return Rollout(
         id=seat.name,
@@ -241,7 +253,7 @@ def _rewarded(
         events=events,
         operators=len(succeeded),
         operator_types=len({step.operator for step in steps(canvas.workflow.nodes) if step.id in succeeded}),
-        parsed=accepted + sum(isinstance(event, EditRejected) and event.parsed for event in events),
+        parsed=accepted + sum(event.parsed for event in rejected),
         accepted=accepted,
         lost=lost,
     )
