@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch", reason="needs the extra: pip install 'flowsteer[train]'")
 
 from flowsteer.canvas.episode import run_episode  # noqa: E402
+from flowsteer.director.kinds import kind_of  # noqa: E402
 from flowsteer.director.parse import parse_action  # noqa: E402
 from flowsteer.director.random import RandomDirector  # noqa: E402
 from flowsteer.errors import ConfigError  # noqa: E402
@@ -25,16 +26,18 @@ from flowsteer.training.policy.view import CompactView  # noqa: E402
 from flowsteer.training.rollout.metrics import measure  # noqa: E402
 from flowsteer.training.rollout.rollout import Group, play  # noqa: E402
 from flowsteer.training.sft.coldstart import play_scripts, read_recorded, to_trajectory  # noqa: E402
-from flowsteer.training.sft.scripts import FREE, Script  # noqa: E402
+from flowsteer.training.sft.scripts import Script  # noqa: E402
+from flowsteer.training.sft.settings import DEFAULT, ScriptSettings  # noqa: E402
 from flowsteer.workflow.edits import Finish  # noqa: E402
 from training.small import CORPUS, arena, samples, tiny, warmed_up  # noqa: E402
 
 COUNT = 150
+SOLVERS = ("Programmer", "Custom", "AnswerGenerate")
 
 
-async def scripts(count=COUNT, seed=0, max_turns=6, kinds=None):
+async def scripts(count=COUNT, seed=0, max_turns=6, kinds=None, settings=DEFAULT):
     async with arena(max_turns=max_turns) as place:
-        return await play_scripts(place, CompactView(), Schedule(kinds or samples(9), 0), count, seed)
+        return await play_scripts(place, CompactView(), Schedule(kinds or samples(9), 0), count, seed, settings)
 
 
 async def test_scripts_are_legal_reproducible_and_of_all_lengths():
@@ -67,9 +70,41 @@ async def test_scripts_do_not_look_at_the_task():
     assert [len(d.turns) for d in one] == [len(d.turns) for d in other]
 
 
-def test_a_fifth_is_fully_random():
-    free = sum(Script.draw(seed, 9).free for seed in range(2000)) / 2000
-    assert free == pytest.approx(FREE, abs=0.03)
+@pytest.mark.parametrize("asked", [0.0, 0.1, 0.4])
+def test_so_many_are_fully_random(asked):
+    free = sum(Script.draw(seed, 9, ScriptSettings(free=asked)).free for seed in range(2000)) / 2000
+    assert free == pytest.approx(asked, abs=0.03)
+
+
+async def test_scripts_without_detours_show_ordered_edits_only():
+    said = [text for dialogue in await scripts(settings=ScriptSettings(free=0, detour=0)) for text, _ in dialogue.turns]
+    assert {kind_of(text) for text in said} == {"add step", "add parallel", "add conditional", "add loop", "finish"}
+
+
+async def test_more_checks_and_solvers_stand_in_structures_if_asked_for():
+    counts = []
+    for chance in (0.0, 1.0):
+        asked = ScriptSettings(free=0, detour=0, solvers=chance, checks=chance)
+        kinds = Counter(kind_of(text) for dialogue in await scripts(settings=asked) for text, _ in dialogue.turns)
+        counts.append(kinds["add parallel"] + kinds["add conditional"] + kinds["add loop"])
+    assert counts[0] == 0 < counts[1]
+
+
+async def test_preferences_part_the_types_by_lot_and_know_no_best():
+    """With preferences, operators depend on type and features; another seed deals them anew."""
+
+    def favourites(dialogues):
+        found = {}
+        for dialogue in dialogues:
+            for said, _ in dialogue.turns:
+                if kind_of(said) == "add step" and (name := parse_action(said).operator) in SOLVERS:
+                    found.setdefault(dialogue.opening, Counter())[name] += 1
+        return {opening: names.most_common(1)[0][0] for opening, names in found.items() if names.total() >= 5}
+
+    asked = ScriptSettings(free=0, detour=0, solvers=0, preference=1.0)
+    first, again, other = [favourites(await scripts(seed=seed, settings=asked)) for seed in (0, 0, 1)]
+    assert first == again != other
+    assert len(set(first.values())) > 1
 
 
 @settings(deadline=None)
@@ -138,7 +173,8 @@ def test_a_script_that_heeds_the_canvas_adds_what_a_finish_needs():
             async with arena(max_turns=9) as place:
                 canvas = replace(place.canvas, min_steps=6, needs=("verification", "formatting"), needs_structure=True)
                 strict = replace(place, canvas=canvas)
-                return await play_scripts(strict, CompactView(), Schedule(samples(9), 0), 60, 0, heed)
+                asked = ScriptSettings(heed=heed)
+                return await play_scripts(strict, CompactView(), Schedule(samples(9), 0), 60, 0, asked)
 
         dialogues = asyncio.run(played())
         return sum("finish" in dialogue.turns[-1][0] for dialogue in dialogues)

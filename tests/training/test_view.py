@@ -13,13 +13,15 @@ from flowsteer.errors import ActionError, ConfigError
 from flowsteer.execution.memo import Memo
 from flowsteer.runs.events import Failure, Feedback, NodeRan, ignore
 from flowsteer.task import AssertTests, Task
-from flowsteer.training.policy.view import CompactView, compact, features
+from flowsteer.training.policy.view import CompactView, compact, compact_view, features, terse
 from flowsteer.usage import NO_USAGE
 from flowsteer.workflow.dsl import parse_dsl
 from flowsteer.workflow.rules import Condition
 
+EARLIER = CompactView(reminds=False)
 
-async def told(words, kind="math"):
+
+async def told(words, kind="math", view=EARLIER):
     """The compact feedback after each of these turns on a real canvas."""
     pytest.importorskip("torch", reason="needs the extra: pip install 'flowsteer[train]'")
     from training.small import arena
@@ -32,7 +34,7 @@ async def told(words, kind="math"):
                 action = parse_action(text)
             except ActionError as error:
                 action = error
-            answers.append(CompactView().answer((await canvas.step(Turn(text, action))).feedback))
+            answers.append(view.answer((await canvas.step(Turn(text, action))).feedback, canvas.task))
     return answers
 
 
@@ -56,6 +58,25 @@ async def test_feedback_of_a_real_canvas_in_few_words():
 async def test_what_a_finish_needs_is_named():
     answers = await told(["<action>add</action><operator>Plan</operator>"], "code")
     assert answers == ["ok node_1 | 1 needs Test left 4\n"]
+
+
+async def test_a_new_policy_hears_less_and_is_told_again_what_the_task_is():
+    words = ["<action>add</action><operator>Custom</operator>", "nonsense"]
+    sample = simulated_sample("math", "train", 0, 1)
+    known = " ".join(("math", *features(sample.task)))
+    assert await told(words, view=CompactView()) == [f"ok node_1 1 4 {known}\n", f"no 1 3 {known}\n"]
+
+
+def test_the_operator_of_a_failed_check_is_named():
+    fresh = (ran("node_1", wrote=Draft(verdict=Verdict(False))), ran("node_2", wrote=Draft(verdict=Verdict(True))))
+    said = Feedback(True, "", (), parse_dsl("Verify -> Verify"), fresh, None, (), 1, 2)
+    assert terse(said) == "ok node_1 Verify FAIL node_2 pass 2 1"
+
+
+def test_each_view_is_found_again_by_its_mark():
+    for view in (CompactView(), CompactView(reminds=False)):
+        assert compact_view(view.name) == view
+    assert compact_view("chat") is None
 
 
 CONDITIONS = {
@@ -97,7 +118,7 @@ def test_of_a_node_that_ran_more_than_once_the_last_run_is_told():
 
 def test_words_alone_are_for_llms():
     with pytest.raises(ConfigError, match="in words alone"):
-        CompactView().answer("accepted: added node_1 Plan at the end")
+        CompactView().answer("accepted: added node_1 Plan at the end", Task("x"))
 
 
 def test_features_are_coarse_and_never_the_question():

@@ -140,7 +140,12 @@ def setup_of(config: TrainingConfig) -> Setup:
     )
 
 
-FREE = {"executor": ("caps", "cache"), "update": ("threads", "save_every"), "sampler": ("urls", "gpu_memory")}
+FREE = {
+    "executor": ("caps", "cache"),
+    "update": ("threads", "save_every"),
+    "sampler": ("urls", "gpu_memory"),
+    "warmup": ("least_valid",),
+}
 """What no result depends on, by table; nor does one on `report_to`."""
 
 
@@ -149,6 +154,7 @@ ADDED: dict[str, tuple[str, ...]] = {
     "reward": ("gated_finish", "rejected", "operator_cost", "executor_token_cost", "money_cost"),
     "sampler": ("temperature_end",),
     "update": ("adam_beta2", "entropy_mean", "std_floor", "epochs"),
+    "warmup": ("free", "detour", "solvers", "checks", "preference"),
 }
 """Settings that older runs do not name, by table: they had the defaults."""
 

@@ -92,7 +92,7 @@ class PolicyDirector:
     def _read(self, observation: Observation) -> str:
         """The episode so far, as the policy read it in training."""
         view, end = self.policy.view, str(self.policy.tokenizer.eos_token)
-        turns = (f"{turn.text}{end}{view.answer(turn.feedback)}" for turn in observation.history)
+        turns = (f"{turn.text}{end}{view.answer(turn.feedback, observation.task)}" for turn in observation.history)
         return view.opening(observation) + "".join(turns)
 
 

@@ -32,10 +32,14 @@ from flowsteer.training.policy_tests import PolicyTests, figures
 from flowsteer.training.requirements import check_engine, check_trackers
 from flowsteer.training.rl.learner import METRICS, Learner
 from flowsteer.training.rollout.metrics import measure, summary
-from flowsteer.training.rollout.rollout import Arena, Rollout
+from flowsteer.training.rollout.rollout import Arena, Group, Rollout, play
 from flowsteer.training.sft.coldstart import Dialogue, learn, play_scripts, read_recorded, to_trajectory
+from flowsteer.training.sft.speech import EPISODES, ROUNDS, check_speech, rare, speech, speech_json, speech_line, taught
 
 JSON = dict[str, Any]
+SPOKEN = "coldstart.json"
+"""How well the policy says what it was taught, by kind of action."""
+
 START, TRAINED, BEST = "start", "policy", "best"
 """Folders of the policy before RL, to which the KL penalty holds it, after, and at its best on the validation tasks."""
 
@@ -201,11 +205,13 @@ class TrainingRun:
             return _placed(load_policy(asked.name, asked.task_chars, asked.dtype, asked.revision), self.config)
         if self._ranks.first and not saved.exists():
             with self._stage("coldstart"):
-                policy = self._made()
+                policy, kinds = self._made()
                 unfinished = saved.with_suffix(".unfinished")
                 policy.save(unfinished)
+                self._listen(policy, kinds)
                 unfinished.rename(saved)
         self._ranks.wait()
+        self._check_speech()
         return _placed(load_policy(str(saved), asked.task_chars, asked.dtype), self.config)
 
     def served(self, policy: Policy) -> Policy:
@@ -266,8 +272,8 @@ class TrainingRun:
             )
         return self._learner
 
-    def _made(self) -> Policy:
-        """The policy asked for, after its cold start if there is to be one."""
+    def _made(self) -> tuple[Policy, list[str]]:
+        """The policy asked for, after its cold start if there is to be one, and the kinds of action it was taught."""
         config, asked, warmup = self.config, self.config.policy, self.config.warmup
         policy = None if asked.name == TINY else load_policy(asked.name, asked.task_chars, asked.dtype, asked.revision)
         view = CompactView() if policy is None else policy.view
@@ -279,7 +285,31 @@ class TrainingRun:
         if dialogues:
             trajectories = [to_trajectory(dialogue, policy) for dialogue in dialogues]
             learn(_placed(policy, config), trajectories, config.warmup, config.seed, self._warming)
-        return policy
+        return policy, taught(said for dialogue in dialogues for said, _ in dialogue.turns)
+
+    def _listen(self, policy: Policy, kinds: list[str]) -> None:
+        """Write down how well the policy says what it was taught, if a share is asked for."""
+        played: list[Rollout] = []
+        limits = replace(self.config.sampler, temperature=1.0)
+        spoken: dict[str, tuple[int, int]] = {}
+        while self.config.warmup.least_valid and len(played) < ROUNDS * EPISODES and rare(kinds, spoken):
+            numbers = range(len(played), len(played) + EPISODES)
+            groups = [Group(f"speech/{number}", self._schedule[number], 1) for number in numbers]
+            played += self._runner.run(play(policy, groups, self._arena, limits, "start", self.config.seed))
+            spoken = speech(rollout.events for rollout in played)
+        if played:
+            self.write(SPOKEN, speech_json(kinds, spoken, len(played)))
+
+    def _check_speech(self) -> None:
+        """The policy can say what it was taught, as far as that was asked for.
+
+        Raises:
+            ConfigError: It cannot.
+        """
+        found = read_json(self._path / SPOKEN)
+        if found is not None and self.config.warmup.least_valid:
+            self._on_stage(speech_line(found))
+            check_speech(found, self.config.warmup.least_valid)
 
     def _warming(self, update: int, updates: int, loss: float) -> None:
         self._on_stage(f"coldstart {update}/{updates}")
@@ -291,7 +321,7 @@ class TrainingRun:
             if warmup.episodes and warmup.backend:
                 setup = replace(c.setup_of(config), executor=warmup.backend, caps=Caps(), cache=None)
                 arena = replace(arena, session=await stack.enter_async_context(open_session(setup)))
-            return await play_scripts(arena, view, self._schedule, warmup.episodes, config.seed, warmup.heed)
+            return await play_scripts(arena, view, self._schedule, warmup.episodes, config.seed, warmup)
 
     def _adapted(self, policy: Policy) -> Policy:
         """The policy with LoRA adapters on it, if they are asked for."""

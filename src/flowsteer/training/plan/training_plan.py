@@ -38,7 +38,7 @@ from flowsteer.training.policy.policy import (
     quiet,
     with_adapters,
 )
-from flowsteer.training.policy.view import ChatView, CompactView, View
+from flowsteer.training.policy.view import ChatView, CompactView, View, compact_view
 from flowsteer.training.requirements import check_trackers
 from flowsteer.training.rollout.rollout import Arena
 from flowsteer.workflow.nodes import Workflow
@@ -187,8 +187,7 @@ def dry_run(config: c.TrainingConfig, file: str, run: str, stand_in: str = "") -
     else:
         tokenizer, instead = _tokenizer(config.policy, asset, stand_in, assets)
         model, known = _model_config(weights, asset)
-        compact = getattr(model, KIND, "") == "compact"
-        view = CompactView() if compact else ChatView(tokenizer, config.policy.task_chars)
+        view = compact_view(getattr(model, KIND, "")) or ChatView(tokenizer, config.policy.task_chars)
         shape = _shape(config, model)
         parameters, trained, spread = shape.parameters, shape.trained, layouts(config, file, run)
         needs = tuple(_memory(config, shape, layout) for layout in spread)
@@ -349,7 +348,7 @@ def _prompt(
     """The first prompt, rendered on a real canvas, and what stands between two turns."""
     observation = asyncio.run(_observed(config, sample))
     least = Feedback(True, "", (), Workflow(), (), None, (), 1, 2)
-    text, between = view.opening(observation), view.answer(least)
+    text, between = view.opening(observation), view.answer(least, sample.task)
     name = f"{sample.task.dataset or sample.task.type}/{sample.task.id}"
     if tokenizer is None:
         return Prompt(name, own, text, None)

@@ -3,10 +3,11 @@
 An LLM reads what it reads at inference: the chat of the `conversation` layout. A policy with a vocabulary of a few
 hundred words cannot read questions; it reads the type and coarse features of a task, and the canvas's feedback boiled
 down to a few words: taken or not, which steps ran and which checks failed, how many operators there are, what a finish
-still needs, turns left.
+still needs, turns left; and the task's type and features once more, since a small policy forgets what it read long ago.
 """
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from flowsteer.canvas.director import Observation
@@ -34,27 +35,46 @@ _FEATURE = re.compile(r"(?:topic|difficulty): (\w+)")
 class View(Protocol):
     """Turns an episode into text for one kind of policy."""
 
+    @property
+    def name(self) -> str:
+        """What a policy that reads it is marked with."""
+        ...
+
     def opening(self, observation: Observation) -> str:
         """What stands before the first turn."""
         ...
 
-    def answer(self, heard: Heard) -> str:
+    def answer(self, heard: Heard, task: Task) -> str:
         """What stands between a turn that the policy ended and its next one.
 
         Args:
             heard: What the policy is told.
+            task: The task it works on.
         """
         ...
 
 
+@dataclass(frozen=True, slots=True)
 class CompactView:
-    """The tiny policy's view."""
+    """The tiny policy's view.
+
+    Attributes:
+        reminds: Whether each answer names the operators of failed checks and ends with the task's type and features.
+            Policies that were made before answers did so go on without.
+    """
+
+    reminds: bool = True
+
+    @property
+    def name(self) -> str:
+        """What a policy that reads it is marked with."""
+        return "compact-2" if self.reminds else "compact"
 
     def opening(self, observation: Observation) -> str:
         """Type and features of the task."""
-        return f"{' '.join((observation.task.type, *features(observation.task)))}\n"
+        return f"{_known(observation.task)}\n"
 
-    def answer(self, heard: Heard) -> str:
+    def answer(self, heard: Heard, task: Task) -> str:
         """The feedback in a few words.
 
         Raises:
@@ -65,7 +85,14 @@ class CompactView:
                 "a tiny policy reads the canvas's feedback as data, and here it was given in words alone",
                 "record the episodes anew, or let an LLM be the policy",
             )
-        return f"{compact(heard)}\n" if heard else ""
+        if not heard:
+            return ""
+        return f"{terse(heard)} {_known(task)}\n" if self.reminds else f"{compact(heard)}\n"
+
+
+def compact_view(name: str) -> CompactView | None:
+    """The view of a tiny policy by its mark; None if the mark is not that of one."""
+    return next((view for view in (CompactView(), CompactView(reminds=False)) if view.name == name), None)
 
 
 class ChatView:
@@ -83,12 +110,14 @@ class ChatView:
         self._task_chars = task_chars
         self._end = str(tokenizer.eos_token)
 
+    name = "chat"
+
     def opening(self, observation: Observation) -> str:
         """System prompt and task."""
         chat = messages(observation, "conversation", self._task_chars)
         return self._render([{"role": message.role, "content": message.content} for message in chat])
 
-    def answer(self, heard: Heard) -> str:
+    def answer(self, heard: Heard, task: Task) -> str:
         """The feedback as the user's message; what the template puts behind a turn's end mark stands before it."""
         said = "\x00"
         chat = [{"role": "user", "content": ""}, {"role": "assistant", "content": said}]
@@ -102,6 +131,11 @@ class ChatView:
     def _render(self, chat: list[dict[str, str]]) -> str:
         text = self._tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
         return str(text)
+
+
+def _known(task: Task) -> str:
+    """Type and features."""
+    return " ".join((task.type, *features(task)))
 
 
 def features(task: Task) -> list[str]:
@@ -136,21 +170,48 @@ def compact(feedback: Feedback) -> str:
     >>> compact(Feedback(False, "no", (), parse_dsl("Plan -> Custom"), (), None, needs, 1, 9))
     'no | 2 needs operators Test left 8'
     """
-    said = ["ok" if feedback.accepted else "no"]
-    said += {run.node: f"{run.node}{_state(run)}" for run in feedback.fresh}.values()
-    said += ["|", str(sum(1 for _ in steps(feedback.workflow.nodes)))]
+    said = [*_done(feedback, named=False), "|", _size(feedback)]
     if feedback.unmet:
         said += ["needs", *map(_word, feedback.unmet)]
     if feedback.asks is not None:
         said.append("prompt")
-    return " ".join([*said, "left", str(feedback.max_turns - feedback.turn)])
+    return " ".join([*said, "left", _left(feedback)])
 
 
-def _state(run: NodeRan) -> str:
+def terse(feedback: Feedback) -> str:
+    """The same in fewer words, and with the operators of failed checks.
+
+    >>> from flowsteer.workflow import parse_dsl
+    >>> needs = (Condition("steps", least=5, found=2), Condition("operator", "Test"))
+    >>> terse(Feedback(False, "no", (), parse_dsl("Plan -> Custom"), (), None, needs, 1, 9))
+    'no 2 operators Test 8'
+    """
+    asks = [] if feedback.asks is None else ["prompt"]
+    said = [*_done(feedback, named=True), _size(feedback), *map(_word, feedback.unmet), *asks, _left(feedback)]
+    return " ".join(said)
+
+
+def _done(feedback: Feedback, named: bool) -> list[str]:
+    """Whether the edit was taken, and what ran."""
+    ran = {run.node: f"{run.node}{_state(run, named)}" for run in feedback.fresh}
+    return ["ok" if feedback.accepted else "no", *ran.values()]
+
+
+def _size(feedback: Feedback) -> str:
+    return str(sum(1 for _ in steps(feedback.workflow.nodes)))
+
+
+def _left(feedback: Feedback) -> str:
+    return str(feedback.max_turns - feedback.turn)
+
+
+def _state(run: NodeRan, named: bool) -> str:
     if run.failure is not None:
         return " error"
     verdict = run.wrote.verdict
-    return "" if verdict is None else " pass" if verdict.passed else " FAIL"
+    if verdict is None or verdict.passed:
+        return "" if verdict is None else " pass"
+    return f" {run.operator} FAIL" if named else " FAIL"
 
 
 def _word(condition: Condition) -> str:

@@ -64,5 +64,5 @@ class TrajectoryDirector:
     def _heard(self, observation: Observation) -> list[int]:
         """What stands between the last turn and the next; the canvas ends a turn that was cut."""
         cut = self.trajectory.ids[-1] != self._policy.end
-        heard = self._policy.encode(self._policy.view.answer(observation.history[-1].feedback))
+        heard = self._policy.encode(self._policy.view.answer(observation.history[-1].feedback, observation.task))
         return [*([self._policy.end] if cut else []), *heard]

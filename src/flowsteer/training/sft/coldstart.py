@@ -33,7 +33,7 @@ from flowsteer.training.policy.policy import Policy
 from flowsteer.training.policy.view import END, View
 from flowsteer.training.rollout.rollout import Arena
 from flowsteer.training.sft.scripts import Script
-from flowsteer.training.sft.settings import WarmupSettings
+from flowsteer.training.sft.settings import DEFAULT, ScriptSettings, WarmupSettings
 
 AT_ONCE = 16
 
@@ -57,7 +57,7 @@ class Dialogue:
 
 
 async def play_scripts(
-    arena: Arena, view: View, tasks: Schedule, count: int, seed: int, heed: float = 0.0
+    arena: Arena, view: View, tasks: Schedule, count: int, seed: int, settings: ScriptSettings = DEFAULT
 ) -> list[Dialogue]:
     """Play scripts on canvases of the tasks in order; the same ones for the same seed.
 
@@ -67,7 +67,7 @@ async def play_scripts(
         tasks: The tasks.
         count: Scripts.
         seed: Seed of all draws.
-        heed: Chance that a turn adds what a finish still needs (`Script`).
+        settings: How scripts are drawn.
 
     Raises:
         BackendUnavailable: The executor is gone.
@@ -77,17 +77,18 @@ async def play_scripts(
     async def one(number: int) -> Dialogue:
         async with places:
             drawn = seed_of(seed, f"script/{number}")
-            return await _play(arena, view, tasks[number], drawn, heed)
+            script = Script.draw(drawn, arena.canvas.max_turns, settings, lot=seed)
+            return await _play(arena, view, tasks[number], script, drawn)
 
     return list(await asyncio.gather(*(one(number) for number in range(count))))
 
 
-async def _play(arena: Arena, view: View, sample: Sample, seed: int, heed: float) -> Dialogue:
+async def _play(arena: Arena, view: View, sample: Sample, script: Script, seed: int) -> Dialogue:
     canvas = arena.open(sample, ignore, seed, Memo())
     opening = view.opening(canvas.observe())
-    await run_episode(canvas, Script.draw(seed, arena.canvas.max_turns, heed))
+    await run_episode(canvas, script)
     history = canvas.observe().history
-    answers = [*(view.answer(turn.feedback) for turn in history[:-1]), ""]
+    answers = [*(view.answer(turn.feedback, sample.task) for turn in history[:-1]), ""]
     return Dialogue(opening, tuple((turn.text, answer) for turn, answer in zip(history, answers, strict=True)))
 
 
@@ -117,7 +118,7 @@ def read_recorded(run: Path, arena: Arena, view: View, samples: Iterable[Sample]
             continue
         said = [event.text for event in events if isinstance(event, TurnTaken)]
         heard = (_heard(event, arena.canvas.feedback) for event in events if isinstance(event, FeedbackGiven))
-        told = [view.answer(one) for one in heard]
+        told = [view.answer(one, sample.task) for one in heard]
         opening = view.opening(arena.open(sample, ignore, 0, Memo()).observe())
         found.append(Dialogue(opening, tuple(zip(said, [*told[:-1], ""], strict=True))))
     if not found:

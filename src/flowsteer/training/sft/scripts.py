@@ -1,11 +1,14 @@
 """Edit scripts for a cold start: what teaches the action language and no choice.
 
-A script is drawn without a look at the task. Nine in ten are role-ordered: planning before solving before checking
-before formatting, with the operators of each role, the structures and the length drawn uniformly; a tenth are legal
-edits drawn uniformly. A script whose length is reached adds what the canvas says a finish still needs, and finishes; it
-may do so in some of the turns before, too, so that the policy learns to heed what the canvas says.
+Most scripts are role-ordered: planning before solving before checking before formatting, with the operators of each
+role, the structures and the length drawn uniformly; the others are legal edits drawn uniformly. A script whose length
+is reached adds what the canvas says a finish still needs, and finishes; it may do so in some of the turns before, too,
+so that the policy learns to heed what the canvas says.
 Uniform scripts alone teach structure but no accuracy, and RL soon leads a policy that was taught on scripts of a few
 lengths to lengths it has never seen; so the order is that of roles, and all lengths occur.
+
+No script knows what suits a task. Where preferences are asked for, a lot gives each type and each set of features an
+operator of every role, good or bad: from it a policy learns to look at them.
 """
 
 import random
@@ -14,18 +17,15 @@ from dataclasses import dataclass
 from flowsteer.canvas.director import Observation, Turn
 from flowsteer.director.render import render_action
 from flowsteer.errors import NoTurn
+from flowsteer.task import Task
+from flowsteer.training.policy.view import features
+from flowsteer.training.sft.settings import DEFAULT, ScriptSettings
 from flowsteer.workflow.apply import Applied, apply
 from flowsteer.workflow.edits import Action, AddStep, AddStructure, Edit, Finish
 from flowsteer.workflow.facts import facts
 from flowsteer.workflow.nodes import Category, Conditional, Loop, Node, NodeId, Parallel, Step, steps
 from flowsteer.workflow.rules import Rules
 from flowsteer.workflow.sample import random_edit
-
-FREE = 0.1
-"""Share of scripts that are legal edits drawn uniformly."""
-
-DETOUR = 0.05
-"""Chance that a turn of a role-ordered script is a random edit: what shows modify, delete, wraps and instructions."""
 
 ORDER: tuple[Category, ...] = ("planning", "solving", "ensemble", "verification", "revision", "formatting")
 STRUCTURED: tuple[Category, ...] = ("solving", "verification")
@@ -43,19 +43,28 @@ class Script:
         rng: Source of chance; the same seed and canvas give the same script.
         turns: The turn from which it finishes as soon as the canvas allows; earlier only if no operator has room.
         free: Whether it is drawn uniformly.
-        heed: Chance that a turn adds what a finish still needs before `turns` is reached.
+        settings: The chances of its draws.
+        lot: Seed of the preferences.
     """
 
     rng: random.Random
     turns: int
     free: bool
-    heed: float = 0.0
+    settings: ScriptSettings
+    lot: int
 
     @classmethod
-    def draw(cls, seed: int, max_turns: int, heed: float = 0.0) -> "Script":
-        """A script of any length up to the turn limit, each as likely."""
+    def draw(cls, seed: int, max_turns: int, settings: ScriptSettings = DEFAULT, lot: int = 0) -> "Script":
+        """A script of any length up to the turn limit, each as likely.
+
+        Args:
+            seed: Seed of its draws.
+            max_turns: The turn limit.
+            settings: Their chances.
+            lot: Seed of the preferences, the same for all scripts of a cold start.
+        """
         rng = random.Random(seed)  # noqa: S311
-        return cls(rng, rng.randint(2, max_turns), rng.random() < FREE, heed)
+        return cls(rng, rng.randint(2, max_turns), rng.random() < settings.free, settings, lot)
 
     @property
     def spec(self) -> str:
@@ -78,61 +87,74 @@ class Script:
         room = observation.rules.max_steps - sum(1 for _ in steps(observation.workflow.nodes))
         if (observation.turn >= self.turns or not room) and not observation.unmet:
             return Finish()
-        if not self.free and self.rng.random() >= DETOUR:
+        if not self.free and self.rng.random() >= self.settings.detour:
+            cast = _Cast(self.rng, observation.rules, self.settings, self.lot, observation.task)
             for _ in range(8):
-                edit = self._needed(observation) if self._heeds(observation) else self._add(observation)
+                edit = self._needed(observation, cast) if self._heeds(observation) else self._add(observation, cast)
                 if isinstance(apply(observation.workflow, edit, observation.rules), Applied):
                     return edit
         drawn = random_edit(observation.workflow, observation.rules, self.rng)
         return Finish() if drawn is None and not observation.unmet else drawn
 
-    def _add(self, observation: Observation) -> Edit:
+    def _add(self, observation: Observation, cast: "_Cast") -> Edit:
         """A step or structure of the role that is due by the script's length, or of a neighbouring one, at the end."""
-        rng, rules = self.rng, observation.rules
-        roles = [role for role in ORDER if rules.of(role)]
+        roles = [role for role in ORDER if observation.rules.of(role)]
         due = (observation.turn - 1) * len(roles) // max(1, self.turns - 1)
-        role = roles[min(max(0, due + rng.randint(-1, 1)), len(roles) - 1)]
-        return _added(_node(role, rules, rng))
+        role = roles[min(max(0, due + self.rng.randint(-1, 1)), len(roles) - 1)]
+        return _added(cast.node(role))
 
     def _heeds(self, observation: Observation) -> bool:
         """Whether this turn goes by what the canvas says is missing."""
-        return observation.turn >= self.turns or (self.heed > 0 and self.rng.random() < self.heed)
+        heed = self.settings.heed
+        return observation.turn >= self.turns or (heed > 0 and self.rng.random() < heed)
 
-    def _needed(self, observation: Observation) -> Edit:
+    def _needed(self, observation: Observation, cast: "_Cast") -> Edit:
         """What a finish still needs, by the canvas's own conditions."""
-        rng, rules = self.rng, observation.rules
+        rules = observation.rules
         found = facts(observation.workflow, rules.categories)
         for name in rules.needs_operators:
             if name not in found.operators:
                 return AddStep(name)
         for role in rules.needs:
             if role not in found.categories:
-                return _added(_node(role, rules, rng))
+                return _added(cast.node(role))
         if rules.needs_structure and not found.structures:
-            return _added(_structure(rng.choice(("solving", "verification")), rules, rng))
-        return _added(_node(rng.choice([role for role in ORDER if rules.of(role)]), rules, rng))
+            return _added(cast.structure(self.rng.choice(STRUCTURED)))
+        return _added(cast.node(self.rng.choice([role for role in ORDER if rules.of(role)])))
 
 
 def _added(node: Node) -> Edit:
     return AddStep(node.operator) if isinstance(node, Step) else AddStructure(node)
 
 
-def _node(role: Category, rules: Rules, rng: random.Random) -> Node:
-    """A step of a role, or a structure that fits it."""
-    if role in STRUCTURED and rng.random() < 1 / 3:
-        return _structure(role, rules, rng)
-    return _step(role, rules, rng)
+@dataclass(frozen=True, slots=True)
+class _Cast:
+    """Gives roles to operators, on one task."""
 
+    rng: random.Random
+    rules: Rules
+    settings: ScriptSettings
+    lot: int
+    task: Task
 
-def _structure(role: Category, rules: Rules, rng: random.Random) -> Node:
-    """Solvers side by side, or a check with its repair."""
-    if role == "solving":
-        return Parallel(_UNSET, tuple((_step(role, rules, rng),) for _ in range(rng.randint(2, 3))))
-    check, repair = _step(role, rules, rng), _step(rng.choice(("revision", "solving")), rules, rng)
-    if rng.random() < 1 / 2:
-        return Conditional(_UNSET, check, (repair,))
-    return Loop(_UNSET, (check, repair), rng.randint(1, MOST_ROUNDS))
+    def node(self, role: Category) -> Node:
+        """A step of a role, or a structure that fits it."""
+        chance = {"solving": self.settings.solvers, "verification": self.settings.checks}.get(role)
+        return self.structure(role) if chance is not None and self.rng.random() < chance else self.step(role)
 
+    def structure(self, role: Category) -> Node:
+        """Solvers side by side, or a check with its repair."""
+        if role == "solving":
+            return Parallel(_UNSET, tuple((self.step(role),) for _ in range(self.rng.randint(2, 3))))
+        check, repair = self.step(role), self.step(self.rng.choice(("revision", "solving")))
+        if self.rng.random() < 1 / 2:
+            return Conditional(_UNSET, check, (repair,))
+        return Loop(_UNSET, (check, repair), self.rng.randint(1, MOST_ROUNDS))
 
-def _step(role: Category, rules: Rules, rng: random.Random) -> Step:
-    return Step(_UNSET, rng.choice(rules.of(role) or tuple(rules.categories)))
+    def step(self, role: Category) -> Step:
+        """An operator of a role, or any if the library has none: by preference or uniformly."""
+        names = self.rules.of(role) or tuple(self.rules.categories)
+        if self.settings.preference and self.rng.random() < self.settings.preference:
+            known = "/".join((self.task.type, *features(self.task)))
+            return Step(_UNSET, random.Random(f"{self.lot}/{role}/{known}").choice(names))  # noqa: S311
+        return Step(_UNSET, self.rng.choice(names))

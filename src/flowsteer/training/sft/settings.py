@@ -11,7 +11,33 @@ TINY_RATE = 3e-3
 
 
 @dataclass(frozen=True, slots=True)
-class WarmupSettings:
+class ScriptSettings:
+    """How scripts are drawn (`flowsteer.training.sft.scripts`); each is a chance.
+
+    Attributes:
+        heed: That a turn of a role-ordered script adds what the canvas says a finish still needs, before the script's
+            length is reached.
+        free: That a script is legal edits drawn uniformly, without an order of roles.
+        detour: That a turn of a role-ordered script is such an edit: what shows modify, delete, wraps and instructions.
+        solvers: That a solver is put into a parallel with others.
+        checks: That a check is put into a conditional or a loop with a repair.
+        preference: That an operator is the one preferred for its role by tasks of this type and these features, by lot:
+            a policy learns that types and features matter, and nothing of which operator suits which.
+    """
+
+    heed: Annotated[float, Ge(0), Le(1)] = 0.0
+    free: Annotated[float, Ge(0), Le(1)] = 0.1
+    detour: Annotated[float, Ge(0), Le(1)] = 0.05
+    solvers: Annotated[float, Ge(0), Le(1)] = 1 / 3
+    checks: Annotated[float, Ge(0), Le(1)] = 1 / 3
+    preference: Annotated[float, Ge(0), Le(1)] = 0.0
+
+
+DEFAULT = ScriptSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class WarmupSettings(ScriptSettings):
     """The cold start: on scripts, on recorded episodes, or on both; on neither there is none.
 
     Attributes:
@@ -23,8 +49,8 @@ class WarmupSettings:
         batch: Episodes an update.
         learning_rate: Its peak: a short rise, then a cosine to zero. None for that of a tiny policy; any other policy
             is given one of its own.
-        heed: Chance that a turn of a role-ordered script adds what the canvas says a finish still needs, before the
-            script's length is reached.
+        least_valid: Of each kind of action that was taught, so large a share must be accepted when the policy draws at
+            temperature 1, or the run ends before RL; 0 for any.
     """
 
     run: Path | None = None
@@ -33,7 +59,7 @@ class WarmupSettings:
     epochs: Annotated[int, Ge(1)] = 1
     batch: Annotated[int, Ge(1)] = 16
     learning_rate: Annotated[float, Gt(0)] | None = None
-    heed: Annotated[float, Ge(0), Le(1)] = 0.0
+    least_valid: Annotated[float, Ge(0), Le(1)] = 0.0
 
     @property
     def wanted(self) -> bool:

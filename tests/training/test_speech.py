@@ -1,0 +1,65 @@
+"""A policy that cannot say what it was taught is found out before RL begins."""
+
+from dataclasses import replace
+
+import pytest
+
+pytest.importorskip("torch", reason="needs the extra: pip install 'flowsteer[train]'")
+
+from flowsteer.errors import ConfigError
+from flowsteer.runs.events import EditApplied, EditRejected, TurnTaken
+from flowsteer.runs.files import read_json
+from flowsteer.training import config as c
+from flowsteer.training.run import open_run, train
+from flowsteer.training.sft.speech import TRIES, check_speech, rare, speech, speech_json, speech_line, taught
+from flowsteer.usage import NO_USAGE
+from flowsteer.workflow.nodes import Workflow
+from training.test_training_run import config as small
+
+LOOP = "<action>add</action><structure>loop</structure>"
+STEP = "<action>add</action><operator>Plan</operator>"
+
+
+def episode(*turns):
+    """Events of an episode: each turn's text, and whether it was accepted."""
+    for turn, (text, accepted) in enumerate(turns, 1):
+        yield TurnTaken(turn, text, "", NO_USAGE, 0.0)
+        yield EditApplied(turn, "", (), "", Workflow()) if accepted else EditRejected(turn, True, "no")
+
+
+def test_tries_and_accepted_edits_are_counted_by_kind():
+    played = [tuple(episode((STEP, True), (LOOP, False))), tuple(episode((LOOP, True), ("hm", False)))]
+    assert speech(played) == {"add step": (1, 1), "add loop": (2, 1), "unreadable": (1, 0)}
+    assert taught([LOOP, STEP, LOOP, "hm"]) == ["add step", "add loop"]
+    assert rare(["add step"], {"add step": (TRIES, 0)}) == [] != rare(["add step"], {})
+
+
+def test_a_kind_that_fails_too_often_is_named_and_a_rare_one_is_not_judged():
+    found = speech_json(["add step", "add loop", "finish"], {"add step": (100, 99), "add loop": (50, 20)}, 7)
+    check_speech(found, 0.4)
+    with pytest.raises(ConfigError, match="'add loop' is accepted in 20 of 50 tries, any action is .*; 97% is asked for"):
+        check_speech(found, 0.97)
+    check_speech(speech_json(["finish"], {"finish": (TRIES - 1, 0), "add step": (2000, 2000)}, 7), 0.97)
+    with pytest.raises(ConfigError, match="any action is accepted in 0 of 99 tries"):
+        check_speech(speech_json(["finish"], {"unreadable": (99, 0)}, 7), 0.97)
+    assert "add loop 40.0 % of 50" in speech_line(found)
+
+
+def with_least(share):
+    config = small(steps=1)
+    return replace(config, warmup=replace(config.warmup, least_valid=share))
+
+
+def test_a_run_stops_before_rl_and_can_go_on_with_less(tmp_path):
+    config = with_least(1.0)
+    said = []
+    with pytest.raises(ConfigError, match="cannot say what it was taught"):
+        train(config, tmp_path / "run", on_stage=said.append)
+    found = read_json(tmp_path / "run" / "coldstart.json")
+    assert found["taught"]
+    assert any("accepted at T = 1" in line for line in said)
+    assert not (tmp_path / "run" / "metrics.jsonl").exists()
+    lenient = with_least(0.0)
+    assert c.settings_of(lenient) == c.settings_of(config)
+    with open_run(lenient, tmp_path / "run", c.settings_of(lenient)) as run:
+        run.start(tmp_path / "run" / "start")
