@@ -37,7 +37,7 @@ def test_tries_and_accepted_edits_are_counted_by_kind():
 def test_a_kind_that_fails_too_often_is_named_and_a_rare_one_is_not_judged():
     found = speech_json(["add step", "add loop", "finish"], {"add step": (100, 99), "add loop": (50, 20)}, 7)
     check_speech(found, 0.4)
-    with pytest.raises(ConfigError, match="'add loop' is accepted in 20 of 50 tries, any action is .*; 97% is asked for"):
+    with pytest.raises(ConfigError, match="'add loop' is accepted in 20 of 50 tries, any"):
         check_speech(found, 0.97)
     check_speech(speech_json(["finish"], {"finish": (TRIES - 1, 0), "add step": (2000, 2000)}, 7), 0.97)
     with pytest.raises(ConfigError, match="any action is accepted in 0 of 99 tries"):
