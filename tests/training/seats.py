@@ -32,7 +32,7 @@ class Plain:
     def opening(self, observation):
         return observation.prompt
 
-    def answer(self, feedback):
+    def answer(self, feedback, task):
         return feedback
 
 
@@ -48,7 +48,7 @@ async def _episode(policy, seat, row, limits):
     director, history = TrajectoryDirector(policy, row, limits, "policy@0"), []
     while True:
         try:
-            turn = await director.act(SimpleNamespace(prompt=seat.prompt, history=history, asks_prompt=None))
+            turn = await director.act(SimpleNamespace(prompt=seat.prompt, task=None, history=history, asks_prompt=None))
         except NoTurn:
             seat.was_full = True
             break

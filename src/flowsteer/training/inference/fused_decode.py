@@ -12,18 +12,21 @@ on what others read at the same time.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
 from typing import TYPE_CHECKING, TypeGuard
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch.nn import Linear
-from torch.nn.functional import scaled_dot_product_attention, silu
+from torch.nn.functional import pad, silu
 
 from flowsteer.training.inference.reader import Chunk, blocks
 
 if TYPE_CHECKING:
     from transformers import LlamaConfig, LlamaForCausalLM
     from transformers.models.llama.modeling_llama import LlamaDecoderLayer, LlamaRMSNorm
+
+Numbers = npt.NDArray[np.int64]
 
 LEAST = 8
 """Tokens of a forward, at least: nothing is read in place of those that are missing. Matrix libraries sum the products
@@ -64,7 +67,7 @@ class _Layer:
         out: Shape (heads * head size, hidden).
         gate_up: Shape (hidden, 2 * intermediate).
         down: Shape (intermediate, hidden).
-        held: Keys, then values, shape (2, rows, kv heads, capacity, head size).
+        held: Keys, then values, shape (2, rows, kv heads, positions, head size).
     """
 
     qkv: torch.Tensor
@@ -75,40 +78,38 @@ class _Layer:
 
 
 @dataclass(frozen=True, slots=True)
-class _Wide:
-    """A row that reads several tokens.
+class _Together:
+    """Rows that look back in one operation, each from equally many places; some of those belong to no token.
 
     Attributes:
-        row: Its number.
-        here: Places of its tokens.
-        visible: Which positions each of them looks at, shape (its tokens, positions).
+        rows: Which rows, shape (some,); None for all of them.
+        width: Places of a row.
+        places: The place of each token among those of all these rows, row after row, shape (tokens,).
+        hidden: What is added to scores, shape (some, 1, width, positions).
     """
 
-    row: int
-    here: slice
-    visible: torch.Tensor
+    rows: torch.Tensor | None
+    width: int
+    places: torch.Tensor
+    hidden: torch.Tensor
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """One forward: first the tokens of rows that read one, then those of rows that read several.
+    """One forward.
 
     Attributes:
-        ids: The tokens, shape (tokens,).
+        ids: The tokens, and zeros up to `LEAST`, shape (tokens,).
         angles: How far each is turned, shape (tokens, 1, head size / 2).
-        where: Where their keys and values go in a layer's `held`, its first four dimensions as one.
-        alone: Rows that read one token.
-        hidden: What is added to the scores of all rows, as if each read one: shape (rows, 1, positions).
-        wide: Rows that read several.
-        ends: Places of the tokens after which something is drawn.
+        where: Where the keys and values of real tokens go in a layer's `held`, its first four dimensions as one.
+        looks: Who looks back with whom, in the order of the tokens.
+        ends: After which tokens something is drawn, and zeros up to `LEAST`.
     """
 
     ids: torch.Tensor
     angles: torch.Tensor
     where: torch.Tensor
-    alone: torch.Tensor
-    hidden: torch.Tensor
-    wide: Sequence[_Wide]
+    looks: Sequence[_Together]
     ends: torch.Tensor
 
 
@@ -126,14 +127,14 @@ class FusedReader:
     def __init__(self, model: "LlamaForCausalLM", rows: int, capacity: int) -> None:
         config, inner, device = model.config, model.model, model.device
         self._heads, self._kv = config.num_attention_heads, config.num_key_value_heads or config.num_attention_heads
-        self._size, self._capacity, self._rows = _head_size(config), blocks(capacity), rows
+        self._size, self._rows, self._held = _head_size(config), rows, blocks(1)
         # x / rms(x) = x * root / hypot(norm(x), root * sqrt(eps)); `root` is part of the matrix behind the norm
         self._root = math.sqrt(config.hidden_size)
         self._least = torch.tensor(self._root * math.sqrt(config.rms_norm_eps), device=device)
         self._words = inner.embed_tokens.weight.detach()
         self._head = self._behind(inner.norm, model.lm_head.weight)
         self._layers = [self._fused(layer) for layer in inner.layers]
-        self._steps = torch.arange(self._capacity, device=device)
+        self._steps = torch.arange(blocks(capacity), device=device)
         tables = inner.rotary_emb(self._words, self._steps.unsqueeze(0))
         self._angles = torch.complex(*(table[0, :, : self._size // 2] for table in tables)).unsqueeze(1)
 
@@ -148,80 +149,99 @@ class FusedReader:
 
     def read(self, chunks: Sequence[Chunk]) -> torch.Tensor:
         """See `Reader.read`."""
-        plan = self._plan(chunks)
-        heads, both = self._heads, (self._heads + self._kv) * self._size
-        count = len(plan.where) // (2 * self._kv)
+        self._hold(max(chunk.at + len(chunk.tokens) for chunk in chunks))
+        plan, size, heads = self._plan(chunks), self._size, self._heads
+        both, count = (heads + self._kv) * size, len(plan.where) // (2 * self._kv)
         x = self._words[plan.ids]
         for layer in self._layers:
             made = self._normed(x) @ layer.qkv
-            pairs = torch.view_as_complex(made[:, :both].view(len(x), -1, self._size // 2, 2))
-            turned = torch.view_as_real(pairs * plan.angles).view(len(x), -1, self._size)
-            values = made[:, both:].view(len(x), self._kv, self._size)
-            new = torch.cat((turned[:count, heads:], values[:count]), 1).view(-1, self._size)
-            layer.held.view(-1, self._size).index_copy_(0, plan.where, new)
-            x = torch.addmm(x, self._attended(turned[:, :heads], layer.held, plan), layer.out)
+            pairs = torch.view_as_complex(made[:, :both].view(-1, heads + self._kv, size // 2, 2))
+            turned = torch.view_as_real(pairs * plan.angles).view(-1, heads + self._kv, size)
+            new = torch.cat((turned[:count, heads:], made[:count, both:].view(-1, self._kv, size)), 1)
+            layer.held.view(-1, size).index_copy_(0, plan.where, new.view(-1, size))
+            x = torch.addmm(x, self._attended(turned[:, :heads], layer.held, plan.looks), layer.out)
             gate, up = (self._normed(x) @ layer.gate_up).chunk(2, 1)
             x = torch.addmm(x, silu(gate).mul_(up), layer.down)
         return (self._normed(x[plan.ends]) @ self._head)[: sum(chunk.last for chunk in chunks)]
 
-    def _attended(self, queries: torch.Tensor, held: torch.Tensor, plan: _Plan) -> torch.Tensor:
+    def _hold(self, positions: int) -> None:
+        """Make room for so many: most episodes are much shorter than they may be."""
+        if positions > self._held:
+            more = max(self._held, blocks(positions) - self._held)
+            self._held += more
+            self._layers = [replace(layer, held=pad(layer.held, (0, 0, 0, more))) for layer in self._layers]
+
+    def _attended(self, queries: torch.Tensor, held: torch.Tensor, looks: Sequence[_Together]) -> torch.Tensor:
         """What attention makes of the tokens, shape (tokens, heads * head size).
 
         Args:
             queries: Shape (tokens, heads, head size).
             held: Keys and values of the layer.
-            plan: The forward.
+            looks: Who looks back with whom.
         """
-        alone, seen, size = len(plan.alone), plan.hidden.shape[-1], self._size
-        flat = queries.reshape(len(queries), -1)
-        found = torch.zeros_like(flat)
-        if alone:
-            every = flat.new_zeros(self._rows, flat.shape[1]).index_copy_(0, plan.alone, flat[:alone])
-            keys, values = held.view(2, -1, self._capacity, size)[:, :, :seen]
-            scores = every.view(len(keys), -1, size) @ keys.transpose(1, 2)
-            scores.view(self._rows, -1, seen).add_(plan.hidden)
-            said = (scores.softmax(-1) @ values).view(self._rows, -1)
-            found[:alone] = said.index_select(0, plan.alone)
-        for wide in plan.wide:
-            query = queries[wide.here].transpose(0, 1).unsqueeze(0)
-            keys, values = held[:, wide.row, :, : wide.visible.shape[1]].unsqueeze(1)
-            said = scaled_dot_product_attention(query, keys, values, wide.visible, scale=1.0, enable_gqa=True)
-            found[wide.here] = said[0].transpose(0, 1).flatten(1)
-        return found
-
-    def _wide(self, chunk: Chunk, start: int) -> _Wide:
-        end = chunk.at + len(chunk.tokens)
-        visible = self._steps[:end] <= self._steps[chunk.at : end].unsqueeze(1)
-        return _Wide(chunk.row, slice(start, start + len(chunk.tokens)), visible)
+        flat, kv, size, found, done = queries.flatten(1), self._kv, self._size, list[torch.Tensor](), 0
+        for look in looks:
+            some, _, width, seen = look.hidden.shape
+            every = flat.new_zeros(some * width, flat.shape[1])
+            every.index_copy_(0, look.places, flat[done : done + len(look.places)])
+            query = every.view(some, width, kv, -1, size).permute(0, 2, 3, 1, 4).reshape(some * kv, -1, size)
+            visible = held[:, :, :, :seen]
+            if look.rows is not None:
+                visible = visible[:, look.rows]
+            keys, values = visible.reshape(2, -1, seen, size)
+            scores = query @ keys.transpose(1, 2)
+            scores.view(some, -1, width, seen).add_(look.hidden)
+            said = (scores.softmax(-1) @ values).view(some, kv, -1, width, size).permute(0, 3, 1, 2, 4)
+            found.append(said.reshape(some * width, -1).index_select(0, look.places))
+            done += len(look.places)
+        return torch.cat((*found, flat.new_zeros(len(flat) - done, flat.shape[1])))
 
     def _plan(self, chunks: Sequence[Chunk]) -> _Plan:
-        device, rows, capacity = self._words.device, self._rows, self._capacity
-        alone = [chunk for chunk in chunks if len(chunk.tokens) == 1]
-        order = [*alone, *(chunk for chunk in chunks if len(chunk.tokens) > 1)]
-        starts = list(accumulate((len(chunk.tokens) for chunk in order), initial=0))
-        begins = {chunk.row: start for chunk, start in zip(order, starts, strict=False)}
-        ends = [begins[chunk.row] + len(chunk.tokens) - 1 for chunk in chunks if chunk.last]
-        tokens = [token for chunk in order for token in chunk.tokens]
-        at = [chunk.at + place for chunk in order for place in range(len(chunk.tokens))]
-        behind = [chunk.row * self._kv * capacity for chunk in order for _ in chunk.tokens]
-        more = [0] * (LEAST - len(tokens))
-        ids, places, begin = torch.tensor([tokens + more, at + more, behind + more], device=device)
-        parts = torch.arange(0, 2 * self._kv * capacity, capacity, device=device)
-        parts[self._kv :] += (rows - 1) * self._kv * capacity
-        where = ((begin + places)[: len(tokens)].unsqueeze(1) + parts).view(-1)
-        single = torch.tensor([chunk.row for chunk in alone], dtype=torch.long, device=device)
-        reached = torch.zeros(rows, 1, dtype=torch.long, device=device)
-        reached.index_copy_(0, single, places[: len(alone)].unsqueeze(1))
-        seen = self._steps[: blocks(max((chunk.at for chunk in alone), default=0) + 1)]
+        order = sorted(chunks, key=lambda chunk: len(chunk.tokens) > 1)
+        widths = np.array([len(chunk.tokens) for chunk in order])
+        row, at = (np.array(numbers) for numbers in zip(*((chunk.row, chunk.at) for chunk in order), strict=True))
+        begins = widths.cumsum() - widths
+        within = np.arange(widths.sum()) - begins.repeat(widths)
+        places = at.repeat(widths) + within
+        part = np.arange(2).reshape(2, 1) * self._rows * self._kv + np.arange(self._kv)
+        first = row.repeat(widths) * self._kv
+        where = (first.reshape(-1, 1, 1) + part) * self._held + places.reshape(-1, 1, 1)
+        last = dict(zip(row.tolist(), (begins + widths - 1).tolist(), strict=True))
+        ends = [last[chunk.row] for chunk in chunks if chunk.last]
+        alone = int((widths == 1).sum())
+        looks = [self._together(row[some], at[some], widths[some]) for some in (slice(alone), slice(alone, None))]
         return _Plan(
-            ids=ids,
-            angles=self._angles[places],
-            where=where,
-            alone=single,
-            hidden=torch.zeros(rows, len(seen), device=device).masked_fill_(seen > reached, -torch.inf).unsqueeze(1),
-            wide=[self._wide(chunk, begins[chunk.row]) for chunk in order[len(alone) :]],
-            ends=torch.tensor(ends + [0] * (LEAST - len(ends)), dtype=torch.long, device=device),
+            ids=self._filled([token for chunk in order for token in chunk.tokens]),
+            angles=self._angles[self._filled(places)],
+            where=self._there(where.reshape(-1)),
+            looks=[look for look in looks if look is not None],
+            ends=self._filled(ends),
         )
+
+    def _together(self, rows: Numbers, at: Numbers, widths: Numbers) -> _Together | None:
+        """How the rows that read these chunks look back together; None without any."""
+        if not len(rows):
+            return None
+        width = 1 if widths.max() == 1 else max(LEAST, widths.max())
+        seen = self._steps[: blocks(int((at + widths).max()))]
+        if 2 * len(rows) < self._rows or width > 1:
+            chosen, number = self._there(rows), np.arange(len(rows))
+        else:  # to copy what the rows hold would take longer than to let all of them look
+            chosen, number = None, rows
+            at = np.bincount(rows, at, self._rows).astype(int)
+        place = np.arange(widths.sum()) - (widths.cumsum() - widths).repeat(widths) + (number * width).repeat(widths)
+        reached = self._there(at.reshape(-1, 1, 1, 1) + np.arange(width).reshape(-1, 1))
+        hidden = torch.zeros(len(at), 1, width, len(seen), device=seen.device)
+        return _Together(chosen, width, self._there(place), hidden.masked_fill_(seen > reached, -torch.inf))
+
+    def _filled(self, numbers: "Sequence[int] | Numbers") -> torch.Tensor:
+        """Numbers, and zeros up to `LEAST`."""
+        made = np.zeros(max(LEAST, len(numbers)), dtype=np.int64)
+        made[: len(numbers)] = numbers
+        return self._there(made)
+
+    def _there(self, numbers: Numbers) -> torch.Tensor:
+        return torch.from_numpy(numbers).to(self._words.device)
 
     def _normed(self, x: torch.Tensor) -> torch.Tensor:
         """Tokens divided by their root mean square and by `root`."""
@@ -238,7 +258,7 @@ class FusedReader:
             seen.o_proj.weight.detach().t().contiguous(),
             self._behind(layer.post_attention_layernorm, gate_up),
             between.down_proj.weight.detach().t().contiguous(),
-            qkv.new_zeros(2, self._rows, self._kv, self._capacity, self._size),
+            qkv.new_zeros(2, self._rows, self._kv, self._held, self._size),
         )
 
     def _behind(self, norm: "LlamaRMSNorm", weight: torch.Tensor) -> torch.Tensor:
