@@ -1,11 +1,12 @@
 """Where the seconds of a training step go, and how it compares with plain TRL on the same model and tokens.
 
 The first table is `examples/demo.toml` on the simulated executor, after a short cold start: what the model draws, what
-canvas, execution, grading, reward and bookkeeping take, and what is left to TRL and the optimiser. The second is TRL's
-own generation and update, without any environment: the same model, as many rollouts, each as long as the mean rollout
-of the first, all of it sampled. Run it on an idle machine: two busy cores make figures of a third process worthless.
+canvas, execution, grading, reward and bookkeeping take, and what is left to the update. The second is TRL's own
+generation and update, without any environment: the same model, as many rollouts, each as long as the mean rollout of
+the first, all of it sampled. The third is the update alone, TRL's own and the one here, on the very rollouts of the first.
+Seconds of the processor stand beside those of the clock: they say more on a machine that others use.
 
-    python benchmarks/training.py [--steps N] [--threads N]
+    python benchmarks/training.py [--steps N] [--threads N] [--set KEY=VALUE]...
 """
 
 import argparse
@@ -14,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean
 from tempfile import TemporaryDirectory
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import torch
@@ -25,8 +26,9 @@ from datasets import Dataset
 from flowsteer.training.config import TrainingConfig, load_training
 from flowsteer.training.inference.distributed import Ranks
 from flowsteer.training.policy.policy import load_policy
-from flowsteer.training.rl.cwrpo import grpo_settings
-from flowsteer.training.rl.learner import METRICS
+from flowsteer.training.rl.cwrpo import grpo_settings, share
+from flowsteer.training.rl.learner import METRICS, Learner
+from flowsteer.training.rl.trainer import CwrpoTrainer
 from flowsteer.training.run import START, train
 
 FILE = Path(__file__).parents[1] / "examples" / "demo.toml"
@@ -49,11 +51,64 @@ class Plain(GRPOTrainer):
         return found
 
 
-def steered(config: TrainingConfig, folder: Path) -> list[dict[str, float]]:
-    """Metrics of the steps of a FlowSteer run."""
-    train(config, folder)
+Rolled = dict[str, list[Any]]
+
+
+def steered(config: TrainingConfig, folder: Path) -> tuple[list[dict[str, float]], list[Rolled]]:
+    """Metrics of the steps of a FlowSteer run, and the rollouts of each as they were handed to TRL."""
+    rolled: list[Rolled] = []
+    roll_out = Learner.roll_out
+
+    def recorded(self: Learner, prompts: list[str], trainer: GRPOTrainer) -> Rolled:
+        rolled.append(roll_out(self, prompts, trainer))
+        return rolled[-1]
+
+    Learner.roll_out = recorded
+    try:
+        train(config, folder)
+    finally:
+        Learner.roll_out = roll_out
     lines = (folder / METRICS).read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines][LEFT_OUT:]
+    return [json.loads(line) for line in lines][LEFT_OUT:], rolled
+
+
+def updates(config: TrainingConfig, start: Path, folder: Path, rolled: Sequence[Rolled], own: bool) -> dict[str, float]:
+    """Seconds an update of given rollouts.
+
+    Args:
+        config: The same settings.
+        start: The same model.
+        folder: For TRL's own files.
+        rolled: The rollouts.
+        own: Whether by the update here or by TRL's own.
+    """
+    policy, update = load_policy(str(start)), config.update
+    settings, earned = grpo_settings(config, folder, Ranks(), ()), list[float | None]()
+    micro, passes = share(update, Ranks())
+    left = iter([{name: list(values) for name, values in step.items()} for step in rolled])
+
+    def pay(**given: Any) -> list[float | None]:
+        earned[:] = given["earned"]
+        return list(earned)
+
+    if not own:
+        settings.per_device_train_batch_size, settings.gradient_accumulation_steps = micro, passes
+        settings.steps_per_generation = passes
+    given = {
+        "model": policy.model,
+        "args": settings,
+        "reward_funcs": pay,
+        "train_dataset": Dataset.from_dict({"prompt": [str(row) for row in range(update.steps * update.groups)]}),
+        "processing_class": policy.tokenizer,
+        "rollout_func": lambda prompts, trainer: next(left),
+    }
+    nothing = dict.fromkeys(("step", "update", "sync"), 0.0)
+    trainer = CwrpoTrainer(config, Ranks(), earned, nothing, **given) if own else GRPOTrainer(**given)
+    trainer.remove_callback(PrinterCallback)
+    started, processed = perf_counter(), process_time()
+    trainer.train()
+    found = {"clock": perf_counter() - started, "processor": process_time() - processed}
+    return {name: seconds / update.steps for name, seconds in found.items()}
 
 
 def plain(config: TrainingConfig, start: Path, folder: Path, prompt: int, length: int) -> dict[str, float]:
@@ -90,21 +145,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Where the seconds of a training step go.")
     parser.add_argument("--steps", type=int, default=10, help="updates of each")
     parser.add_argument("--threads", type=int, default=load_training(FILE).update.threads, help="of the update")
+    parser.add_argument("--set", action="append", default=[], dest="changes", help="a setting, as in flowsteer train")
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     changes = [f"update.steps={asked.steps + LEFT_OUT}", f"warmup.episodes={COLD_START}", "update.save_every=0"]
-    config = load_training(FILE, [*changes, "data.test_tasks=1", f"update.threads={asked.threads}"])
+    changes += ["data.test_tasks=1", f"update.threads={asked.threads}", *asked.changes]
+    config = load_training(FILE, changes)
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        metrics = steered(config, folder / "run")
+        metrics, rolled = steered(config, folder / "run")
         rollouts = config.update.batch
         prompt, sampled, said = (_mean(metrics, f"tokens/{kind}") for kind in ("prompt", "sampled", "canvas"))
         length = round((sampled + said) / rollouts)
         own = {name: _mean(metrics, f"seconds/{name}") for name in ("step", "sampling", "canvas", "update")}
-        other = plain(config, folder / "run" / START, folder / "plain", round(prompt / rollouts), length)
+        start = folder / "run" / START
+        other = plain(config, start, folder / "plain", round(prompt / rollouts), length)
+        alone = {
+            name: updates(config, start, folder / name, rolled, name == "FlowSteer") for name in ("TRL", "FlowSteer")
+        }
     print(f"{rollouts} rollouts a step of {length} tokens, of which {sampled / rollouts:.0f} are the policy's own")
     _print("FlowSteer", own, (sampled + said) / own["sampling"])
     _print("plain TRL", other, length * rollouts / other["sampling"])
+    print("\nthe update alone, on the same rollouts")
+    for name, seconds in alone.items():
+        print(f"  {name:<40}{seconds['clock']:6.2f} s {seconds['processor']:6.2f} s of the processor")
 
 
 def _print(title: str, seconds: Mapping[str, float], speed: float) -> None:
@@ -112,7 +176,7 @@ def _print(title: str, seconds: Mapping[str, float], speed: float) -> None:
     words = {
         "sampling": "model draws",
         "canvas": "canvas, execution, reward, bookkeeping",
-        "update": "TRL and optimiser",
+        "update": "update",
     }
     for name, what in words.items():
         if name in seconds:

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -189,6 +190,23 @@ def test_a_step_that_teaches_nothing_has_a_gradient_of_zero(tmp_path):
         learner.paid = lambda earned, **_: learner._earned.__setitem__(slice(None), [0.5] * 12) or earned
         _, mine, _ = ours(learner)
     assert torch.equal(mine, torch.zeros_like(mine))
+
+
+def test_a_pass_on_a_processor_has_no_more_tokens_than_help(tmp_path, monkeypatch):
+    read, score = [], trainer_side.own_logprobs
+    monkeypatch.setattr(trainer_side, "own_logprobs", lambda *given: (read.append(given[2]), score(*given))[1])
+    monkeypatch.setattr(trainer_side, "AT_ONCE_TOKENS", 60)
+    with learning(tmp_path, entropy=0.1) as learner:
+        loss, mine, _ = ours(learner)
+    with learning(tmp_path, entropy=0.1) as learner:
+        wanted, theirs, _ = trls(learner)
+    assert loss == pytest.approx(wanted, abs=2e-6)
+    assert (mine - theirs).norm() < 1e-5 * theirs.norm()
+    assert sum(map(len, read)) == len(REWARDS)
+    lengths = [[len(row.ids) for row in rows] for rows in read]
+    assert sorted(chain(*lengths)) == list(chain(*lengths))
+    assert all(len(one) == 1 or len(one) * one[-1] <= 60 for one in lengths)
+    assert any(len(one) > 1 for one in lengths)
 
 
 @pytest.mark.parametrize("lora", [False, True])

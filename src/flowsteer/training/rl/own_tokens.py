@@ -13,6 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
+AT_ONCE_TOKENS = 1024
+"""Most tokens, padding included, of a pass on a processor, if it has more than one row: more at once is no quicker
+there, and short rows are padded less."""
+
 DENSE = 2**26
 """Most logits that are held at once, for each token of the vocabulary one; TRL's head in pieces is used for more."""
 
@@ -75,6 +79,18 @@ def passes_of(rows: Sequence[Scorable], count: int, wanted: Callable[[Scorable],
     size, more = divmod(len(kept), count)
     ends = [size * number + min(number, more) for number in range(count + 1)]
     return [kept[first:last] for first, last in pairwise(ends) if last > first]
+
+
+def cut_smaller(passes: Sequence[Sequence[Scorable]], tokens: int) -> list[list[Scorable]]:
+    """The same rows in passes of so many tokens at most, padding included, if a pass has more than one row."""
+    found: list[list[Scorable]] = []
+    for rows in passes:
+        found.append([])
+        for row in rows:
+            if found[-1] and (len(found[-1]) + 1) * len(row.ids) > tokens:
+                found.append([])
+            found[-1].append(row)
+    return found
 
 
 def own_logprobs(

@@ -18,7 +18,7 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 from flowsteer.training.inference import trl_internals
 from flowsteer.training.inference.distributed import Ranks
 from flowsteer.training.rl.cwrpo import OwnTokens, advantages, objective, share
-from flowsteer.training.rl.own_tokens import Scorable, own_logprobs, passes_of, rows_of
+from flowsteer.training.rl.own_tokens import AT_ONCE_TOKENS, Scorable, cut_smaller, own_logprobs, passes_of, rows_of
 from flowsteer.training.rl.settings import LearnerSettings
 from flowsteer.training.rl.update_figures import UpdateFigures
 
@@ -66,14 +66,12 @@ class CwrpoTrainer(GRPOTrainer):
         update, size = self._config.update, len(batch["prompt_ids"])
         first = self._ranks.number * size
         compared = advantages(self._earned, update.group, update.std_floor)[first : first + size]
-        rows, passes = rows_of(batch, compared), share(update, self._ranks)[1]
-        needed = bool(update.kl or update.entropy)
-        step = _Step(
-            self._config.temperature_at(self.state.global_step + 1),
-            len(rows),
-            sum(row.count for row in rows),
-            passes_of(rows, passes, lambda row: needed or row.advantage != 0.0),
-        )
+        rows, needed = rows_of(batch, compared), bool(update.kl or update.entropy)
+        passes = passes_of(rows, share(update, self._ranks)[1], lambda row: needed or row.advantage != 0.0)
+        if self._ranks.count == 1 and self.accelerator.device.type == "cpu":
+            passes = cut_smaller(passes, AT_ONCE_TOKENS)
+        temperature = self._config.temperature_at(self.state.global_step + 1)
+        step = _Step(temperature, len(rows), sum(row.count for row in rows), passes)
         figures, losses = UpdateFigures(update), []
         optimiser: Any = self.optimizer
         for epoch in range(update.epochs):
