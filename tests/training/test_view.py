@@ -64,13 +64,13 @@ async def test_a_new_policy_hears_less_and_is_told_again_what_the_task_is():
     words = ["<action>add</action><operator>Custom</operator>", "nonsense"]
     sample = simulated_sample("math", "train", 0, 1)
     known = " ".join(("math", *features(sample.task)))
-    assert await told(words, view=CompactView()) == [f"ok node_1 1 4 {known}\n", f"no 1 3 {known}\n"]
+    assert await told(words, view=CompactView()) == [f"ok node_1 1 ready 4 {known}\n", f"no 1 ready 3 {known}\n"]
 
 
 def test_the_operator_of_a_failed_check_is_named():
     fresh = (ran("node_1", wrote=Draft(verdict=Verdict(False))), ran("node_2", wrote=Draft(verdict=Verdict(True))))
     said = Feedback(True, "", (), parse_dsl("Verify -> Verify"), fresh, None, (), 1, 2)
-    assert terse(said) == "ok node_1 Verify FAIL node_2 pass 2 1"
+    assert terse(said) == "ok node_1 Verify FAIL node_2 pass 2 ready 1"
 
 
 def test_each_view_is_found_again_by_its_mark():

@@ -179,7 +179,7 @@ def compact(feedback: Feedback) -> str:
 
 
 def terse(feedback: Feedback) -> str:
-    """The same in fewer words, and with the operators of failed checks.
+    """The same in fewer words, with the operators of failed checks, and with a word for a workflow that may be finished.
 
     >>> from flowsteer.workflow import parse_dsl
     >>> needs = (Condition("steps", least=5, found=2), Condition("operator", "Test"))
@@ -187,8 +187,8 @@ def terse(feedback: Feedback) -> str:
     'no 2 operators Test 8'
     """
     asks = [] if feedback.asks is None else ["prompt"]
-    said = [*_done(feedback, named=True), _size(feedback), *map(_word, feedback.unmet), *asks, _left(feedback)]
-    return " ".join(said)
+    needs = [_word(condition) for condition in feedback.unmet] or ["ready"]
+    return " ".join([*_done(feedback, named=True), _size(feedback), *needs, *asks, _left(feedback)])
 
 
 def _done(feedback: Feedback, named: bool) -> list[str]:
