@@ -18,7 +18,7 @@ from flowsteer.usage import NO_USAGE
 from flowsteer.workflow.apply import Applied, Rejected, apply
 from flowsteer.workflow.dsl import to_dsl
 from flowsteer.workflow.edits import Edit, Finish, Modify, SetPrompt
-from flowsteer.workflow.nodes import NodeId, Step, Workflow, find
+from flowsteer.workflow.nodes import Category, NodeId, Step, Workflow, find
 from flowsteer.workflow.rules import Condition, Rules, RuleSettings, unmet
 
 LONG_ANSWER = 100
@@ -127,6 +127,7 @@ class Canvas:
         self._history: list[Exchange] = []
         self._asked: list[NodeId] = []
         self._rejected = 0
+        self._unmet: tuple[Workflow, tuple[Category, ...], tuple[Condition, ...]] | None = None
 
     @property
     def draft(self) -> Draft:
@@ -139,7 +140,10 @@ class Canvas:
         rules = self.rules
         if self.task.type != "code" and len(self.draft.answer) > LONG_ANSWER and "formatting" not in rules.needs:
             rules = replace(rules, needs=(*rules.needs, "formatting"))
-        return unmet(self.workflow, rules)
+        known = self._unmet
+        if known is None or known[0] is not self.workflow or known[1] != rules.needs:
+            known = self._unmet = (self.workflow, rules.needs, unmet(self.workflow, rules))
+        return known[2]
 
     @property
     def asks_prompt(self) -> NodeId | None:

@@ -15,7 +15,7 @@ from flowsteer.draft import Draft
 from flowsteer.runs.events import Feedback, NodeRan
 from flowsteer.workflow.dsl import to_dsl
 from flowsteer.workflow.echo import kind
-from flowsteer.workflow.nodes import Step, find, steps, walk
+from flowsteer.workflow.nodes import Step, find, walk
 from flowsteer.workflow.rules import Condition
 
 Told = Literal["none", "status", "full"]
@@ -70,13 +70,14 @@ def render(heard: Heard, budgets: Budgets | None = None) -> str:
     if heard.choices:
         lines.append(f"legal: {_line(', '.join(heard.choices), budgets.status)}")
     lines.append(f"workflow: {shorten(to_dsl(heard.workflow) or '(empty)', budgets.workflow)}")
-    ids = " ".join(f"{node.id}={kind(node)}" for node in walk(heard.workflow.nodes))
-    if ids:
+    nodes = list(walk(heard.workflow.nodes))
+    if nodes:
+        ids = " ".join([f"{node.id}={kind(node)}" for node in nodes])
         lines.append(f"nodes: {shorten(ids, budgets.workflow)}")
     if heard.fresh:
         results = "\n".join(_result(run, budgets.field) for run in heard.fresh)
         lines.append(f"results:\n{shorten(results, budgets.results)}")
-    lines.append(f"operators: {sum(1 for _ in steps(heard.workflow.nodes))}")
+    lines.append(f"operators: {sum(isinstance(node, Step) for node in nodes)}")
     lines.append(f"finish needs {in_words(heard.unmet)}" if heard.unmet else "finish is allowed")
     asked = find(heard.workflow, heard.asks) if heard.asks else None
     if isinstance(asked, Step):

@@ -8,7 +8,6 @@ import typer
 from typer.core import TyperGroup
 
 from flowsteer.cli import models
-from flowsteer.cli.autopsy import autopsy
 from flowsteer.cli.catalog import backends, operators
 from flowsteer.cli.console import fail, note, output
 from flowsteer.cli.doctor import doctor
@@ -84,7 +83,6 @@ for command in (
     show,
     export,
     train,
-    autopsy,
     study,
     report,
     score,

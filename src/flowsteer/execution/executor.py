@@ -203,11 +203,12 @@ class _Run:
             executor.budget.check()
         sample = _sample(self._draws[step.id], at)
         reads = draft.only(operator.reads)
-        call = (operator.name, operator.version, step.prompt, backend.spec, self._sampling)
+        spec = backend.spec
+        call = (operator.name, operator.version, step.prompt, spec, self._sampling)
         key = (*call, self._task.digest, sample, reads)
 
         result, memo = await executor.memo.get(key, self._call, operator, step, reads, backend, sample)
-        self._record(step, at, result, memo, backend)
+        self._record(step, at, result, memo, spec)
         if result.failure is not None:
             return draft, None
         draft = draft.merge(result.wrote, operator.writes)
@@ -240,7 +241,7 @@ class _Run:
             failure = unexpected(error, f"operator {operator.name}")
         return NodeResult(wrote, failure, call.usage, call.retries, perf_counter() - started)
 
-    def _record(self, step: Step, at: Iteration, result: NodeResult, memo: bool, backend: Backend) -> None:
+    def _record(self, step: Step, at: Iteration, result: NodeResult, memo: bool, backend: str) -> None:
         record = NodeRan(
             self._turn,
             step.id,
@@ -249,7 +250,7 @@ class _Run:
             memo,
             result.wrote,
             result.failure,
-            backend.spec,
+            backend,
             NO_USAGE if memo else result.usage,
             result.retries,
             result.seconds,

@@ -7,7 +7,8 @@ the draft comes next, then what to do, the Director's instruction, and the form 
 """
 
 import ast
-from functools import cache
+from collections.abc import Sequence
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from flowsteer.answers.code_blocks import syntax_error
@@ -17,13 +18,16 @@ from flowsteer.operators.base import OperatorCall
 from flowsteer.task import AssertTests, CallTests, StdioTests, Task
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import Environment, Template
 
 MAX_EXAMPLES = 3
 """Most public tests shown as examples."""
 
 MAX_EXAMPLE_CHARS = 600
 """A public test longer than this is not shown: it would push the question out of a small model's sight."""
+
+CACHED = 128
+"""How many tasks' public tests are kept as they were read: every operator of a task's workflows shows them."""
 
 _FORMS = {"math": "the number or expression alone", "qa": "a few words, no sentence", "code": "Python code"}
 
@@ -41,6 +45,11 @@ def _environment() -> "Environment":
     )
 
 
+@cache
+def _template(name: str) -> "Template":
+    return _environment().get_template(f"{name}.jinja")
+
+
 def render(template: str, **fields: object) -> str:
     """Fill a template of `operators/prompts/`. Values are data: template syntax inside them is left as it is.
 
@@ -51,7 +60,7 @@ def render(template: str, **fields: object) -> str:
     Raises:
         jinja2.UndefinedError: If the template names a field that is not given.
     """
-    return _environment().get_template(f"{template}.jinja").render(fields).rstrip()
+    return _template(template).render(fields).rstrip()
 
 
 def ask_messages(
@@ -112,7 +121,8 @@ def examples(task: Task) -> str:
     return "\n".join([text for text in shown if len(text) <= MAX_EXAMPLE_CHARS][:MAX_EXAMPLES])
 
 
-def _asserts(code: str) -> list[tuple[str, str]]:
+@lru_cache(maxsize=CACHED)
+def _asserts(code: str) -> Sequence[tuple[str, str]]:
     """Each assert statement with the expression it compares; none of a text that is not Python."""
     if syntax_error(code):
         return []

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any, get_args
 
 from flowsteer.draft import Draft, draft_from_json, draft_to_json
@@ -21,7 +21,8 @@ _BY_KIND: dict[str, type[Event]] = {cls.kind: cls for cls in _KINDS}
 
 
 _NAMES: dict[type, tuple[str, ...]] = {
-    kind: tuple(field.name for field in fields(kind)) for kind in (*_KINDS, Usage, Failure, Feedback, Condition)
+    kind: tuple(field.name for field in fields(kind))
+    for kind in (*_KINDS, Usage, Failure, Feedback, Condition, EpisodeSettings, Rules)
 }
 """Names of a record's fields, looked up once: thousands of events a second are written."""
 
@@ -55,7 +56,9 @@ def _feedback_from_plain(plain: JSON, before: Sequence[Event]) -> Feedback:
 
 
 def _settings_to_plain(settings: EpisodeSettings) -> JSON:
-    return asdict(settings) | {"rules": asdict(settings.rules) | {"categories": dict(settings.rules.categories)}}
+    plain = {name: getattr(settings, name) for name in _NAMES[EpisodeSettings]}
+    rules = {name: getattr(settings.rules, name) for name in _NAMES[Rules]}
+    return plain | {"rules": rules | {"categories": dict(settings.rules.categories)}}
 
 
 def _settings_from_plain(plain: JSON | None) -> EpisodeSettings | None:
@@ -77,11 +80,6 @@ _TO_PLAIN: dict[type, Callable[[Any], JSON]] = {
 }
 
 
-def _to_plain(value: Any) -> Any:
-    convert = _TO_PLAIN.get(type(value))
-    return value if convert is None else convert(value)
-
-
 _FROM_PLAIN: dict[str, Callable[[Any], Any]] = {
     "task": task_from_json,
     "settings": _settings_from_plain,
@@ -99,7 +97,12 @@ _FROM_PLAIN: dict[str, Callable[[Any], Any]] = {
 
 def event_to_json(event: Event) -> JSON:
     """The event as plain JSON values, tagged with its kind."""
-    return {"kind": event.kind} | {name: _to_plain(getattr(event, name)) for name in _NAMES[type(event)]}
+    plain: JSON = {"kind": event.kind}
+    for name in _NAMES[type(event)]:
+        value = getattr(event, name)
+        convert = _TO_PLAIN.get(type(value))
+        plain[name] = value if convert is None else convert(value)
+    return plain
 
 
 def events_from_json(stream: Iterable[JSON]) -> list[Event]:
@@ -118,6 +121,10 @@ def events_from_json(stream: Iterable[JSON]) -> list[Event]:
     return events
 
 
+_as_text = json.JSONEncoder(ensure_ascii=False).encode
+"""The encoder, made once."""
+
+
 def event_line(event: Event) -> str:
     """An event as a line of JSON."""
-    return json.dumps(event_to_json(event), ensure_ascii=False)
+    return _as_text(event_to_json(event))

@@ -1,6 +1,7 @@
 """A trained policy as a Director: for `solve`, for evaluations, and wherever else somebody edits a canvas."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -8,7 +9,6 @@ from typing import Any
 from flowsteer.canvas.canvas import Settings
 from flowsteer.canvas.director import Observation, PromptText, Turn
 from flowsteer.canvas.feedback import Told
-from flowsteer.director.grammar import action_grammar
 from flowsteer.director.parse import parse_action, parse_prompt_reply
 from flowsteer.errors import ActionError, ConfigError, NoTurn
 from flowsteer.runs.config import CONFIG
@@ -72,7 +72,7 @@ class PolicyDirector:
             sampler = check(SamplerSettings, config.get("sampler", {}), where)
             canvas = check(Settings, config.get("canvas", {}), where)
             policy = load_policy(str(inner), asked.task_chars, asked.dtype)
-            limits = DrawSettings(0.0, sampler.turn_tokens, sampler.episode_tokens, sampler.grammar)
+            limits = DrawSettings(0.0, sampler.turn_tokens, sampler.episode_tokens)
             made = cls(policy, str(folder), limits, canvas.feedback)
         torch.nn.Module.to(made.policy.model, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
         return made
@@ -87,7 +87,7 @@ class PolicyDirector:
         room = room_for_turn(len(prompt), limits)
         started = perf_counter()
         async with Batcher(self.policy).rows([observation.seed + observation.turn], limits) as (row,):
-            drawn = await row.draw(prompt, room, grammar_for(observation, limits))
+            drawn = await row.draw(prompt, room)
         return turn_of(self.policy, drawn, observation, len(prompt), perf_counter() - started)
 
     def _read(self, observation: Observation) -> str:
@@ -103,6 +103,10 @@ def _settings(run: Path) -> dict[str, Any] | None:
     return found if found.get("command") in ("train", "start") else None
 
 
+_parsed = lru_cache(maxsize=4096)(parse_action)
+"""A policy says the same things again and again; actions never change. What is none is parsed anew."""
+
+
 def room_for_turn(tokens: int, limits: DrawSettings) -> int:
     """Most tokens of a turn that begins behind so many.
 
@@ -115,11 +119,6 @@ def room_for_turn(tokens: int, limits: DrawSettings) -> int:
             "let it take fewer turns, or train with a larger sampler.episode_tokens",
         )
     return min(limits.turn_tokens, limits.episode_tokens - tokens)
-
-
-def grammar_for(observation: Observation, limits: DrawSettings) -> str:
-    """What the next turn is held to; empty for nothing."""
-    return action_grammar(observation) if limits.grammar else ""
 
 
 def turn_of(policy: Policy, drawn: Drawn, observation: Observation, read: int, seconds: float) -> Turn:
@@ -142,6 +141,6 @@ def _understood(text: str, whole: bool, observation: Observation) -> Action | Pr
     if not whole:
         return ActionError("the reply was cut at the token limit before its end", "write less")
     try:
-        return parse_action(text) if observation.asks_prompt is None else parse_prompt_reply(text)
+        return _parsed(text) if observation.asks_prompt is None else parse_prompt_reply(text)
     except ActionError as error:
         return error

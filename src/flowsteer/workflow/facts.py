@@ -48,13 +48,15 @@ def facts(workflow: Workflow, categories: Mapping[str, Category]) -> Facts:
     >>> found.steps, found.loops, dict(found.categories)
     (3, 1, {'planning': 1, 'verification': 1})
     """
-    nodes = list(walk(workflow.nodes))
-    operators = Counter(node.operator for node in nodes if isinstance(node, Step))
+    operators: Counter[str] = Counter()
     found: Counter[Category] = Counter()
-    for name, times in operators.items():
-        if name in categories:
-            found[categories[name]] += times
-    kinds = Counter(type(node) for node in nodes)
+    kinds = dict.fromkeys((Step, Parallel, Conditional, Loop), 0)
+    for node in walk(workflow.nodes):
+        kinds[type(node)] += 1
+        if isinstance(node, Step):
+            operators[node.operator] += 1
+            if node.operator in categories:
+                found[categories[node.operator]] += 1
     return Facts(
         steps=kinds[Step],
         operators=operators,

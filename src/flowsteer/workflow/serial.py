@@ -45,10 +45,12 @@ def _plain(nodes: Sequence) -> list[JSON]:
 def _plain_node(node: Node) -> JSON:
     match node:
         case Step(id, operator, prompt, backend):
-            extras = {"prompt": prompt, "backend": backend}
-            return {"type": "step", "id": id, "operator": operator} | {
-                key: text for key, text in extras.items() if text
-            }
+            plain = {"type": "step", "id": id, "operator": operator}
+            if prompt:
+                plain["prompt"] = prompt
+            if backend:
+                plain["backend"] = backend
+            return plain
         case Parallel(id, branches):
             return {"type": "parallel", "id": id, "branches": [_plain(branch) for branch in branches]}
         case Conditional(id, check, if_fail, if_pass):

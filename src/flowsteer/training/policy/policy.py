@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -55,6 +56,27 @@ class PolicySettings:
     lora_alpha: Annotated[int, Ge(1)] = 64
 
 
+SHORT, KNOWN = 400, 4096
+"""Of texts of so many characters or ids both are kept, of so many texts: a tiny policy says and hears the same few
+words again and again."""
+
+
+def _encode(tokenizer: "PreTrainedTokenizerBase", text: str) -> tuple[int, ...]:
+    return tuple(map(int, tokenizer.encode(text, add_special_tokens=False)))
+
+
+def _decode(tokenizer: "PreTrainedTokenizerBase", ids: tuple[int, ...]) -> str:
+    return str(tokenizer.decode(list(ids), clean_up_tokenization_spaces=False))
+
+
+_encoded, _decoded = lru_cache(maxsize=KNOWN)(_encode), lru_cache(maxsize=KNOWN)(_decode)
+
+
+@lru_cache(maxsize=8)
+def _end(tokenizer: "PreTrainedTokenizerBase") -> int:
+    return int(tokenizer.eos_token_id)
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """A causal language model with what it needs to read and write an episode.
@@ -72,15 +94,16 @@ class Policy:
     @property
     def end(self) -> int:
         """Id of the token that ends a turn."""
-        return int(self.tokenizer.eos_token_id)
+        return _end(self.tokenizer)
 
     def encode(self, text: str) -> list[int]:
         """Ids of a text that the canvas says; what the policy says is never encoded."""
-        return [int(token) for token in self.tokenizer.encode(text, add_special_tokens=False)]
+        return list(_encoded(self.tokenizer, text) if len(text) <= SHORT else _encode(self.tokenizer, text))
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of one sampled turn, word for word."""
-        return str(self.tokenizer.decode(list(ids), clean_up_tokenization_spaces=False))
+        said = tuple(ids)
+        return _decoded(self.tokenizer, said) if len(said) <= SHORT else _decode(self.tokenizer, said)
 
     def mark(self) -> None:
         """Write into the model's configuration what it reads, so that it is saved with it."""

@@ -1,1 +1,0 @@
-"""Why a policy learned what it learned: read from its run folder alone, without the tensor library."""
