@@ -3,8 +3,8 @@
 The first table is `examples/demo.toml` on the simulated executor, after a short cold start: what the model draws, what
 canvas, execution, grading, reward and bookkeeping take, and what is left to the update. The second is TRL's own
 generation and update, without any environment: the same model, as many rollouts, each as long as the mean rollout of
-the first, all of it sampled. The third is the update alone, TRL's own and the one here, on the very rollouts of the first.
-Seconds of the processor stand beside those of the clock: they say more on a machine that others use.
+the first, all of it sampled. The third is the update alone, TRL's own and the one here, on the very rollouts of the
+first. Seconds of the processor stand beside those of the clock: they say more on a machine that others use.
 
     python benchmarks/training.py [--steps N] [--threads N] [--set KEY=VALUE]...
 """

@@ -81,10 +81,11 @@ async def test_an_episode_longer_than_any_in_training_is_scored_as_it_stands(tmp
     director = PolicyDirector.load(tmp_path)
     async with arena(max_turns=4) as place:
         whole = await run_episode(place.open(samples(1)[0], ignore, 0, Memo()), director)
-        short = replace(director, limits=DrawSettings(0.0, 32, 40))
-        episode = await run_episode(place.open(samples(1)[0], ignore, 0, Memo()), short)
+        canvas = place.open(samples(1)[0], ignore, 0, Memo())
+        most = len(warm.encode(warm.view.opening(canvas.observe()))) + 8
+        episode = await run_episode(canvas, replace(director, limits=DrawSettings(0.0, 32, most)))
     assert 0 < episode.ended.turns < whole.ended.turns
-    assert "its limit of 40 tokens" in episode.ended.reason
+    assert f"its limit of {most} tokens" in episode.ended.reason
     assert not episode.ended.finished
 
 

@@ -42,7 +42,7 @@ class Spoken:
         def __init__(self, words):
             self._words = iter(words)
 
-        async def draw(self, new, most):
+        async def draw(self, new, most, grammar=""):
             ids = [*tiny().encode(next(self._words)), tiny().end]
             return Drawn(ids, [-1.0] * len(ids))
 

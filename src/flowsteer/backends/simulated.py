@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from urllib.parse import parse_qs
 
 from flowsteer.backends.base import Features, Origin, Reply, Request
-from flowsteer.backends.simulated_profiles import PROFILES, TYPED, Profile, look_up
+from flowsteer.backends.simulated_profiles import PROFILES, TYPED, Profile, Table, look_up
 from flowsteer.backends.simulated_replies import Meaning, as_json, as_text
-from flowsteer.backends.simulated_world import WRONG, World, draw, world
+from flowsteer.backends.simulated_world import TRAP, WRONG, World, draw, world
 from flowsteer.draft import Draft
 from flowsteer.errors import BackendRejected, ConfigError
 from flowsteer.usage import Usage
@@ -146,23 +146,25 @@ class SimulatedBackend:
         return Meaning(words=" ".join(_PLAN), parts=_PLAN)
 
     def _solve(self, asked: _Asked) -> Meaning:
-        number = self._attempt(asked, asked.origin.operator)
-        return self._computed(asked, number) if asked.origin.operator == "Programmer" else self._told(asked, number)
+        operator = asked.origin.operator
+        repairs = self.profile.mending and asked.shown is not None and _failed(asked.origin.draft)
+        number = self._mend(asked) if repairs else self._attempt(asked, operator)
+        return self._computed(asked, number) if operator == "Programmer" else self._told(asked, number)
 
     def _check(self, asked: _Asked) -> Meaning:
         origin, text = asked.origin, _content(asked.origin.draft)
         if origin.operator == "Test":
             return self._repair(asked, "Programmer")  # It runs the tests itself, and asks for a better program only.
         shown = "The program" if origin.task.type == "code" else f"The answer {text!r}"
-        if asked.shown == 0 or not self._sees(asked, origin.operator):
+        if not self._objects(asked):
             return Meaning(text, feedback=f"{shown} holds: no fault was found.")
         feedback = f"{shown} does not hold: one step does not follow from what is given."
-        return Meaning(asked.world.answers[0], passed=False, feedback=feedback)
+        return Meaning(asked.world.answers[TRAP if asked.shown == 0 else 0], passed=False, feedback=feedback)
 
     def _revise(self, asked: _Asked) -> Meaning:
         draft = asked.origin.draft
         solver = "Programmer" if draft.code else "Custom"
-        if draft.verdict is not None and not draft.verdict.passed:
+        if _failed(draft):
             return self._repair(asked, solver)
         return self._told(asked, self._attempt(asked, solver)) if asked.shown is None else _kept(asked, _content(draft))
 
@@ -189,22 +191,49 @@ class SimulatedBackend:
             thought = (self.seed, asked.world.key)
         if draw(thought, "right") < self._skill(asked, solver):
             return 0
+        if draw(thought, "trap") < self.profile.trap:
+            return TRAP
         return 1 + int(draw(thought, "which") * WRONG)
 
     def _repair(self, asked: _Asked, solver: str) -> Meaning:
         """Another answer than the one shown: right with the solver's skill, else another wrong one."""
+        if self.profile.mending:
+            return self._told(asked, self._mend(asked))
         if draw(asked.use, "right") < self._skill(asked, solver) * self.profile.repair:
             return self._told(asked, 0)
         others = [number for number in range(1, WRONG + 1) if number != asked.shown]
         return self._told(asked, others[int(draw(asked.use, "which") * len(others))])
 
+    def _mend(self, asked: _Asked) -> int:
+        """The number of the answer that the asking operator makes of one that a check has failed."""
+        if asked.shown == 0:
+            changed = draw(asked.use, "harm") < self.profile.harm
+        else:
+            mends = self._worth(asked, self.profile.mending, asked.origin.operator, asked.origin.category)
+            changed = draw(asked.use, "right") >= mends
+        if not changed:
+            return 0
+        return TRAP if draw(asked.use, "trap") < self.profile.trap else 1 + int(draw(asked.use, "which") * WRONG)
+
     def _skill(self, asked: _Asked, solver: str) -> float:
+        return self._worth(asked, self.profile.skill, solver, "solving")
+
+    def _worth(self, asked: _Asked, table: Table, operator: str, category: str) -> float:
+        """What a table says of an operator, on hard tasks less and with what planning adds."""
         kind, profile, draft = asked.origin.task.type, self.profile, asked.origin.draft
-        skill = look_up(profile.skill, solver, "solving", kind)
+        worth = look_up(table, operator, category, kind)
         if not asked.world.hard:
-            return skill
+            return worth
         planned = bool(draft.plan or draft.subproblems)
-        return skill * profile.hard + (profile.planning[kind] if planned else 0.0)
+        return worth * profile.hard + (profile.planning[kind] if planned else 0.0)
+
+    def _objects(self, asked: _Asked) -> bool:
+        """Whether a check says that the answer shown is wrong: it sees a fault, or raises a false alarm."""
+        operator = asked.origin.operator
+        if asked.shown != 0:
+            return self._sees(asked, operator)
+        alarm = look_up(self.profile.false_alarm, operator, "verification", asked.origin.task.type)
+        return draw(self.seed, asked.world.key, operator, "alarm") < alarm
 
     def _sees(self, asked: _Asked, checker: str) -> bool:
         """Whether a checker can see a fault in this task's answers: one draw for each task and checker."""
@@ -231,6 +260,11 @@ class SimulatedBackend:
 def _kept(asked: _Asked, text: str) -> Meaning:
     """A text that carries an answer, given as it is."""
     return Meaning(text, "Each step follows from what is given.", text if asked.origin.task.type == "code" else "")
+
+
+def _failed(draft: Draft) -> bool:
+    """Whether a check has said that the draft's answer is wrong."""
+    return draft.verdict is not None and not draft.verdict.passed
 
 
 def _content(draft: Draft) -> str:

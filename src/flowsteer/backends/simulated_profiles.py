@@ -7,8 +7,9 @@ A table's hash is part of the backend's name, so it stands in every run that use
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, Field, dataclass, field, fields
 from functools import cached_property
+from typing import Any
 
 from flowsteer.task import TaskType
 
@@ -21,6 +22,9 @@ Table = Mapping[str, ByType]
 class Profile:
     """What operators are worth. All tables hold probabilities.
 
+    A profile of the second generation has a `mending` table. Under it an operator that reads a failed check repairs,
+    whatever its category; under the first only Revise and Test do, and no check ever fails a right answer.
+
     Attributes:
         name: What users type after `simulated:`.
         skill: A solver's first answer is right.
@@ -32,6 +36,12 @@ class Profile:
         repair: Factor on the skill with which a found fault is repaired.
         noise: An ensemble step that asks picks any candidate instead of the most frequent one.
         common: An attempt ends as the task's first thought does instead of by a draw of its own: how alike solvers err.
+        false_alarm: A checker takes a task's right answer for a wrong one, decided once for each task and checker.
+        mending: A found fault is mended by the operator that reads of it; on hard tasks as with `skill`. Operators
+            without a row, nor a row of their category, never mend.
+        harm: A right answer that was said to be wrong is replaced by a wrong one.
+        trap: A wrong answer is the task's most tempting one, so that what goes wrong goes wrong alike and no vote
+            tells it from what is right.
     """
 
     name: str
@@ -43,12 +53,22 @@ class Profile:
     repair: float
     noise: float
     common: float
+    false_alarm: Table = field(default_factory=dict)
+    mending: Table = field(default_factory=dict)
+    harm: float = 0.0
+    trap: float = 0.0
 
     @cached_property
     def digest(self) -> str:
-        """First eight hex digits of the table's SHA-256."""
-        plain = {field.name: getattr(self, field.name) for field in fields(self)}
+        """First eight hex digits of the table's SHA-256; what was added later counts once it is set."""
+        every = {one.name: (getattr(self, one.name), _neutral(one)) for one in fields(self)}
+        plain = {name: value for name, (value, neutral) in every.items() if value != neutral}
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def _neutral(one: "Field[Any]") -> object:
+    """What a field is where nothing is said of it; MISSING for those that every profile sets."""
+    return one.default if one.default_factory is MISSING else one.default_factory()
 
 
 def look_up(table: Table, operator: str, category: str, kind: TaskType) -> float:
@@ -88,6 +108,44 @@ TYPED = Profile(
 )
 """Types need different workflows: Programmer, Verify; AnswerGenerate, Review, Format; Plan, Programmer, Test."""
 
+TYPED_2 = Profile(
+    name="typed-2",
+    skill={
+        "Programmer": _row(math=0.6, qa=0.15, code=0.6),
+        "Custom": _row(math=0.25, qa=0.5, code=0.2),
+        "AnswerGenerate": _row(math=0.2, qa=0.65, code=0.15),
+        "solving": _same(0.35),
+    },
+    power={
+        "Verify": _row(math=0.88, qa=0.0, code=0.0),
+        "Review": _row(math=0.0, qa=0.88, code=0.0),
+        "Test": _row(math=0.0, qa=0.0, code=0.92),
+        "verification": _same(0.4),
+    },
+    spoilt=_row(math=0.05, qa=0.3, code=0.0),
+    planning=_row(math=0.0, qa=-0.15, code=0.25),
+    hard=0.6,
+    repair=1.0,
+    noise=0.1,
+    common=0.3,
+    false_alarm={
+        "Verify": _row(math=0.0, qa=0.4, code=0.3),
+        "Review": _row(math=0.4, qa=0.0, code=0.3),
+        "verification": _same(0.15),
+    },
+    mending={
+        "Programmer": _row(math=0.65, qa=0.05, code=0.65),
+        "Custom": _row(math=0.1, qa=0.6, code=0.1),
+        "AnswerGenerate": _row(math=0.05, qa=0.65, code=0.05),
+        "Test": _row(math=0.0, qa=0.0, code=0.35),
+        "solving": _same(0.25),
+        "revision": _same(0.45),
+    },
+    harm=0.7,
+    trap=0.9,
+)
+"""Types need different workflows, and what is right for one does harm to another."""
+
 FLAT = Profile(
     name="flat",
     skill={"solving": _same(0.5)},
@@ -114,4 +172,4 @@ NULL = Profile(
 )
 """Structure is worth nothing: no check finds a fault, no repair helps, all members of an ensemble say the same."""
 
-PROFILES: Mapping[str, Profile] = {profile.name: profile for profile in (TYPED, FLAT, NULL)}
+PROFILES: Mapping[str, Profile] = {profile.name: profile for profile in (TYPED, TYPED_2, FLAT, NULL)}

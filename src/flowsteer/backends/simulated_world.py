@@ -15,6 +15,9 @@ from flowsteer.task import Task
 WRONG = 5
 """How many wrong answers a task has in this world; they are numbered from 1, the right one is number 0."""
 
+TRAP = 1
+"""The wrong answer that tempts most, in worlds where errors are alike."""
+
 HARD = "difficulty: hard"
 """What the question of a hard task says."""
 

@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from flowsteer.cli import models
+from flowsteer.cli.autopsy import autopsy
 from flowsteer.cli.catalog import backends, operators
 from flowsteer.cli.console import fail, note, output
 from flowsteer.cli.doctor import doctor
@@ -83,6 +84,7 @@ for command in (
     show,
     export,
     train,
+    autopsy,
     study,
     report,
     score,

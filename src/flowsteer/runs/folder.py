@@ -20,7 +20,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -192,8 +192,12 @@ class RunFolder:
         if self._new and not self.entries and not self.unfinished:
             shutil.rmtree(self.path)
 
-    def events(self, episode: str) -> list[Event]:
-        """All events of one finished episode; only its own bytes are read.
+    def events(self, episode: str, kinds: Collection[type[Event]] | None = None) -> list[Event]:
+        """The events of one finished episode; only its own bytes are read.
+
+        Args:
+            episode: Its id.
+            kinds: Which events; all without it. A feedback needs the events before it.
 
         Raises:
             RunError: The run has no such episode, or it is damaged.
@@ -202,7 +206,7 @@ class RunFolder:
         if entry is None:
             some = ", ".join(list(self.entries)[:5]) or "none"
             raise RunError(f"{self.path} has no finished episode {episode!r}", f"it has {len(self.entries)}: {some}")
-        return read_events(self.path, entry.offset, entry.length)
+        return read_events(self.path, entry.offset, entry.length, kinds)
 
     def graded(self) -> list[Entry]:
         """The finished episodes with their latest grades."""

@@ -152,7 +152,7 @@ FREE = {
 ADDED: dict[str, tuple[str, ...]] = {
     "canvas": ("max_runs", "two_step", "budgets"),
     "reward": ("gated_finish", "rejected", "operator_cost", "executor_token_cost", "money_cost"),
-    "sampler": ("temperature_end",),
+    "sampler": ("temperature_end", "grammar"),
     "update": ("adam_beta2", "entropy_mean", "std_floor", "epochs"),
     "warmup": ("free", "detour", "solvers", "checks", "preference"),
 }

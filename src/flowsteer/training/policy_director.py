@@ -9,6 +9,7 @@ from typing import Any
 from flowsteer.canvas.canvas import Settings
 from flowsteer.canvas.director import Observation, PromptText, Turn
 from flowsteer.canvas.feedback import Told
+from flowsteer.director.grammar import action_grammar
 from flowsteer.director.parse import parse_action, parse_prompt_reply
 from flowsteer.errors import ActionError, ConfigError, NoTurn
 from flowsteer.runs.config import CONFIG
@@ -72,7 +73,7 @@ class PolicyDirector:
             sampler = check(SamplerSettings, config.get("sampler", {}), where)
             canvas = check(Settings, config.get("canvas", {}), where)
             policy = load_policy(str(inner), asked.task_chars, asked.dtype)
-            limits = DrawSettings(0.0, sampler.turn_tokens, sampler.episode_tokens)
+            limits = DrawSettings(0.0, sampler.turn_tokens, sampler.episode_tokens, sampler.grammar)
             made = cls(policy, str(folder), limits, canvas.feedback)
         torch.nn.Module.to(made.policy.model, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
         return made
@@ -87,7 +88,7 @@ class PolicyDirector:
         room = room_for_turn(len(prompt), limits)
         started = perf_counter()
         async with Batcher(self.policy).rows([observation.seed + observation.turn], limits) as (row,):
-            drawn = await row.draw(prompt, room)
+            drawn = await row.draw(prompt, room, grammar_for(observation, limits))
         return turn_of(self.policy, drawn, observation, len(prompt), perf_counter() - started)
 
     def _read(self, observation: Observation) -> str:
@@ -119,6 +120,11 @@ def room_for_turn(tokens: int, limits: DrawSettings) -> int:
             "let it take fewer turns, or train with a larger sampler.episode_tokens",
         )
     return min(limits.turn_tokens, limits.episode_tokens - tokens)
+
+
+def grammar_for(observation: Observation, limits: DrawSettings) -> str:
+    """What the next turn is held to; empty for nothing."""
+    return action_grammar(observation) if limits.grammar else ""
 
 
 def turn_of(policy: Policy, drawn: Drawn, observation: Observation, read: int, seconds: float) -> Turn:

@@ -54,7 +54,7 @@ class PolicyTests:
             tasks: The tasks.
         """
         sampler, update = self._config.sampler, self._config.update
-        limits = DrawSettings(temperature, sampler.turn_tokens, sampler.episode_tokens)
+        limits = DrawSettings(temperature, sampler.turn_tokens, sampler.episode_tokens, sampler.grammar)
         engine, rollouts = self._draws(policy), list[Rollout]()
         small = policy.model.num_parameters() < SMALL or sampler.engine != "transformers"
         at_once = AT_ONCE if small else update.batch  # what the cache of keys and values has room for

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 import torch
 
 from flowsteer.training.inference.fused_decode import FusedReader, fusable
+from flowsteer.training.inference.grammar_masks import GrammarMasks, TurnMask, only
 from flowsteer.training.inference.kv_cache import RowsReader
 from flowsteer.training.inference.reader import Chunk, Reader
 from flowsteer.training.inference.sampling_engine import Drawn
@@ -54,7 +55,8 @@ class Batcher:
         if model.num_parameters() < SMALL:
             torch.set_num_threads(1)
         wake = asyncio.Event()
-        rows = [BatchRow(seed, self._policy.end, wake) for seed in seeds]
+        masks = GrammarMasks(self._policy) if settings.grammar else None
+        rows = [BatchRow(seed, self._policy.end, wake, masks) for seed in seeds]
         driver = asyncio.create_task(self._drive(rows, settings, wake))
         try:
             yield rows
@@ -107,15 +109,16 @@ class BatchRow:
         closed: Whether the episode is over.
     """
 
-    def __init__(self, seed: int, end: int, wake: asyncio.Event) -> None:
+    def __init__(self, seed: int, end: int, wake: asyncio.Event, masks: GrammarMasks | None) -> None:
         self.pending: list[int] = []
         self.fed = 0
         self.rng = random.Random(seed)  # noqa: S311
         self.closed = False
-        self._end, self._wake = end, wake
+        self._mask: TurnMask | None = None
+        self._end, self._wake, self._masks = end, wake, masks
         self._turn: asyncio.Future[Drawn] | None = None
         self._error: Exception | None = None
-        self._most, self._ids, self._logprobs = 0, list[int](), list[float]()
+        self._most, self._ids, self._logprobs, self._allowed = 0, list[int](), list[float](), list[bytes]()
 
     @property
     def wants(self) -> bool:
@@ -127,12 +130,13 @@ class BatchRow:
         """Whether its canvas is at work."""
         return not self.closed and self._turn is None
 
-    async def draw(self, new: Sequence[int], most: int) -> Drawn:
+    async def draw(self, new: Sequence[int], most: int, grammar: str = "") -> Drawn:
         """See `Row.draw`."""
         if self._error is not None:
             raise self._error
         self.pending += new
-        self._most, self._ids, self._logprobs = most, [], []
+        self._most, self._ids, self._logprobs, self._allowed = most, [], [], []
+        self._mask = None if self._masks is None else self._masks.turn(grammar)
         self._turn = asyncio.get_running_loop().create_future()
         self._wake.set()
         try:
@@ -156,15 +160,22 @@ class BatchRow:
         self.fed += width
         return Chunk(place, self.fed - width, tokens, last=not self.pending)
 
-    def take(self, token: int, logprob: float) -> None:
-        """Take a drawn token. The one that ends a turn is read with what the canvas says to it."""
+    def allowed(self) -> bytes:
+        """The tokens that may be drawn (`TurnMask.allowed`); empty for any."""
+        return b"" if self._mask is None else self._mask.allowed()
+
+    def take(self, token: int, logprob: float, allowed: bytes) -> None:
+        """Take a drawn token, of those that were allowed. The one that ends a turn is read with the canvas's answer."""
         self._ids.append(token)
         self._logprobs.append(logprob)
+        if self._mask is not None:
+            self._allowed.append(allowed)
+            self._mask.take(token)
         self.pending = [token]
         if token == self._end or len(self._ids) == self._most:
             done, self._turn = self._turn, None
             if done is not None and not done.done():
-                done.set_result(Drawn(self._ids, self._logprobs))
+                done.set_result(Drawn(self._ids, self._logprobs, self._allowed))
 
     def fail(self, error: Exception) -> None:
         """Let whoever waits for a turn, or asks for one, know why there is none."""
@@ -209,7 +220,11 @@ def _draw(logits: torch.Tensor, rows: Sequence[BatchRow], temperature: float) ->
     """
     if not rows:
         return
-    logprobs = torch.log_softmax(logits.float() / (temperature or 1.0), dim=-1)
+    logits = logits.float()
+    allowed = [row.allowed() for row in rows]
+    if all(allowed):
+        logits = only(logits, allowed)
+    logprobs = torch.log_softmax(logits / (temperature or 1.0), dim=-1)
     if temperature:
         cumulated = logprobs.double().exp().cumsum(-1)
         chance = torch.tensor([[row.rng.random()] for row in rows], dtype=torch.float64).to(logits.device)
@@ -218,5 +233,5 @@ def _draw(logits: torch.Tensor, rows: Sequence[BatchRow], temperature: float) ->
     else:
         tokens = logprobs.argmax(-1, keepdim=True)
     chosen = logprobs.gather(1, tokens)
-    for row, token, logprob in zip(rows, tokens[:, 0].tolist(), chosen[:, 0].tolist(), strict=True):
-        row.take(token, logprob)
+    for row, *taken in zip(rows, tokens[:, 0].tolist(), chosen[:, 0].tolist(), allowed, strict=True):
+        row.take(*taken)

@@ -110,7 +110,7 @@ class RemoteRow:
         self._ids: list[int] = []
         self._rng = random.Random(seed)  # noqa: S311
 
-    async def draw(self, new: Sequence[int], most: int) -> Drawn:
+    async def draw(self, new: Sequence[int], most: int, grammar: str = "") -> Drawn:
         """See `Row.draw`."""
         self._ids += new
         ask = Ask(tuple(self._ids), most, self._end, self._temperature, self._rng.getrandbits(31))

@@ -20,22 +20,25 @@ class Drawn:
     Attributes:
         ids: Its tokens, the one that ends it included.
         logprobs: Their log-probabilities in the distribution they were drawn from, the tempered one.
+        allowed: For each the set it was drawn from, if a grammar held the turn (`TurnMask.allowed`).
     """
 
     ids: Sequence[int]
     logprobs: Sequence[float]
+    allowed: Sequence[bytes] = ()
 
 
 class Row(Protocol):
     """One episode's place in an engine, with what the engine keeps of the tokens it has read (its KV cache)."""
 
-    async def draw(self, new: Sequence[int], most: int) -> Drawn:
+    async def draw(self, new: Sequence[int], most: int, grammar: str = "") -> Drawn:
         """Read the tokens that stand behind the last turn drawn, then draw the next turn.
 
         Args:
             new: Token ids that the row has not seen: the prompt, or what the canvas said. The turns it drew itself it
                 knows.
             most: Most tokens to draw; fewer if the turn ends before.
+            grammar: What the turn is held to; empty for nothing, as always where an engine apart draws.
 
         Raises:
             PolicySyncError: The engine does not have the weights asked for.

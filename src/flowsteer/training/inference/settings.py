@@ -13,7 +13,7 @@ EngineName = Literal["transformers", "vllm_server", "vllm_colocate"]
 
 @dataclass(frozen=True, slots=True)
 class SamplerSettings(DrawSettings):
-    """How the policy draws in training, and where. Nothing but the temperature shapes its draws, and no grammar.
+    """How the policy draws in training, and where. Temperature shapes its draws, a grammar if asked for, nothing else.
 
     Attributes:
         temperature: At which it draws; above 0, since it is to explore.

@@ -16,11 +16,14 @@ class DrawSettings:
             them; there is no top-p or top-k, since log-probs are not corrected for truncation.
         turn_tokens: Most tokens of one turn; a longer one is cut, and the canvas says so.
         episode_tokens: Most tokens of an episode, prompt and feedback included.
+        grammar: Whether a turn is held to the grammar of the legal actions, which leaves no room for thinking. The loss
+            then takes its log-probs over the tokens that were allowed.
     """
 
     temperature: Annotated[float, Ge(0)] = 1.0
     turn_tokens: Annotated[int, Ge(1)] = 2048
     episode_tokens: Annotated[int, Ge(2)] = 16384
+    grammar: bool = False
 
 
 @dataclass(slots=True)
@@ -32,12 +35,14 @@ class Trajectory:
         ids: Everything after it.
         mask: For each of `ids`, 1 if the policy sampled it, 0 if the canvas said it.
         logprobs: For each of `ids`, its log-probability when it was sampled; 0.0 where the canvas spoke.
+        allowed: For each token that was sampled under a grammar, the set it was sampled from (`TurnMask.allowed`).
     """
 
     prompt: tuple[int, ...] = ()
     ids: list[int] = field(default_factory=list)
     mask: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
+    allowed: list[bytes] = field(default_factory=list)
 
     def sampled(self, token: int, logprob: float) -> None:
         """Add a token that the policy sampled."""

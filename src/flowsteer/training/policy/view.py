@@ -179,7 +179,7 @@ def compact(feedback: Feedback) -> str:
 
 
 def terse(feedback: Feedback) -> str:
-    """The same in fewer words, with the operators of failed checks, and with a word for a workflow that may be finished.
+    """The same in fewer words, with the operators of failed checks, and a word for a workflow that may be finished.
 
     >>> from flowsteer.workflow import parse_dsl
     >>> needs = (Condition("steps", least=5, found=2), Condition("operator", "Test"))

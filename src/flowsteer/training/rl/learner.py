@@ -76,6 +76,7 @@ class Learner:
         self._latest: list[Rollout] = []
         self._seconds: dict[str, float] = {}
         self._earned: Paid = []
+        self._allowed: list[list[bytes]] = []
         self._trainer: CwrpoTrainer | None = None
         self._engine: SamplingEngine | None = None
 
@@ -112,6 +113,7 @@ class Learner:
                 self._config,
                 self._ranks,
                 self._earned,
+                self._allowed,
                 self._seconds,
                 model=self.policy.model,
                 reward_funcs=self.paid,
@@ -172,6 +174,7 @@ class Learner:
         name = f"policy@{step - 1}"
         playing = play(self.policy, groups, self._arena, limits, name, seed, engine)
         mine = self._runner.run(playing)
+        self._allowed[:] = [one.trajectory.allowed for one in mine] if limits.grammar else []
         self._latest = self._ranks.gather(mine)
         self._keep(self._latest, name)
         spent, sampling = perf_counter() - started, engine.drawing.seconds - drawn

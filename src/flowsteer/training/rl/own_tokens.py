@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
+from flowsteer.training.inference.grammar_masks import only
+
 AT_ONCE_TOKENS = 1024
 """Most tokens, padding included, of a pass on a processor, if it has more than one row: more at once is no quicker
 there, and short rows are padded less."""
@@ -30,12 +32,14 @@ class Scorable:
         own: Which of them the policy sampled; shape (length,).
         sampled: Their log-probs when they were sampled; shape (own tokens,).
         advantage: Â of the trajectory.
+        allowed: For each own token the set it was sampled from, if a grammar held it (`TurnMask.allowed`).
     """
 
     ids: Tensor
     own: Tensor
     sampled: Tensor
     advantage: float
+    allowed: Sequence[bytes] = ()
 
     @property
     def count(self) -> int:
@@ -43,12 +47,15 @@ class Scorable:
         return len(self.sampled)
 
 
-def rows_of(batch: dict[str, Any], advantages: Sequence[float]) -> list[Scorable]:
+def rows_of(
+    batch: dict[str, Any], advantages: Sequence[float], allowed: Sequence[Sequence[bytes]] = ()
+) -> list[Scorable]:
     """The trajectories in TRL's padded batch.
 
     Args:
         batch: What TRL's trainer makes of a rollout.
         advantages: Â of each.
+        allowed: The sets that each one's own tokens were sampled from; empty without a grammar.
     """
     found = []
     for number, advantage in enumerate(advantages):
@@ -58,7 +65,7 @@ def rows_of(batch: dict[str, Any], advantages: Sequence[float]) -> list[Scorable
         ids = torch.cat([prompt, batch["completion_ids"][number][there]])
         mask = torch.cat([torch.zeros_like(prompt, dtype=torch.bool), own])
         sampled = batch["sampling_per_token_logps"][number][there][own]
-        found.append(Scorable(ids, mask, sampled, advantage))
+        found.append(Scorable(ids, mask, sampled, advantage, allowed[number] if allowed else ()))
     return found
 
 
@@ -98,6 +105,8 @@ def own_logprobs(
 ) -> tuple[Tensor, Tensor]:
     """Log-probs and entropies of the tempered distribution at the own tokens of some rows, end to end.
 
+    Where a grammar held them, it is the distribution over what that allowed.
+
     Args:
         model: The model, as it is wrapped for training.
         head: Its output layer.
@@ -112,12 +121,15 @@ def own_logprobs(
     ids = pad_sequence([row.ids for row in rows], batch_first=True)
     own = pad_sequence([row.own for row in rows], batch_first=True)[:, 1:]
     vocabulary = next(head.parameters()).shape[0]
-    if fused and int(own.sum()) * vocabulary > DENSE:
+    allowed = [one for row in rows for one in row.allowed]
+    if fused and not allowed and int(own.sum()) * vocabulary > DENSE:
         labels = ids.clone()
         labels[:, 1:][~own] = labels[:, 0] = -100
         found = model(input_ids=ids, labels=labels, use_cache=False, fused_lm_head=True)
         return found.log_probs[own], found.entropy[own] if torch.is_grad_enabled() else found.log_probs.new_empty(0)
     logits = _logits_at(model, head, ids, torch.nn.functional.pad(own, (0, 1))).float()
+    if allowed:
+        logits = only(logits, allowed)
     logprobs = torch.log_softmax(logits / temperature, -1)
     chosen = logprobs.gather(1, ids[:, 1:][own][:, None])[:, 0]
     if not torch.is_grad_enabled():

@@ -115,6 +115,13 @@ class LearnerSettings:
                 )
             if sampler.weights == "transfer" and len(sampler.urls) > 1:
                 raise ValueError("weights are transferred to one server: give one address in sampler.urls")
+        if sampler.grammar and sampler.engine != "transformers":
+            raise ValueError(
+                "with sampler.grammar the loss must know what each token was drawn from, and an engine apart does not "
+                'say it: set sampler.engine="transformers"'
+            )
+        if sampler.grammar and not self.update.mask:
+            raise ValueError("the canvas's tokens follow no grammar: set update.mask=true, or sampler.grammar=false")
         if not self.update.mask and sampler.engine != "transformers":
             # TRL weighs each token by learner over engine, and no engine gave the canvas's tokens a probability.
             raise ValueError('update.mask=false needs the learner\'s own draws: set sampler.engine="transformers"')

@@ -30,6 +30,8 @@ class CwrpoTrainer(GRPOTrainer):
         config: Who learns, and how.
         ranks: The processes that share a step.
         earned: Filled by the reward function: R of all rollouts of a step, of all processes.
+        allowed: Filled by the rollout: the sets that the own tokens of this process's were sampled from, if a grammar
+            held them.
         seconds: Where the seconds of a step went; logged with it.
         settings: TRL's own arguments.
     """
@@ -39,10 +41,12 @@ class CwrpoTrainer(GRPOTrainer):
         config: LearnerSettings,
         ranks: Ranks,
         earned: Sequence[float | None],
+        allowed: Sequence[Sequence[bytes]],
         seconds: Mapping[str, float],
         **settings: Any,
     ) -> None:
         self._config, self._ranks, self._earned, self._seconds = config, ranks, earned, seconds
+        self._allowed = allowed
         self._figures: dict[str, float] = {}
         super().__init__(**settings)
         self.beta = 0.0  # TRL has loaded the reference; it is asked here
@@ -66,7 +70,7 @@ class CwrpoTrainer(GRPOTrainer):
         update, size = self._config.update, len(batch["prompt_ids"])
         first = self._ranks.number * size
         compared = advantages(self._earned, update.group, update.std_floor)[first : first + size]
-        rows, needed = rows_of(batch, compared), bool(update.kl or update.entropy)
+        rows, needed = rows_of(batch, compared, self._allowed), bool(update.kl or update.entropy)
         passes = passes_of(rows, share(update, self._ranks)[1], lambda row: needed or row.advantage != 0.0)
         if self._ranks.count == 1 and self.accelerator.device.type == "cpu":
             passes = cut_smaller(passes, AT_ONCE_TOKENS)

@@ -7,7 +7,7 @@ from flowsteer.errors import ConfigError
 from flowsteer.training.inference.sampling_engine import Row
 from flowsteer.training.inference.trajectory import DrawSettings, Trajectory
 from flowsteer.training.policy.policy import Policy
-from flowsteer.training.policy_director import room_for_turn, turn_of
+from flowsteer.training.policy_director import grammar_for, room_for_turn, turn_of
 
 
 class TrajectoryDirector:
@@ -46,9 +46,10 @@ class TrajectoryDirector:
         else:
             trajectory.said(new)
         read, started = len(trajectory), perf_counter()
-        drawn = await self._row.draw(new, room)
+        drawn = await self._row.draw(new, room, grammar_for(observation, self._limits))
         for token, logprob in zip(drawn.ids, drawn.logprobs, strict=True):
             trajectory.sampled(token, logprob)
+        trajectory.allowed += drawn.allowed
         return turn_of(self._policy, drawn, observation, read, perf_counter() - started)
 
     def _prompt(self, observation: Observation) -> list[int]:

@@ -7,18 +7,19 @@ so that the policy learns to heed what the canvas says.
 Uniform scripts alone teach structure but no accuracy, and RL soon leads a policy that was taught on scripts of a few
 lengths to lengths it has never seen; so the order is that of roles, and all lengths occur.
 
-No script knows what suits a task. Where preferences are asked for, a lot gives each type and each set of features an
-operator of every role, good or bad: from it a policy learns to look at them.
+No script knows what suits a task. Where preferences are asked for, a lot gives each type an operator of every role,
+good or bad, and no two types the same one where there are enough: from it a policy learns to tell types apart. One that
+cannot do so before RL learns a single workflow for all.
 """
 
 import random
 from dataclasses import dataclass
+from typing import get_args
 
 from flowsteer.canvas.director import Observation, Turn
 from flowsteer.director.render import render_action
 from flowsteer.errors import NoTurn
-from flowsteer.task import Task
-from flowsteer.training.policy.view import features
+from flowsteer.task import Task, TaskType
 from flowsteer.training.sft.settings import DEFAULT, ScriptSettings
 from flowsteer.workflow.apply import Applied, apply
 from flowsteer.workflow.edits import Action, AddStep, AddStructure, Edit, Finish
@@ -32,6 +33,7 @@ STRUCTURED: tuple[Category, ...] = ("solving", "verification")
 """Roles that structures are made of."""
 
 MOST_ROUNDS = 3
+TYPES: tuple[TaskType, ...] = get_args(TaskType)
 _UNSET = NodeId("")
 
 
@@ -155,6 +157,6 @@ class _Cast:
         """An operator of a role, or any if the library has none: by preference or uniformly."""
         names = self.rules.of(role) or tuple(self.rules.categories)
         if self.settings.preference and self.rng.random() < self.settings.preference:
-            known = "/".join((self.task.type, *features(self.task)))
-            return Step(_UNSET, random.Random(f"{self.lot}/{role}/{known}").choice(names))  # noqa: S311
+            dealt = random.Random(f"{self.lot}/{role}").sample(names, len(names))  # noqa: S311
+            return Step(_UNSET, dealt[TYPES.index(self.task.type) % len(dealt)])
         return Step(_UNSET, self.rng.choice(names))

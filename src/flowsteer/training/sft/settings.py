@@ -21,8 +21,8 @@ class ScriptSettings:
         detour: That a turn of a role-ordered script is such an edit: what shows modify, delete, wraps and instructions.
         solvers: That a solver is put into a parallel with others.
         checks: That a check is put into a conditional or a loop with a repair.
-        preference: That an operator is the one preferred for its role by tasks of this type and these features, by lot:
-            a policy learns that types and features matter, and nothing of which operator suits which.
+        preference: That an operator is the one preferred for its role by tasks of this type, by lot: a policy learns
+            that types matter, and nothing of which operator suits which.
     """
 
     heed: Annotated[float, Ge(0), Le(1)] = 0.0
