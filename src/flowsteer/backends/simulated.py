@@ -206,14 +206,15 @@ class SimulatedBackend:
 
     def _mend(self, asked: _Asked) -> int:
         """The number of the answer that the asking operator makes of one that a check has failed."""
+        origin, profile = asked.origin, self.profile
         if asked.shown == 0:
-            changed = draw(asked.use, "harm") < self.profile.harm
+            harms = look_up(profile.harm, origin.operator, origin.category, origin.task.type)
+            changed = draw(asked.use, "harm") < harms
         else:
-            mends = self._worth(asked, self.profile.mending, asked.origin.operator, asked.origin.category)
-            changed = draw(asked.use, "right") >= mends
+            changed = draw(asked.use, "right") >= self._worth(asked, profile.mending, origin.operator, origin.category)
         if not changed:
             return 0
-        return TRAP if draw(asked.use, "trap") < self.profile.trap else 1 + int(draw(asked.use, "which") * WRONG)
+        return TRAP if draw(asked.use, "trap") < profile.trap else 1 + int(draw(asked.use, "which") * WRONG)
 
     def _skill(self, asked: _Asked, solver: str) -> float:
         return self._worth(asked, self.profile.skill, solver, "solving")

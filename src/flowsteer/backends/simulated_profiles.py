@@ -39,7 +39,7 @@ class Profile:
         false_alarm: A checker takes a task's right answer for a wrong one, decided once for each task and checker.
         mending: A found fault is mended by the operator that reads of it; on hard tasks as with `skill`. Operators
             without a row, nor a row of their category, never mend.
-        harm: A right answer that was said to be wrong is replaced by a wrong one.
+        harm: A right answer that was said to be wrong is replaced by a wrong one, by the operator that reads of it.
         trap: A wrong answer is the task's most tempting one, so that what goes wrong goes wrong alike and no vote
             tells it from what is right.
     """
@@ -55,7 +55,7 @@ class Profile:
     common: float
     false_alarm: Table = field(default_factory=dict)
     mending: Table = field(default_factory=dict)
-    harm: float = 0.0
+    harm: Table = field(default_factory=dict)
     trap: float = 0.0
 
     @cached_property
@@ -111,9 +111,9 @@ TYPED = Profile(
 TYPED_2 = Profile(
     name="typed-2",
     skill={
-        "Programmer": _row(math=0.6, qa=0.15, code=0.6),
-        "Custom": _row(math=0.25, qa=0.5, code=0.2),
-        "AnswerGenerate": _row(math=0.2, qa=0.65, code=0.15),
+        "Programmer": _row(math=0.6, qa=0.25, code=0.6),
+        "Custom": _row(math=0.35, qa=0.5, code=0.25),
+        "AnswerGenerate": _row(math=0.3, qa=0.6, code=0.2),
         "solving": _same(0.35),
     },
     power={
@@ -124,14 +124,14 @@ TYPED_2 = Profile(
     },
     spoilt=_row(math=0.05, qa=0.3, code=0.0),
     planning=_row(math=0.0, qa=-0.15, code=0.25),
-    hard=0.6,
+    hard=0.7,
     repair=1.0,
     noise=0.1,
     common=0.3,
     false_alarm={
-        "Verify": _row(math=0.0, qa=0.4, code=0.3),
-        "Review": _row(math=0.4, qa=0.0, code=0.3),
-        "verification": _same(0.15),
+        "Verify": _row(math=0.0, qa=0.7, code=0.4),
+        "Review": _row(math=0.7, qa=0.0, code=0.4),
+        "verification": _same(0.2),
     },
     mending={
         "Programmer": _row(math=0.65, qa=0.05, code=0.65),
@@ -141,10 +141,22 @@ TYPED_2 = Profile(
         "solving": _same(0.25),
         "revision": _same(0.45),
     },
-    harm=0.7,
+    harm={
+        "Programmer": _row(math=0.05, qa=0.65, code=0.05),
+        "Custom": _row(math=0.6, qa=0.1, code=0.6),
+        "AnswerGenerate": _row(math=0.65, qa=0.05, code=0.65),
+        "solving": _same(0.35),
+        "revision": _same(0.45),
+    },
     trap=0.9,
 )
-"""Types need different workflows, and what is right for one does harm to another."""
+"""Types need different workflows, and what is right for one does harm to another.
+
+On math Programmer solves and mends and Verify sees faults; on qa AnswerGenerate and Review; on code Programmer with a
+plan and Test. Review on math and Verify on qa see no fault and take right answers for wrong ones, and a solver harms on
+the one type about as often as it mends on the other. So what a check says means one thing on math and the opposite on
+qa, and what then becomes of the answer looks the same: no workflow can find out by itself which of the two it is on.
+"""
 
 FLAT = Profile(
     name="flat",
