@@ -161,6 +161,7 @@ def test_a_healthy_run_has_nothing_to_complain_of(run):
         ({"episodes__valid": (0.99, 0.7)}, ("collapsed", ""), "reward.rejected"),
         ({"types__math__gate_open": (1.0, 0.2)}, ("gate closed", "math"), "reward.gated_finish"),
         ({"signal__none": (0.0, 0.8)}, ("no signal", ""), "update.group"),
+        ({"types__qa__accuracy": (0.4, 0.2)}, ("below its start", "qa"), "update.validate_every"),
     ],
 )
 def test_each_sign_of_trouble_has_its_verdict_and_no_other(run, figures, verdict, setting):
@@ -198,8 +199,17 @@ def test_tests_tell_the_usual_workflows_and_what_got_worse(run):
         ("Plan -> Custom", 3, 4, 0.75), ("Math -> Verify", 1, 4, 0.25)
     ]  # fmt: skip
     assert usual[0].accuracy == pytest.approx(1 / 3)
-    assert names(found) == [("same workflow for all types", ""), ("below its start", "math")]
+    assert names(found) == [("same workflow", "all types"), ("below its start", "math")]
     assert "50 % to 25 % of 4 test tasks" in found.verdicts[1].seen
+
+
+def test_types_that_share_a_workflow_are_named(run):
+    course(run.path)
+    for kind, dsl in (("code", "Plan -> Test"), ("math", "Plan"), ("qa", "Plan")):
+        play(run, f"after/T0/{kind}/0", kind, dsl=dsl)
+    found = examine(run.path)
+    assert names(found) == [("same workflow", "math and qa")]
+    assert str(found.verdicts[0]).startswith("same workflow for math and qa: Plan on")
 
 
 def test_what_is_not_recorded_is_said_and_not_made_up(run):

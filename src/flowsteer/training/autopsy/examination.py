@@ -1,9 +1,11 @@
 """An autopsy from the folder to the verdicts: the one function behind `flowsteer autopsy`."""
 
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from flowsteer.errors import RunError
 from flowsteer.training.autopsy.evidence import Evidence, gather
 from flowsteer.training.autopsy.training_record import read_training
 from flowsteer.training.autopsy.verdicts import RunVerdict, judge
@@ -39,3 +41,14 @@ def examine(path: Path) -> Autopsy:
     """
     evidence = gather(read_training(path))
     return Autopsy(evidence, judge(evidence))
+
+
+def verdicts_of(path: Path) -> list[JSON]:
+    """The verdicts on a run as plain JSON values, for its result; none if its folder cannot be read.
+
+    Args:
+        path: The run folder.
+    """
+    with suppress(RunError):
+        return [asdict(verdict) for verdict in examine(path).verdicts]
+    return []

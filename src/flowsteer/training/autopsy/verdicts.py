@@ -21,7 +21,7 @@ ONE_CHOICE = 0.69
 """Nats an episode, ln 2: with less, not even one choice between two is left, and a group is one episode."""
 
 FELL = 0.1
-"""Valid edits that fell by so much from their best window: a start that can speak says 97 % validly, and waves by 3."""
+"""A share that fell by so much: a window of a hundred episodes knows one to about 5 points, so less may be chance."""
 
 ACCEPTED = 0.8
 """A kind of action of which less is accepted cannot be written: each try costs a turn, and RL unlearns the kind."""
@@ -159,11 +159,12 @@ def _gate_closed(evidence: Evidence) -> Iterator[RunVerdict]:
     """The gate stays closed for a type, where the reward has one."""
     if not evidence.course or evidence.variant not in ("cwrpo", "structure"):
         return
-    for name, share in sorted(evidence.course[-1].figures.items()):
-        if name.startswith("types/") and name.endswith("/gate_open") and share < OPEN:
+    for kind, name in _by_type(evidence, "gate_open"):
+        share = evidence.course[-1].figures.get(name, 1.0)
+        if share < OPEN:
             yield RunVerdict(
                 "gate closed",
-                name.removeprefix("types/").removesuffix("/gate_open"),
+                kind,
                 f"open in {_percent(share)} of its episodes at the end",
                 {"gate_open": share},
                 "try reward.gated_finish=0.3, more warmup.checks, or the gate's parts as canvas.needs",
@@ -185,35 +186,43 @@ def _no_signal(evidence: Evidence) -> Iterator[RunVerdict]:
 
 
 def _one_workflow(evidence: Evidence) -> Iterator[RunVerdict]:
-    """After training all types get the same workflow."""
+    """After training several types get the same workflow."""
     usual: dict[str, FrequentWorkflow] = {}
     for one in evidence.workflows:
         if one.test == "after":
             usual.setdefault(one.type, one)
-    if len(usual) > 1 and len({one.dsl for one in usual.values()}) == 1:
-        least = min(one.share for one in usual.values())
-        if least >= SAME:
+    by_workflow: dict[str, list[FrequentWorkflow]] = {}
+    for one in usual.values():
+        if one.share >= SAME:
+            by_workflow.setdefault(one.dsl, []).append(one)
+    for dsl, alike in by_workflow.items():
+        if len(alike) > 1:
+            least = min(one.share for one in alike)
+            right = (f"{one.type} {'unknown' if one.accuracy is None else _percent(one.accuracy)}" for one in alike)
             yield RunVerdict(
-                "same workflow for all types",
-                "",
-                f"{next(iter(usual.values())).dsl} on at least {_percent(least)} of the test tasks of each",
+                "same workflow",
+                "all types" if len(alike) == len(usual) else " and ".join(one.type for one in alike),
+                f"{dsl} on at least {_percent(least)} of the test tasks of each; right: {', '.join(right)}",
                 {"share": least},
                 "try warmup.preference=0.5, so that the start heeds types, and a lower update.learning_rate",
             )
 
 
 def _below_start(evidence: Evidence) -> Iterator[RunVerdict]:
-    """A type of task is solved less often than before training."""
+    """A type of task is solved less often than before training, on the test tasks or while training."""
+    advice = "try update.validate_every, which keeps the best policy, or a lower update.learning_rate"
+    told = set()
     for one in evidence.accuracy:
         if one.before is not None and one.after is not None and one.before - one.after >= BELOW:
+            told.add(one.type)
             tasks = f" of {one.tasks} test tasks" if one.tasks else ""
-            yield RunVerdict(
-                "below its start",
-                one.type,
-                f"greedy accuracy went from {_percent(one.before)} to {_percent(one.after)}{tasks}",
-                {"before": one.before, "after": one.after},
-                "try update.validate_every, which keeps the best policy, or a lower update.learning_rate",
-            )
+            seen = f"greedy accuracy went from {_percent(one.before)} to {_percent(one.after)}{tasks}"
+            yield RunVerdict("below its start", one.type, seen, {"before": one.before, "after": one.after}, advice)
+    for kind, name in _by_type(evidence, "accuracy"):
+        first, last = _ends(evidence, name) or (0.0, 0.0)
+        if first - last >= FELL and kind not in told:
+            seen = f"accuracy while training went from {_percent(first)} in its first window to {_percent(last)}"
+            yield RunVerdict("below its start", kind, seen, {"before": first, "after": last}, advice)
 
 
 _CHECKS: tuple[Callable[[Evidence], Iterator[RunVerdict]], ...] = (
@@ -225,6 +234,17 @@ def _ends(evidence: Evidence, name: str) -> tuple[float, float] | None:
     """A figure in the first and in the last window that have it."""
     found = [one.figures[name] for one in evidence.course if name in one.figures]
     return (found[0], found[-1]) if found else None
+
+
+def _by_type(evidence: Evidence, figure: str) -> list[tuple[str, str]]:
+    """The types that a figure is measured for, each with its name in the metrics."""
+    names = sorted({name for part in evidence.course for name in part.figures})
+    head, tail = "types/", f"/{figure}"
+    return [
+        (name.removeprefix(head).removesuffix(tail), name)
+        for name in names
+        if name.startswith(head) and name.endswith(tail)
+    ]
 
 
 def _done(evidence: Evidence) -> bool:
