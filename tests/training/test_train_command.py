@@ -35,7 +35,10 @@ def test_json_ends_with_one_object(file, tmp_path):
     assert result["seconds"]["training"] > 0
     for part in ("before", "after"):
         assert {"accuracy", "gate_open", "valid", "finished", "turns", "operators"} <= set(result[part])
-    assert json.loads((tmp_path / "run" / "result.json").read_text())["after"] == result["after"]
+    written = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert written["after"] == result["after"]
+    assert written["verdicts"] == result["verdicts"]
+    assert all(verdict["name"] and verdict["seen"] for verdict in result["verdicts"])
 
     again = run(file, "--run", tmp_path / "run")
     assert again.exit_code == 1
@@ -43,6 +46,9 @@ def test_json_ends_with_one_object(file, tmp_path):
     resumed = run(file, "--run", tmp_path / "run", "--resume")
     assert resumed.exit_code == 0, resumed.stderr
     assert "before" in resumed.stdout
+    said = [line for line in resumed.stdout.splitlines() if line.startswith("- ")]
+    assert len(said) == len(result["verdicts"]) > 0
+    assert all(line[2:].startswith(one["name"]) for line, one in zip(said, result["verdicts"], strict=True))
     assert str(tmp_path / "run" / "policy") in resumed.stderr
 
 

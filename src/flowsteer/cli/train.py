@@ -100,9 +100,12 @@ def _conclude(folder: Path, result: "TrainingResult", json: bool) -> None:
 
     from flowsteer.cli.learned import curves, tables, workflows
     from flowsteer.cli.terminal import Terminal
+    from flowsteer.runs.files import read_json
+    from flowsteer.training.autopsy.verdicts import RunVerdict
 
+    verdicts = read_json(folder / "result.json")["verdicts"]
     if json:
-        print_json({"run": str(folder), **asdict(result)})
+        print_json({"run": str(folder), **asdict(result), "verdicts": verdicts})
         return
     console = Terminal()
     if result.steps:
@@ -110,5 +113,7 @@ def _conclude(folder: Path, result: "TrainingResult", json: bool) -> None:
     for table in tables(result):
         console.print(table)
     console.print(workflows("most frequent workflow after training, greedy", result.after["workflows"]))
+    for verdict in verdicts:
+        say(f"- {RunVerdict(**verdict)}")
     note(f"{result.steps} steps; seconds: {', '.join(f'{name} {took:.0f}' for name, took in result.seconds.items())}")
     note(f"the trained policy is in {folder / 'policy'}; flowsteer solve … --director {folder}")

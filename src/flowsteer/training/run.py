@@ -22,6 +22,7 @@ from flowsteer.runs.folder import RunFolder
 from flowsteer.session import open_session
 from flowsteer.task import Task
 from flowsteer.training import config as c
+from flowsteer.training.autopsy.examination import verdicts_of
 from flowsteer.training.data import Schedule, TaskSplits, load_tasks
 from flowsteer.training.inference.batcher import Batcher
 from flowsteer.training.inference.distributed import Ranks, join, launched
@@ -105,7 +106,7 @@ def train(
         before = run.tested("before", policy)
         policy = run.learned(policy, resume, on_step)
         result = TrainingResult(config.update.steps, run.seconds, before, run.tested("after", policy))
-        run.write("result.json", asdict(result))
+        run.write("result.json", asdict(result) | {"verdicts": verdicts_of(path) if launched().first else []})
         return result
 
 
@@ -154,8 +155,7 @@ def open_run(
 
 async def _open(config: c.TrainingConfig, stack: AsyncExitStack) -> Arena:
     session = await stack.enter_async_context(open_session(c.setup_of(config)))
-    grade = await stack.enter_async_context(open_grader())
-    return Arena(session, grade, config.canvas, config.reward)
+    return Arena(session, await stack.enter_async_context(open_grader()), config.canvas, config.reward)
 
 
 class TrainingRun:
