@@ -153,7 +153,7 @@ ADDED: dict[str, tuple[str, ...]] = {
     "canvas": ("max_runs", "two_step", "budgets"),
     "reward": ("gated_finish", "rejected", "operator_cost", "executor_token_cost", "money_cost"),
     "sampler": ("temperature_end", "grammar"),
-    "update": ("adam_beta2", "entropy_mean", "std_floor", "epochs"),
+    "update": ("adam_beta2", "entropy_mean", "std_floor", "epochs", "dynamic"),
     "warmup": ("free", "detour", "solvers", "checks", "preference"),
 }
 """Settings that older runs do not name, by table: they had the defaults."""

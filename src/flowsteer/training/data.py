@@ -161,6 +161,11 @@ class Schedule:
         self._seed = seed
         self._passes: dict[tuple[int, int], list[Sample]] = {}
 
+    @property
+    def kinds(self) -> int:
+        """How many kinds there are; as many rows on, the same kind is met again."""
+        return len(self._kinds)
+
     def __getitem__(self, row: int) -> Sample:
         """The task of a group, by the group's number since the run began."""
         number, kind = divmod(row, len(self._kinds))

@@ -21,16 +21,17 @@ Departures from the paper, besides its sampling while training (top-p 1, top-k 0
   engine's, at most `engines.RATIO_MOST`.
 
 Additions, off by default: a temperature that moves over the run, of rollouts and log-probs alike
-(`sampler.temperature_end`).
+(`sampler.temperature_end`); fresh groups in place of those that teach nothing (`update.dynamic`: `silent`,
+`fresh_row`).
 
 Several processes share a step: each plays the episodes of its own rows; rewards are gathered and gradients averaged.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean, pvariance, stdev
 from typing import Any
 
 import torch
@@ -44,32 +45,62 @@ from flowsteer.training.inference.distributed import PATIENCE, Ranks
 from flowsteer.training.policy.policy import TINY
 from flowsteer.training.rl.settings import LearnerSettings, UpdateSettings
 from flowsteer.training.rollout.rollout import Group, Rollout
+from flowsteer.training.rollout.signal import SAME
 
 
-def groups_of(
-    step: int, rows: Sequence[int], tasks: Schedule, update: UpdateSettings, process: int = 0
-) -> Iterator[Group]:
+def groups_of(step: int, rows: Mapping[int, int], tasks: Schedule, update: UpdateSettings) -> Iterator[Group]:
     """Whose rewards are compared: rollouts of one task, or of different tasks of one dataset.
 
-    A step's rows are dealt to the processes in order, so that a group may begin in one and end in the next.
+    A step's rollouts are dealt to the processes in order, so that a group may begin in one and end in the next.
 
     Args:
         step: The update these rollouts are for, from 1.
-        rows: For each rollout of this process, the number of its group since the run began; equal ones are neighbours.
+        rows: For each rollout of this process, by its place among all of the step, the number of its group in the order
+            of tasks; equal ones are neighbours.
         tasks: Training tasks, in order.
         update: How many rollouts a group has, and of what.
-        process: Number of this process.
     """
-    position = process * len(rows)
-    for row, members in groupby(rows):
-        name, size, first = f"train/{step}/{row}", len(list(members)), position % update.group
-        position += size
+    for row, members in groupby(rows, key=rows.__getitem__):
+        places = list(members)
+        name, size, first = f"train/{step}/{row}", len(places), places[0] % update.group
         if update.grouping == "task":
             sample = tasks[row]
             yield Group(f"{name}/{sample.task.id}", sample, size, first)
         else:
             for sample in tasks.peers(row, update.group)[first : first + size]:
                 yield Group(f"{name}/{sample.task.id}", sample, 1)
+
+
+def silent(rewards: Sequence[float | None], group: int) -> list[int]:
+    """The groups of a step that teach nothing: their rewards are equal, or there are no two.
+
+    Args:
+        rewards: R of all rollouts of a step, group by group.
+        group: Rollouts of a group.
+
+    >>> silent([1.0, 1.0, 0.0, 1.0, None, 0.5], group=2)
+    [0, 2]
+    """
+    known = [
+        [reward for reward in rewards[first : first + group] if reward is not None]
+        for first in range(0, len(rewards), group)
+    ]
+    return [number for number, paid in enumerate(known) if len(paid) < 2 or pvariance(paid) <= SAME]
+
+
+def fresh_row(row: int, step: int, extra: int, tasks: Schedule, update: UpdateSettings) -> int:
+    """The row that takes a silent group's place: a task of the same kind, further on in the order of tasks.
+
+    It depends on nothing that was played, so that a run that is gone on with meets the same tasks.
+
+    Args:
+        row: The group's own row.
+        step: The update, from 1.
+        extra: The extra round, from 1.
+        tasks: Training tasks, in order.
+        update: How many groups a step has, and how many extra rounds.
+    """
+    return row + tasks.kinds * update.groups * ((step - 1) * update.dynamic + extra)
 
 
 def to_trl(rollouts: Sequence[Rollout], mask: bool = True) -> dict[str, list[Any]]:

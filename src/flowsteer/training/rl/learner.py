@@ -5,7 +5,7 @@ The method itself stands in `flowsteer.training.rl.cwrpo`. Of several processes 
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -25,6 +25,7 @@ from flowsteer.training.inference.sampling_engine import SamplingEngine
 from flowsteer.training.policy.policy import Policy
 from flowsteer.training.rl.cwrpo import groups_of, grpo_settings, to_trl
 from flowsteer.training.rl.settings import LearnerSettings
+from flowsteer.training.rl.step_rollouts import StepRollouts, rolled_out
 from flowsteer.training.rl.trainer import CwrpoTrainer
 from flowsteer.training.rollout.metrics import measure, stages
 from flowsteer.training.rollout.rollout import Arena, Rollout, play
@@ -73,7 +74,7 @@ class Learner:
         self.policy = policy
         self._config, self._tasks, self._arena, self._runner, self._folder = config, tasks, arena, runner, folder
         self._ranks, self._keep, self._validate, self._report_to = ranks, keep, validate, report_to
-        self._latest: list[Rollout] = []
+        self._latest = StepRollouts([], [], [])
         self._seconds: dict[str, float] = {}
         self._earned: Paid = []
         self._allowed: list[list[bytes]] = []
@@ -167,25 +168,36 @@ class Learner:
             What TRL trains on; see `to_trl`.
         """
         step, started, engine = trainer.state.global_step + 1, perf_counter(), self.engine
-        drawn, update = engine.drawing.seconds, self._config.update
-        groups = list(groups_of(step, [int(row) for row in prompts], self._tasks, update, self._ranks.number))
+        drawn, update, place = engine.drawing.seconds, self._config.update, self._ranks.number * len(prompts)
+        rows = {place + number: int(row) for number, row in enumerate(prompts)}
         limits = replace(self._config.sampler, temperature=self._config.temperature_at(step))
-        seed = self._config.seed
         name = f"policy@{step - 1}"
-        playing = play(self.policy, groups, self._arena, limits, name, seed, engine)
-        mine = self._runner.run(playing)
+
+        def played(some: Mapping[int, int]) -> list[Rollout]:
+            groups = list(groups_of(step, some, self._tasks, update))
+            if not groups:  # of an extra round, a process may have none
+                return []
+            return self._runner.run(
+                play(self.policy, groups, self._arena, limits, name, self._config.seed, self.engine)
+            )
+
+        mine, self._latest = rolled_out(step, rows, played, self._tasks, update, self._ranks)
         self._allowed[:] = [one.trajectory.allowed for one in mine] if limits.grammar else []
-        self._latest = self._ranks.gather(mine)
-        self._keep(self._latest, name)
+        self._keep(self._latest.played, name)
         spent, sampling = perf_counter() - started, engine.drawing.seconds - drawn
         self._seconds |= {"rollout": spent, "sampling": sampling, "canvas": spent - sampling}
         return to_trl(mine, update.mask)
 
     def paid(self, earned: Paid, log_metric: Callable[[str, float], None], **_: Any) -> Paid:
         """The rewards of the rollouts; None takes one out of its group."""
-        episodes = {f"episodes/{name}": value for name, value in measure(self._latest).items() if value is not None}
-        learned_from = signal(self._latest, self._config.update.group)
-        for name, value in {**episodes, **stages(self._latest), **learned_from}.items():
+        update = self._config.update
+        episodes = {
+            f"episodes/{name}": value for name, value in measure(self._latest.first).items() if value is not None
+        }
+        learned_from = signal(self._latest.trained, update.group)
+        if update.dynamic:
+            learned_from["signal/replaced"] = self._latest.replaced
+        for name, value in {**episodes, **stages(self._latest.played), **learned_from}.items():
             log_metric(name, float(value))
         for name in ("rollout", "sampling", "canvas"):
             log_metric(f"seconds/{name}", self._seconds.get(name, 0.0))

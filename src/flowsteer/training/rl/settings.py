@@ -31,6 +31,8 @@ class UpdateSettings:
         std_floor: δ, added to the standard deviation of a group's rewards. With TRL's 1e-4 the smallest differences
             within a group get advantages of full size; with 0.1 they stay small.
         epochs: Passes of the optimiser over the rollouts of a step. Later ones compare with the log-probs of the first.
+        dynamic: Most extra rounds of a step, in which groups whose rewards are all equal are replaced by groups on
+            other tasks of the same kind; 0 trains on what was drawn first.
         grouping: Whose rewards are compared: those of rollouts of one task, or of one rollout each of different tasks
             of one dataset (the public code's way).
         mask: Whether only the tokens that the policy sampled are trained on; False adds the canvas's, an ablation.
@@ -55,6 +57,7 @@ class UpdateSettings:
     entropy_mean: Literal["tokens", "trajectory"] = "tokens"
     std_floor: Annotated[float, Gt(0)] = 1e-4
     epochs: Annotated[int, Ge(1)] = 1
+    dynamic: Annotated[int, Ge(0)] = 0
     grouping: Literal["task", "dataset"] = "task"
     mask: bool = True
     save_every: Annotated[int, Ge(0)] = 25
