@@ -103,7 +103,7 @@ def updates(config: TrainingConfig, start: Path, folder: Path, rolled: Sequence[
         "rollout_func": lambda prompts, trainer: next(left),
     }
     nothing = dict.fromkeys(("step", "update", "sync"), 0.0)
-    trainer = CwrpoTrainer(config, Ranks(), earned, nothing, **given) if own else GRPOTrainer(**given)
+    trainer = CwrpoTrainer(config, Ranks(), earned, (), nothing, **given) if own else GRPOTrainer(**given)
     trainer.remove_callback(PrinterCallback)
     started, processed = perf_counter(), process_time()
     trainer.train()
