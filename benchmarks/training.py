@@ -25,11 +25,12 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 from datasets import Dataset
 from flowsteer.training.config import TrainingConfig, load_training
 from flowsteer.training.inference.distributed import Ranks
+from flowsteer.training.policy.kept import START
 from flowsteer.training.policy.policy import load_policy
 from flowsteer.training.rl.cwrpo import grpo_settings, share
 from flowsteer.training.rl.learner import METRICS, Learner
 from flowsteer.training.rl.trainer import CwrpoTrainer
-from flowsteer.training.run import START, train
+from flowsteer.training.run import train
 
 FILE = Path(__file__).parents[1] / "examples" / "demo.toml"
 COLD_START = 600

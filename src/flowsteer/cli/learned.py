@@ -50,10 +50,11 @@ def progress(steps: int, quiet: bool) -> Iterator[tuple[Callable[[str], None], C
 
 
 def tables(result: "TrainingResult") -> list[Table]:
-    """Figures on the held-out tasks before and after: greedy, at temperature 1, and accuracy by type of task."""
+    """Figures on the held-out tasks before and after: greedy, drawn, and accuracy by type of task."""
+    temperature = result.after["sampled"].get("temperature", 1.0)  # older runs were tested at 1
     drawn = [
         _compared("held-out tasks, greedy", FIGURES, result.before, result.after),
-        _compared("held-out tasks, T = 1", FIGURES, result.before["sampled"], result.after["sampled"]),
+        _compared(f"held-out tasks, T = {temperature:g}", FIGURES, result.before["sampled"], result.after["sampled"]),
     ]
     before, after = result.before["by_type"], result.after["by_type"]
     drawn.append(_compared("accuracy by type, greedy", sorted(before | after), before, after))

@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 
 JSON = dict[str, Any]
 RESULT, METRICS = "result.json", "metrics.jsonl"
-TEST = "test"
-"""What every test is called, so that all policies are tested with the same draws."""
-
 PATIENCE = 1.0
 """Seconds between two looks for work while other processes do the rest."""
 
@@ -220,8 +217,9 @@ def _copy(unit: Unit, start: Unit, on_change: Callable[[], None]) -> None:
 
 def _made(unit: Unit, on_change: Callable[[], None]) -> JSON:
     """Make the policy of a unit; a run that was broken off goes on from its last checkpoint."""
+    from flowsteer.training.policy.kept import START
     from flowsteer.training.rl.learner import CHECKPOINTS
-    from flowsteer.training.run import START, open_run
+    from flowsteer.training.run import open_run
 
     began = time.process_time()
     with open_run(unit.config, unit.path, unit.settings, record=False) as run:
@@ -242,13 +240,15 @@ def _tested(unit: Unit, swap: str, temperatures: Sequence[float]) -> Iterator[tu
     """
     if not temperatures:
         return
+    from flowsteer.training.policy.kept import START, TRAINED, taken
     from flowsteer.training.policy.policy import load_policy
-    from flowsteer.training.policy_tests import figures
+    from flowsteer.training.policy_tests import TEST, figures
     from flowsteer.training.rollout.metrics import shapes
-    from flowsteer.training.run import START, TRAINED, open_run
+    from flowsteer.training.run import open_run
 
     asked = unit.config.policy
-    policy = load_policy(str(unit.path / (TRAINED if unit.start else START)), asked.task_chars, asked.dtype)
+    made = (taken(unit.path) or unit.path / TRAINED) if unit.start else unit.path / START
+    policy = load_policy(str(made), asked.task_chars, asked.dtype)
     config = unit.swaps[swap] if swap else unit.config
     path = unit.path / "swaps" / swap if swap else unit.path
     of_swap = cell_settings if unit.start else start_settings

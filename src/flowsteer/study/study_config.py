@@ -33,6 +33,7 @@ from pydantic import StringConstraints
 from flowsteer.errors import ConfigError
 from flowsteer.settings import changed, check, differing, read_toml
 from flowsteer.training import config as c
+from flowsteer.training.rl.settings import UpdateSettings
 
 EXAMPLE = "examples/study_rewards.toml"
 
@@ -137,7 +138,9 @@ def load_study(path: Path) -> Study:
 
 def cell_settings(config: c.TrainingConfig) -> JSON:
     """What decides a run, as far as it differs from the defaults: a setting that is new to FlowSteer parts no study."""
-    return differing(c.settings_of(config), c.default_settings())
+    decides, usual = c.settings_of(config), c.default_settings()
+    decides["update"]["steps"], usual["update"]["steps"] = config.update.steps, UpdateSettings().steps
+    return differing(decides, usual)
 
 
 def start_settings(config: c.TrainingConfig) -> JSON:

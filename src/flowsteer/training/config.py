@@ -142,11 +142,11 @@ def setup_of(config: TrainingConfig) -> Setup:
 
 FREE = {
     "executor": ("caps", "cache"),
-    "update": ("threads", "save_every"),
+    "update": ("steps", "threads", "save_every"),
     "sampler": ("urls", "gpu_memory"),
     "warmup": ("least_valid",),
 }
-"""What no result depends on, by table; nor does one on `report_to`."""
+"""What no result depends on, by table, nor on `report_to`; and how far a run goes, since it can be gone on with."""
 
 
 ADDED: dict[str, tuple[str, ...]] = {

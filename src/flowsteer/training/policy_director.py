@@ -19,12 +19,10 @@ from flowsteer.training.inference.batcher import Batcher
 from flowsteer.training.inference.sampling_engine import Drawn
 from flowsteer.training.inference.settings import SamplerSettings
 from flowsteer.training.inference.trajectory import DrawSettings
-from flowsteer.training.policy.policy import ADAPTERS, Policy, PolicySettings, load_policy, quiet
+from flowsteer.training.policy.kept import holds_policy, taken
+from flowsteer.training.policy.policy import Policy, PolicySettings, load_policy, quiet
 from flowsteer.usage import Usage
 from flowsteer.workflow.edits import Action
-
-POLICY = "policy"
-"""The folder of a run that holds what it trained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +50,9 @@ class PolicyDirector:
         """The Director that a training run made.
 
         Args:
-            folder: A run folder, that of a study's cell, or the folder of a policy. If that lies in a run folder, the
-                run's settings say how it reads and draws.
+            folder: A run folder, that of a study's cell, or the folder of a policy. Of a run it is the policy that was
+                best on the validation tasks, without them the last. If it lies in a run folder, the run's settings
+                say how it reads and draws.
 
         Raises:
             ConfigError: There is no trained policy.
@@ -61,8 +60,8 @@ class PolicyDirector:
         import torch
 
         quiet()
-        inner = folder / POLICY if (folder / POLICY).is_dir() else folder
-        if not any((inner / name).is_file() for name in ("config.json", ADAPTERS)):
+        inner = taken(folder) or folder
+        if not holds_policy(inner):
             raise ConfigError(f"{folder} holds no trained policy", "flowsteer train FILE.toml --run DIR makes one")
         config = _settings(inner.parent)
         if config is None:

@@ -19,6 +19,9 @@ JSON = dict[str, Any]
 AT_ONCE = 100
 """Test or validation episodes played at once."""
 
+TEST = "test"
+"""What the draws of tests are called: before and after training, and in all cells of a study, they are the same."""
+
 
 class PolicyTests:
     """Plays test and validation tasks; the processes of a run share them.
@@ -28,7 +31,7 @@ class PolicyTests:
         arena: Where episodes are played.
         runner: The event loop that the arena lives on.
         ranks: The processes that share the run.
-        draws: What draws the tokens of a policy now.
+        engine: What draws the tokens of a policy now.
         keep: Gets the rollouts of each test, and what to call the policy in the record.
     """
 
@@ -38,29 +41,36 @@ class PolicyTests:
         arena: Arena,
         runner: asyncio.Runner,
         ranks: Ranks,
-        draws: Callable[[Policy], SamplingEngine],
+        engine: Callable[[Policy], SamplingEngine],
         keep: Callable[[Sequence[Rollout], str], None],
     ) -> None:
         self._config, self._arena, self._runner, self._ranks = config, arena, runner, ranks
-        self._draws, self._keep = draws, keep
+        self._engine, self._keep = engine, keep
 
-    def play(self, name: str, policy: Policy, temperature: float, tasks: Sequence[Sample]) -> list[Rollout]:
+    def play(
+        self, name: str, policy: Policy, temperature: float, tasks: Sequence[Sample], draws: str = TEST
+    ) -> list[Rollout]:
         """Play one episode on each task.
 
         Args:
-            name: What the test is called; draws depend on it, so that policies tested under one name share them.
+            name: What the test is called in the record.
             policy: Who is tested.
             temperature: At which it draws; 0 for the most probable token.
             tasks: The tasks.
+            draws: What the draws are called: policies that are tested with draws of one name share them.
         """
         sampler, update = self._config.sampler, self._config.update
         limits = DrawSettings(temperature, sampler.turn_tokens, sampler.episode_tokens, sampler.grammar)
-        engine, rollouts = self._draws(policy), list[Rollout]()
+        engine, rollouts = self._engine(policy), list[Rollout]()
         small = policy.model.num_parameters() < SMALL or sampler.engine != "transformers"
         at_once = AT_ONCE if small else update.batch  # what the cache of keys and values has room for
         for first in range(0, len(tasks), at_once):
             some = tasks[first : first + at_once]
-            groups = [Group(f"{name}/T{temperature:g}/{sample.task.id}", sample, 1) for sample in some]
+            at = [f"T{temperature:g}/{sample.task.id}" for sample in some]
+            groups = [
+                Group(f"{name}/{place}", sample, 1, draws=f"{draws}/{place}")
+                for place, sample in zip(at, some, strict=True)
+            ]
             mine = groups[self._ranks.number :: self._ranks.count]
             playing = play(policy, mine, self._arena, limits, name, self._config.seed, engine)
             played = {rollout.id: rollout for rollout in self._ranks.gather(self._runner.run(playing))}

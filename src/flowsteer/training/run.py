@@ -1,8 +1,6 @@
 """A training run from its configuration to its result: the one function behind `flowsteer train`."""
 
 import asyncio
-import math
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, closing, contextmanager, nullcontext
@@ -13,36 +11,33 @@ from typing import Any
 
 import torch
 
-from flowsteer.backends.budget import Caps
-from flowsteer.errors import FlowSteerError, RunError
+from flowsteer.errors import FlowSteerError
 from flowsteer.grading.connect import open_grader
 from flowsteer.runs.event_json import event_line
-from flowsteer.runs.files import read_json, write_json
+from flowsteer.runs.files import write_json
 from flowsteer.runs.folder import RunFolder
 from flowsteer.session import open_session
 from flowsteer.task import Task
 from flowsteer.training import config as c
+from flowsteer.training import resuming
 from flowsteer.training.autopsy.examination import verdicts_of
+from flowsteer.training.best_policy import BestPolicy
 from flowsteer.training.data import Schedule, TaskSplits, load_tasks
+from flowsteer.training.first_policy import FirstPolicy
+from flowsteer.training.held_out import HeldOut
 from flowsteer.training.inference.batcher import Batcher
 from flowsteer.training.inference.distributed import Ranks, join, launched
 from flowsteer.training.inference.sampling_engine import SamplingEngine
-from flowsteer.training.policy.policy import TINY, Policy, load_policy, make_tiny, quiet, with_adapters
-from flowsteer.training.policy.view import CompactView, View
-from flowsteer.training.policy_tests import PolicyTests, figures
+from flowsteer.training.policy.kept import START, TRAINED
+from flowsteer.training.policy.policy import Policy, load_policy, placed, quiet, with_adapters
+from flowsteer.training.policy_tests import PolicyTests
 from flowsteer.training.requirements import check_engine, check_trackers
-from flowsteer.training.rl.learner import METRICS, Learner
-from flowsteer.training.rollout.metrics import measure, summary
-from flowsteer.training.rollout.rollout import Arena, Group, Rollout, play
-from flowsteer.training.sft.coldstart import Dialogue, learn, play_scripts, read_recorded, to_trajectory
-from flowsteer.training.sft.speech import EPISODES, ROUNDS, check_speech, rare, speech, speech_json, speech_line, taught
+from flowsteer.training.rl.learner import CHECKPOINTS, METRICS, Learner, last_checkpoint, step_of
+from flowsteer.training.rollout.metrics import summary
+from flowsteer.training.rollout.rollout import Arena, Rollout
 
 JSON = dict[str, Any]
-SPOKEN = "coldstart.json"
-"""How well the policy says what it was taught, by kind of action."""
-
-START, TRAINED, BEST = "start", "policy", "best"
-"""Folders of the policy before RL, to which the KL penalty holds it, after, and at its best on the validation tasks."""
+STAGES = ("coldstart", "test", "training", "validation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +46,20 @@ class TrainingResult:
 
     Attributes:
         steps: Updates.
-        seconds: Wall time by stage of this start: `coldstart`, `test`, `training`.
+        seconds: Wall time by stage of this start: `coldstart`, `test`, `training`, `validation`.
         before: Figures of the cold start on the test tasks: those of `measure`, greedy, with `by_type` and `workflows`,
-            and the same at temperature 1 under `sampled`.
-        after: Those of the trained policy, on the same tasks.
+            and under `sampled` the same at the temperature that training ends with, and this `temperature`.
+        after: Those of the trained policy, on the same tasks with the same draws.
+        tested: Which policy that is: `best@80`, chosen on the validation tasks, or without them the last, `policy@100`.
+        best: What the validation tasks say of the best policy, and its `step`; None without them.
     """
 
     steps: int
     seconds: dict[str, float]
     before: JSON
     after: JSON
+    tested: str
+    best: JSON | None
 
 
 def train(
@@ -77,36 +76,32 @@ def train(
     Args:
         config: The run.
         path: The run folder. It holds every episode, `metrics.jsonl`, the policy before (`start`) and after (`policy`).
-        resume: Go on with a run that was broken off, from its last checkpoint.
-        on_stage: Told what begins: `coldstart`, `test` or `training`; then how far a cold start is: `coldstart 7/375`.
+        resume: Go on with a run, from its last checkpoint; one that is done takes more steps if they are asked for.
+        on_stage: Told what begins, one of `STAGES`; then how far a cold start is: `coldstart 7/375`.
         on_step: Given each step's metrics.
 
     Raises:
         ConfigError: A setting, a name or a dataset does not fit, or a package that is asked for is not installed.
-        RunError: The folder holds a run already and `resume` was not asked for, or another run, or none to resume.
+        RunError: The folder holds a run already and `resume` was not asked for, or another run, or none to resume, or
+            one with more steps behind it than are asked for.
         BackendUnavailable: A backend cannot be reached, or is lost.
         SandboxError: The sandbox asked for is not there.
         BudgetExceeded: The budget is spent.
     """
-    if path.exists() and not path.is_dir():
-        raise RunError(f"{path} is a file", "name a folder with --run DIR")
+    resuming.check_folder(path, resume, config.update.steps)
     check_trackers(config.report_to)
     check_engine(config.sampler)
-    used, run_there = path.exists() and any(path.iterdir()), (path / "config.json").is_file()
-    if resume and not run_there:
-        raise RunError(f"{path} holds no run to go on with", "name the folder of one with --run DIR")
-    if launched().first and run_there and not resume:
-        raise RunError(f"{path} holds a run already", "add --resume to go on with it, or name another with --run DIR")
-    if launched().first and used and not run_there:
-        raise RunError(f"{path} is not empty and holds no run", "name another folder with --run DIR")
-    with open_run(config, path, c.settings_of(config), on_stage) as run:
+    with open_run(config, path, resuming.with_recorded_steps(path, c.settings_of(config)), on_stage) as run:
+        run.set_aside()
         policy = run.start(path / START)
         if config.sampler.engine != "transformers":
             policy = run.served(policy)
-        before = run.tested("before", policy)
-        policy = run.learned(policy, resume, on_step)
-        result = TrainingResult(config.update.steps, run.seconds, before, run.tested("after", policy))
-        run.write("result.json", asdict(result) | {"verdicts": verdicts_of(path) if launched().first else []})
+        before = run.tested_before(policy)
+        after = run.tested_after(run.learned(policy, resume, on_step))
+        steps = config.update.steps
+        tested = after.get("tested", f"policy@{steps}")
+        result = TrainingResult(steps, run.seconds, before, after, tested, run.best)
+        run.write(resuming.RESULT, asdict(result) | {"verdicts": verdicts_of(path) if launched().first else []})
         return result
 
 
@@ -124,7 +119,7 @@ def open_run(
         config: The run.
         path: The run folder.
         settings: What must be the same for the folder to be gone on with.
-        on_stage: Told what begins: `coldstart`, `test` or `training`; then how far a cold start is: `coldstart 7/375`.
+        on_stage: Told what begins, one of `STAGES`; then how far a cold start is: `coldstart 7/375`.
         record: Whether the episodes that are trained on are written down, and metrics reported elsewhere; episodes of
             tests always are, and metrics always go to the folder.
 
@@ -164,7 +159,7 @@ class TrainingRun:
     Attributes:
         config: What it was asked to do.
         tasks: Its tasks.
-        seconds: Wall time so far by stage: `coldstart`, `test`, `training`.
+        seconds: Wall time so far by stage; what a stage within another takes is counted there alone.
     """
 
     def __init__(
@@ -180,12 +175,16 @@ class TrainingRun:
         ranks: Ranks,
     ) -> None:
         self.config, self.tasks = config, tasks
-        self.seconds = dict.fromkeys(("coldstart", "test", "training"), 0.0)
+        self.seconds = dict.fromkeys(STAGES, 0.0)
         self._path, self._folder, self._runner, self._arena = path, folder, runner, arena
         self._on_stage, self._record, self._ranks = on_stage, record, ranks
         self._schedule = Schedule(tasks.train, config.seed)
+        self._first = FirstPolicy(config, path, runner, arena, self._schedule, tasks.train, on_stage)
         self._learner: Learner | None = None
         self._tests = PolicyTests(config, arena, runner, ranks, self._draws, self._keep)
+        last = config.temperature_at(max(1, config.update.steps))
+        self._held_out = HeldOut(path, self.test, last, self.write)
+        self._best = BestPolicy(path, self._tests, tasks.validation, last, ranks, self._save)
 
     @property
     def executor(self) -> str:
@@ -202,17 +201,15 @@ class TrainingRun:
         """
         asked = self.config.policy
         if asked.lora_rank and not self.config.warmup.wanted:
-            return _placed(load_policy(asked.name, asked.task_chars, asked.dtype, asked.revision), self.config)
+            return self._placed(load_policy(asked.name, asked.task_chars, asked.dtype, asked.revision))
         if self._ranks.first and not saved.exists():
             with self._stage("coldstart"):
-                policy, kinds = self._made()
                 unfinished = saved.with_suffix(".unfinished")
-                policy.save(unfinished)
-                self._listen(policy, kinds)
+                self._first.made().save(unfinished)
                 unfinished.rename(saved)
         self._ranks.wait()
-        self._check_speech()
-        return _placed(load_policy(str(saved), asked.task_chars, asked.dtype), self.config)
+        self._first.check()
+        return self._placed(load_policy(str(saved), asked.task_chars, asked.dtype))
 
     def served(self, policy: Policy) -> Policy:
         """The policy, with the adapters that it is to learn, as an engine apart draws with it from now on.
@@ -237,12 +234,27 @@ class TrainingRun:
             on_step: Given each step's metrics.
         """
         with self._stage("training"):
-            learner = self._learns(policy)
-            if self.config.update.steps:
+            learner, steps = self._learns(policy), self.config.update.steps
+            if steps:
+                last = last_checkpoint(self._path / CHECKPOINTS) if resume else None
+                self._best.forget_after(0 if last is None else step_of(last))
                 learner.learn(resume, on_step)
-                learner.engine.serve(self.config.update.steps)
+                learner.engine.serve(steps)
+                if self.config.update.validate_every and not self._best.knows(steps):
+                    self._validated(steps)
             learner.save(self._path / TRAINED)
         return learner.policy
+
+    @property
+    def best(self) -> JSON | None:
+        """What the validation tasks say of the best policy so far, and its `step`; None without them."""
+        return self._best.chosen
+
+    def set_aside(self) -> None:
+        """Keep results of fewer steps than are asked for now under other names; see `resuming.set_aside`."""
+        if self._ranks.first:
+            resuming.set_aside(self._path, self.config.update.steps)
+        self._ranks.wait()
 
     def write(self, name: str, content: JSON) -> None:
         """Write a file of JSON into the run folder; the first process does."""
@@ -272,56 +284,9 @@ class TrainingRun:
             )
         return self._learner
 
-    def _made(self) -> tuple[Policy, list[str]]:
-        """The policy asked for, after its cold start if there is to be one, and the kinds of action it was taught."""
-        config, asked, warmup = self.config, self.config.policy, self.config.warmup
-        policy = None if asked.name == TINY else load_policy(asked.name, asked.task_chars, asked.dtype, asked.revision)
-        view = CompactView() if policy is None else policy.view
-        dialogues = self._runner.run(self._scripts(view))
-        if warmup.run is not None:
-            dialogues += read_recorded(warmup.run, self._arena, view, self.tasks.train)
-        if policy is None:
-            policy = make_tiny((dialogue.text for dialogue in dialogues), config.seed)
-        if dialogues:
-            trajectories = [to_trajectory(dialogue, policy) for dialogue in dialogues]
-            learn(_placed(policy, config), trajectories, config.warmup, config.seed, self._warming)
-        return policy, taught(said for dialogue in dialogues for said, _ in dialogue.turns)
-
-    def _listen(self, policy: Policy, kinds: list[str]) -> None:
-        """Write down how well the policy says what it was taught, if a share is asked for."""
-        played: list[Rollout] = []
-        limits = replace(self.config.sampler, temperature=1.0)
-        spoken: dict[str, tuple[int, int]] = {}
-        while self.config.warmup.least_valid and len(played) < ROUNDS * EPISODES and rare(kinds, spoken):
-            numbers = range(len(played), len(played) + EPISODES)
-            groups = [Group(f"speech/{number}", self._schedule[number], 1) for number in numbers]
-            played += self._runner.run(play(policy, groups, self._arena, limits, "start", self.config.seed))
-            spoken = speech(rollout.events for rollout in played)
-        if played:
-            self.write(SPOKEN, speech_json(kinds, spoken, len(played)))
-
-    def _check_speech(self) -> None:
-        """The policy can say what it was taught, as far as that was asked for.
-
-        Raises:
-            ConfigError: It cannot.
-        """
-        found = read_json(self._path / SPOKEN)
-        if found is not None and self.config.warmup.least_valid:
-            self._on_stage(speech_line(found))
-            check_speech(found, self.config.warmup.least_valid)
-
-    def _warming(self, update: int, updates: int, loss: float) -> None:
-        self._on_stage(f"coldstart {update}/{updates}")
-
-    async def _scripts(self, view: View) -> list[Dialogue]:
-        """The scripts of the cold start, played on the run's executor or on the one named for them."""
-        config, warmup, arena = self.config, self.config.warmup, self._arena
-        async with AsyncExitStack() as stack:
-            if warmup.episodes and warmup.backend:
-                setup = replace(c.setup_of(config), executor=warmup.backend, caps=Caps(), cache=None)
-                arena = replace(arena, session=await stack.enter_async_context(open_session(setup)))
-            return await play_scripts(arena, view, self._schedule, warmup.episodes, config.seed, warmup)
+    def _placed(self, policy: Policy) -> Policy:
+        """The policy where it will draw: on this process's GPU, unless an engine apart draws."""
+        return placed(policy) if self.config.sampler.engine == "transformers" else policy
 
     def _adapted(self, policy: Policy) -> Policy:
         """The policy with LoRA adapters on it, if they are asked for."""
@@ -331,36 +296,37 @@ class TrainingRun:
         return replace(policy, model=with_adapters(policy.model, asked.lora_rank, asked.lora_alpha, self.config.seed))
 
     def _validated(self, step: int) -> None:
-        """Play the validation tasks; the policy is kept if it earned more than any after an earlier update."""
+        """Play the validation tasks; the policy is kept if it is the best so far."""
         learner = self._learner
         assert learner is not None  # noqa: S101 - it is the learner who calls
-        known: dict[str, float | None] = read_json(self._path / "validation.json") or {}
-        earlier = [value for at, value in known.items() if int(at) < step and value is not None]
-        learner.engine.serve(step)
-        earned = measure(self._tests.play(f"validation/{step}", learner.policy, 0.0, self.tasks.validation))["reward"]
-        if earned is not None and earned > max(earlier, default=-math.inf):
-            learner.save(self._path / BEST)
-        self.write("validation.json", known | {str(step): earned})
+        with self._stage("validation"):
+            learner.engine.serve(step)
+            self._best.validate(step, learner.policy)
+        self._on_stage("training")
 
-    def tested(self, name: str, policy: Policy) -> JSON:
-        """Figures on the test tasks, greedily and at temperature 1; measured once.
+    def _save(self, folder: Path) -> None:
+        """Write the policy as it is now."""
+        assert self._learner is not None  # noqa: S101 - what is chosen among was learned
+        self._learner.save(folder)
+
+    def tested_before(self, policy: Policy) -> JSON:
+        """Figures of the policy that RL begins with on the test tasks; measured once."""
+        return self._held_out.before(policy)
+
+    def tested_after(self, policy: Policy) -> JSON:
+        """Figures of the best policy, or without validation of the last, on the test tasks; measured once.
 
         Args:
-            name: What the test is called.
-            policy: Who is tested.
+            policy: The last one; it takes the weights of the best.
         """
-        found: JSON | None = read_json(self._path / f"{name}.json")
-        if found is None:
-            greedy, sampled = (self.test(name, policy, temperature) for temperature in (0.0, 1.0))
-            found = figures(greedy) | {"sampled": figures(sampled)}
-            self.write(f"{name}.json", found)
-        return found
+        step = (self.best or {}).get("step")
+        return self._held_out.after(policy, self.config.update.steps, step, self._learns(policy).restore)
 
     def test(self, name: str, policy: Policy, temperature: float) -> list[Rollout]:
         """Play the test tasks, one episode each.
 
         Args:
-            name: What the test is called; draws depend on it, so that policies tested under one name share them.
+            name: What the test is called in the record; whatever it is, all policies share the draws.
             policy: Who is tested.
             temperature: At which it draws; 0 for the most probable token.
         """
@@ -384,17 +350,11 @@ class TrainingRun:
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:
         self._on_stage(name)
-        started = perf_counter()
+        started, counted = perf_counter(), sum(self.seconds.values())
         yield
-        self.seconds[name] += perf_counter() - started
+        within = sum(self.seconds.values()) - counted
+        self.seconds[name] += perf_counter() - started - within
 
 
 def _forget(rollouts: Sequence[Rollout], policy: str) -> None:
     """Keep no record."""
-
-
-def _placed(policy: Policy, config: c.TrainingConfig) -> Policy:
-    """The policy where it will draw: on this process's GPU, if there is one and no engine apart draws."""
-    if config.sampler.engine == "transformers" and torch.cuda.is_available():
-        torch.nn.Module.to(policy.model, torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))))
-    return policy

@@ -1,6 +1,7 @@
 """The policies that can be trained: a tiny one made here, the embedded model, any causal language model."""
 
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -114,6 +115,17 @@ class Policy:
         self.mark()
         self.model.save_pretrained(str(folder))
         self.tokenizer.save_pretrained(folder)
+
+    def restore(self, folder: Path) -> None:
+        """Take the weights, or the adapters, that `save` wrote into a folder; the model is changed in place."""
+        if (folder / ADAPTERS).is_file():
+            from peft import set_peft_model_state_dict
+            from peft.utils import load_peft_weights
+
+            set_peft_model_state_dict(self.model, load_peft_weights(str(folder), device="cpu"))
+        else:
+            saved = load_policy(str(folder), dtype=str(self.model.dtype).removeprefix("torch."))
+            self.model.load_state_dict(saved.model.state_dict())
 
 
 def quiet() -> None:
@@ -235,6 +247,15 @@ def _forget_quantisation(model: "PreTrainedModel") -> None:
     vars(model).update(hf_quantizer=None, is_quantized=False)
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
+
+
+def placed(policy: Policy) -> Policy:
+    """The policy on this process's GPU, if there is one."""
+    import torch
+
+    if torch.cuda.is_available():
+        torch.nn.Module.to(policy.model, torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))))
+    return policy
 
 
 def with_adapters(model: "PreTrainedModel | PeftModel", rank: int, alpha: int, seed: int = 0) -> "PeftModel":

@@ -12,12 +12,14 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from torch.optim.lr_scheduler import LambdaLR
 from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from trl.trainer.grpo_trainer import GRPOTrainer
 
 from datasets import Dataset
 from flowsteer.runs.files import append_line, read_lines, write_lines
 from flowsteer.training.data import Schedule
+from flowsteer.training.inference import trl_internals
 from flowsteer.training.inference.batcher import Batcher
 from flowsteer.training.inference.distributed import Ranks
 from flowsteer.training.inference.engines import open_engine
@@ -157,6 +159,22 @@ class Learner:
             self.policy.mark()
             self.trainer().save_model(str(folder))
 
+    def restore(self, folder: Path, step: int) -> bool:
+        """Take the weights of an earlier step, and draw with them from now on; all processes take part.
+
+        Args:
+            folder: Where `save` wrote them.
+            step: The step.
+
+        Returns:
+            Whether that was possible: where weights are spread over the processes, none of them holds a model to load.
+        """
+        if trl_internals.weights_are_spread(self.trainer()):
+            return False
+        self.policy.restore(folder)
+        self.engine.serve(step)
+        return True
+
     def roll_out(self, prompts: list[str], trainer: GRPOTrainer) -> dict[str, list[Any]]:
         """Play the groups of one step.
 
@@ -239,6 +257,20 @@ class _StepCallback(TrainerCallback):
     def __init__(self, learner: Learner, on_step: Callable[[JSON], None]) -> None:
         self._learner, self._on_step = learner, on_step
         self._began = self._synced = 0.0
+
+    def on_train_begin(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        lr_scheduler: LambdaLR | None = None,
+        **_: Any,
+    ) -> None:
+        """A checkpoint holds the rate that its own schedule went on with; this run's may be longer."""
+        assert lr_scheduler is not None  # noqa: S101 - transformers gives it
+        at, rates = lr_scheduler.last_epoch, zip(lr_scheduler.base_lrs, lr_scheduler.lr_lambdas, strict=True)
+        for group, (peak, share) in zip(lr_scheduler.optimizer.param_groups, rates, strict=True):
+            group["lr"] = peak * share(at)
 
     def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self._began, self._synced = perf_counter(), self._learner.engine.syncing.seconds

@@ -93,12 +93,14 @@ class Group:
         sample: The task.
         size: Episodes played here.
         first: Number of the first of them; those before it are played by other processes.
+        draws: What the seeds of their draws are made of; empty for the name.
     """
 
     name: str
     sample: Sample
     size: int
     first: int = 0
+    draws: str = ""
 
 
 async def play(
@@ -164,8 +166,12 @@ class _Seat:
 
 def _seats(group: Group, seed: int) -> list[_Seat]:
     memo, grades = Memo(), Once[Grade]()
-    names = [f"{group.name}/{group.first + number}" for number in range(group.size)]
-    return [_Seat(name, group.sample, seed_of(seed, name), memo, grades) for name in names]
+    numbers = range(group.first, group.first + group.size)
+    seeds = [seed_of(seed, f"{group.draws or group.name}/{number}") for number in numbers]
+    return [
+        _Seat(f"{group.name}/{number}", group.sample, own, memo, grades)
+        for number, own in zip(numbers, seeds, strict=True)
+    ]
 
 
 async def _all(playing: Iterable[Coroutine[Any, Any, Rollout]]) -> list[Rollout]:

@@ -1,0 +1,94 @@
+"""Whether a run may be begun in a folder, or gone on with there, and what of its results stays if it takes more steps.
+
+How many steps a run takes is no part of what it is: a run of 100 steps can be gone on with to 200. Learning rate and
+temperature then follow the schedule of 200 steps from where the run is.
+"""
+
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from flowsteer.errors import RunError
+from flowsteer.runs.config import CONFIG
+from flowsteer.runs.files import read_json
+from flowsteer.training.inference.distributed import launched
+from flowsteer.training.rl.learner import CHECKPOINTS, last_checkpoint, step_of
+
+JSON = dict[str, Any]
+
+BEFORE, AFTER, RESULT = "before.json", "after.json", "result.json"
+"""Tests of the policy that RL begins with, and of what came of it; and all that a run came to."""
+
+
+def with_recorded_steps(run: Path, settings: JSON) -> JSON:
+    """The settings, with the steps that a run recorded among its own when they were still a part of what it is.
+
+    Args:
+        run: The run folder.
+        settings: What must be the same for the run to be gone on with.
+    """
+    stored = (read_json(run / CONFIG) or {}).get("config", {}).get("update", {})
+    if "steps" not in stored:
+        return settings
+    settings = deepcopy(settings)
+    settings["update"]["steps"] = stored["steps"]
+    return settings
+
+
+def check_folder(run: Path, resume: bool, steps: int) -> None:
+    """A run is begun in a new folder, gone on with where there is one, and takes no step back.
+
+    Args:
+        run: The run folder.
+        resume: Whether a run is to be gone on with.
+        steps: Steps that are asked for.
+
+    Raises:
+        RunError: The folder holds a run and `resume` was not asked for, or none to resume, or one that has more steps
+            behind it.
+    """
+    if run.exists() and not run.is_dir():
+        raise RunError(f"{run} is a file", "name a folder with --run DIR")
+    used, run_there = run.exists() and any(run.iterdir()), (run / CONFIG).is_file()
+    if resume and not run_there:
+        raise RunError(f"{run} holds no run to go on with", "name the folder of one with --run DIR")
+    if launched().first and run_there and not resume:
+        raise RunError(f"{run} holds a run already", "add --resume to go on with it, or name another with --run DIR")
+    if launched().first and used and not run_there:
+        raise RunError(f"{run} is not empty and holds no run", "name another folder with --run DIR")
+    _refuse_fewer(run, steps)
+
+
+def set_aside(run: Path, steps: int) -> None:
+    """Keep results of fewer steps than are asked for now under a name with their number: `after_100.json`.
+
+    A test of the start by an older version is set aside with them: it was made at temperature 1, with draws of its own,
+    and what comes now could not be compared with it.
+
+    Args:
+        run: The run folder.
+        steps: Steps that are asked for.
+    """
+    recorded = (read_json(run / CONFIG) or {}).get("config", {}).get("update", {}).get("steps", steps)
+    then = (read_json(run / RESULT) or {}).get("steps", recorded)
+    for name in (AFTER, RESULT):
+        found = read_json(run / name)
+        if found is not None and (was := found.get("steps", then)) < steps:
+            _rename(run / name, str(was))
+    before = read_json(run / BEFORE)
+    if before is not None and not (run / AFTER).exists() and "temperature" not in before.get("sampled", {}):
+        _rename(run / BEFORE, "T1")
+
+
+def _refuse_fewer(run: Path, steps: int) -> None:
+    last = last_checkpoint(run / CHECKPOINTS)
+    done = max(0 if last is None else step_of(last), (read_json(run / RESULT) or {}).get("steps", 0))
+    if steps < done:
+        raise RunError(
+            f"{run} has {done} steps behind it, and update.steps = {steps} asks for fewer",
+            f"--set update.steps={done} or more goes on with it; fewer need a new folder: --run DIR",
+        )
+
+
+def _rename(file: Path, mark: str) -> None:
+    file.rename(file.with_stem(f"{file.stem}_{mark}"))
