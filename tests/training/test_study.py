@@ -208,12 +208,12 @@ async def test_a_policy_without_the_canvas_reads_no_results(warm):
         bare = replace(place, canvas=replace(place.canvas, feedback="status"))
         heard = {}
         for name, where in (("full", place), ("status", bare)):
-            (played,) = await play(warm, [Group(name, samples(1)[0], 1)], where, DrawSettings(1.0, 24, 512), "p")
-            trajectory = played.trajectory
-            said = [token for token, own in zip(trajectory.ids, trajectory.mask, strict=True) if not own]
-            heard[name] = warm.decode(said)
+            groups = [Group(f"{name}{number}", sample, 1) for number, sample in enumerate(samples(9))]
+            trajectories = [one.trajectory for one in await play(warm, groups, where, DrawSettings(1.0, 24, 512), "p")]
+            pairs = (pair for one in trajectories for pair in zip(one.ids, one.mask, strict=True))
+            heard[name] = warm.decode(token for token, own in pairs if not own)
     assert "node_" in heard["full"]
-    assert "left" in heard["status"]
+    assert "ok" in heard["status"]
     assert "node_" not in heard["status"]
 
 

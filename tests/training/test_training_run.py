@@ -14,11 +14,14 @@ pytest.importorskip("trl", reason="needs the extra: pip install 'flowsteer[train
 from safetensors.torch import load_file  # noqa: E402
 
 from flowsteer.errors import BackendUnavailable, BudgetExceeded, RunError  # noqa: E402
-from flowsteer.runs.events import EpisodeStarted, Graded  # noqa: E402
+from flowsteer.runs.events import EpisodeStarted, Graded, TurnTaken  # noqa: E402
 from flowsteer.runs.folder import RunFolder  # noqa: E402
 from flowsteer.settings import check  # noqa: E402
 from flowsteer.training import run as training  # noqa: E402
+from flowsteer.training.best_policy import score  # noqa: E402
 from flowsteer.training.config import TrainingConfig  # noqa: E402
+from flowsteer.training.policy.kept import best_of, replace_best  # noqa: E402
+from flowsteer.training.policy_director import PolicyDirector  # noqa: E402
 from flowsteer.training.rl import learner as trl_side  # noqa: E402
 from flowsteer.training.rl import trainer as update_side  # noqa: E402
 from flowsteer.training.rollout.reward import RewardSettings  # noqa: E402
@@ -101,7 +104,7 @@ def test_a_run_says_what_it_did(undisturbed):
     assert [line["step"] for line in lines] == [1, 2, 3, 4]
     assert any(line["grad_norm"] > 0 for line in lines)
     record = RunFolder.read(path)
-    assert len(record.entries) == 4 * 6 + 2 * 4 + 2 * 2 * 4
+    assert len(record.entries) == 4 * 6 + 2 * 2 * 4 + 2 * 2 * 4
     episode = next(name for name in record.entries if name.startswith("train/4/"))
     events = record.events(episode)
     assert isinstance(events[0], EpisodeStarted)
@@ -109,13 +112,73 @@ def test_a_run_says_what_it_did(undisturbed):
     assert isinstance(events[-1], Graded)
 
 
-def test_the_best_policy_on_validation_tasks_is_kept(undisturbed):
-    path, _, _ = undisturbed
-    earned = json.loads((path / "validation.json").read_text())
-    assert set(earned) == {"2", "4"}
+def test_the_best_policy_on_validation_tasks_is_kept_tested_and_taken(undisturbed):
+    path, result, _ = undisturbed
+    found = json.loads((path / "validation.json").read_text())
+    assert set(found) == {"2", "4"}
+    assert set(found["2"]["greedy"]["by_type"]) == {"math", "qa"}
     best = load_file(path / "best" / "model.safetensors")
-    later_is_better = earned["4"] > earned["2"]
+    later_is_better = found["4"]["score"] > found["2"]["score"]
     assert all(torch.equal(best[name], weight) for name, weight in weights(path).items()) == later_is_better
+    assert result.tested == f"best@{4 if later_is_better else 2}"
+    assert result.best["step"] == (4 if later_is_better else 2)
+    director = PolicyDirector.load(path)
+    assert all(
+        torch.equal(best[name], weight) for name, weight in director.policy.model.state_dict().items() if name in best
+    )
+
+
+def test_before_and_after_are_drawn_alike(tmp_path):
+    """Greedily and at the training temperature, on the same draws: a policy that did not change plays the same."""
+    result = train(config(steps=0, validate_every=0), tmp_path / "run")
+    assert result.before["sampled"]["temperature"] == result.after["sampled"]["temperature"] == 1.0
+    record = RunFolder.read(tmp_path / "run")
+    said = {
+        when: [
+            [event.text for event in record.events(name) if isinstance(event, TurnTaken)]
+            for name in sorted(record.entries)
+            if name.startswith(f"{when}/")
+        ]
+        for when in ("before", "after")
+    }
+    assert said["before"] == said["after"] != []
+
+
+def test_a_run_takes_more_steps_and_none_back(tmp_path):
+    short, longer = config(steps=2), config(steps=4)
+    first = train(short, tmp_path / "run")
+    with pytest.raises(RunError, match="has 2 steps behind it"):
+        train(config(steps=1, save_every=1), tmp_path / "run", resume=True)
+    further = train(longer, tmp_path / "run", resume=True)
+    assert [line["step"] for line in curve(tmp_path / "run")] == [1, 2, 3, 4]
+    assert (first.steps, further.steps) == (2, 4)
+    assert json.loads((tmp_path / "run" / "result_2.json").read_text())["after"] == first.after
+    assert further.before == first.before
+
+
+def test_the_best_is_even_over_types_and_whole_at_every_moment(tmp_path):
+    assert score({"math": 0.9, "qa": 0.9, "code": 0.0}) < score({"math": 0.6, "qa": 0.6, "code": 0.6})
+
+    def write(word):
+        def into(folder):
+            folder.mkdir()
+            (folder / "config.json").write_text(word)
+
+        return into
+
+    def broken(folder):
+        folder.mkdir()
+        raise OSError("no space left")
+
+    replace_best(tmp_path, write("first"))
+    with pytest.raises(OSError, match="no space"):
+        replace_best(tmp_path, broken)
+    assert (best_of(tmp_path) / "config.json").read_text() == "first"
+    (tmp_path / "best").rename(tmp_path / "best.new")  # a kill between two renames
+    assert (best_of(tmp_path) / "config.json").read_text() == "first"
+    replace_best(tmp_path, write("second"))
+    assert (best_of(tmp_path) / "config.json").read_text() == "second"
+    assert sorted(found.name for found in tmp_path.iterdir()) == ["best"]
 
 
 def test_training_moves_the_weights_and_leaves_the_reference(undisturbed):
