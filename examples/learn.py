@@ -90,8 +90,8 @@ def main() -> None:
     console.rule("[bold]a Director learns")
     console.print(
         f"executor {config.executor.backend}#{profile_of(config).digest}, made up and fixed;"
-        f" {config.update.steps} steps of {config.update.batch} episodes; what was added to the paper's method stands in"
-        f" {FILE.name}; into {folder}"
+        f" {config.update.steps} steps of {config.update.batch} episodes; what was added to the paper's method"
+        f" stands in {FILE.name}; into {folder}"
     )
     try:
         with progress(config.update.steps, quiet=False) as (on_stage, on_step):
