@@ -1,11 +1,13 @@
 """A study file says everything, and nothing that is not understood is accepted."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from flowsteer.errors import ConfigError
 from flowsteer.study.study_config import load_study
+from flowsteer.training.rollout.settings import RewardSettings
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 BASE = """
@@ -100,6 +102,26 @@ def test_shipped_studies_read_and_pin_their_simulators(name, cells, starts):
     study = load_study(EXAMPLES / f"{name}.toml")
     assert (len(study.cells), len({cell.start for cell in study.cells})) == (cells, starts)
     assert all("#" in cell.config.executor.backend for cell in study.cells)
+
+
+def test_the_study_of_additions_takes_them_away_and_adds_them_one_at_a_time():
+    cells = load_study(EXAMPLES / "study_additions.toml").cells
+    assert len(cells) == 11 * 8
+    assert all("#" in cell.config.executor.backend for cell in cells)
+    first = {cell.arm: cell for cell in cells if cell.seed == 0}
+    assert len({cell.start for arm, cell in first.items() if arm != "no_preference"}) == 1
+    full, plain = first["full"].config, first["plain"].config
+    assert plain.reward == RewardSettings()
+    assert (plain.update.std_floor, plain.update.kl, plain.update.epochs, plain.update.dynamic) == (1e-4, 0.005, 1, 0)
+    assert plain.temperature_at(1) == plain.temperature_at(plain.update.steps) == 0.6
+    for arm, table, name in (
+        ("operator_cost", "reward", "operator_cost"),
+        ("dynamic", "update", "dynamic"),
+        ("epochs", "update", "epochs"),
+    ):
+        asked = first[arm].config
+        changed = replace(getattr(full, table), **{name: getattr(getattr(asked, table), name)})
+        assert asked == replace(full, **{table: changed}) != full
 
 
 def test_reading_a_study_needs_no_tensor_library():
