@@ -13,7 +13,7 @@ from flowsteer.grading.base import unscorable  # noqa: E402
 from flowsteer.runs.events import EditApplied, EpisodeEnded, EpisodeStarted, Graded, NodeRan, TurnTaken  # noqa: E402
 from flowsteer.training.inference.sampling_engine import Drawn  # noqa: E402
 from flowsteer.training.inference.trajectory import DrawSettings  # noqa: E402
-from flowsteer.training.rollout.metrics import BY_TYPE, accuracy_by_type, measure, stages, usual_workflows  # noqa: E402
+from flowsteer.training.rollout.metrics import BY_TYPE, accuracy_by_type, measure, type_figures, usual_workflows  # noqa: E402
 from flowsteer.training.rollout.rollout import Group, play  # noqa: E402
 from flowsteer.training.rollout.settings import RewardSettings  # noqa: E402
 from flowsteer.training.rollout.signal import signal  # noqa: E402
@@ -93,11 +93,11 @@ async def test_each_type_has_its_figures_and_each_term_its_share_of_the_signal()
     async with arena(rewards=RewardSettings(rejected=0.5)) as place:
         groups = [Group("a", one, 2), Group("b", other, 2)]
         played = await play(tiny(), groups, place, LIMITS, "p", engine=Spoken([*words, *(WORDS, WORDS)]))
-    figures, learned_from = stages(played), signal(played, group=2)
+    figures, learned_from = type_figures(played), signal(played, group=2)
     assert figures["types/math/valid"] == 6 / 7
     assert figures["types/qa/valid"] == 3 / 4
     assert figures["types/qa/reward"] == played[2].reward.value
-    assert {name.rpartition("/")[2] for name in figures if name.startswith("types/")} == set(BY_TYPE)
+    assert {name.rpartition("/")[2] for name in figures} == set(BY_TYPE)
     assert learned_from["signal/none"] == 0.5
     assert learned_from["signal/rejected"] == learned_from["signal/reward"] == pytest.approx(0.0625**2 / 2)
     assert learned_from["signal/answer"] == learned_from["signal/verification"] == 0

@@ -29,7 +29,7 @@ from flowsteer.training.rl.cwrpo import groups_of, grpo_settings, to_trl
 from flowsteer.training.rl.settings import LearnerSettings
 from flowsteer.training.rl.step_rollouts import StepRollouts, rolled_out
 from flowsteer.training.rl.trainer import CwrpoTrainer
-from flowsteer.training.rollout.metrics import measure, stages
+from flowsteer.training.rollout.metrics import measure, stages, type_figures
 from flowsteer.training.rollout.rollout import Arena, Rollout, play
 from flowsteer.training.rollout.signal import signal
 
@@ -215,7 +215,8 @@ class Learner:
         learned_from = signal(self._latest.trained, update.group)
         if update.dynamic:
             learned_from["signal/replaced"] = self._latest.replaced
-        for name, value in {**episodes, **stages(self._latest.played), **learned_from}.items():
+        about = episodes | type_figures(self._latest.first) | stages(self._latest.played) | learned_from
+        for name, value in about.items():
             log_metric(name, float(value))
         for name in ("rollout", "sampling", "canvas"):
             log_metric(f"seconds/{name}", self._seconds.get(name, 0.0))

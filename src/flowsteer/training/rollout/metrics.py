@@ -59,10 +59,9 @@ def stages(rollouts: Sequence[Rollout]) -> dict[str, float]:
     """What a step's reward and tokens are made of; rollouts that infrastructure broke off count among the tokens only.
 
     Returns:
-        `terms/NAME`: mean of each term of the reward; `types/TYPE/NAME`: `reward`, `accuracy`, `gate_open` and `valid`
-        of each type of task (see `measure`); `structures/KIND`: share of workflows with a parallel, a conditional or a
-        loop, whether or not it ran; and `tokens/KIND`, sums: `prompt` (read before the first turn), `sampled`, `canvas`
-        (its feedback), `executor_read` and `executor_written`.
+        `terms/NAME`: mean of each term of the reward; `structures/KIND`: share of workflows with a parallel, a
+        conditional or a loop, whether or not it ran; and `tokens/KIND`, sums: `prompt` (read before the first turn),
+        `sampled`, `canvas` (its feedback), `executor_read` and `executor_written`.
     """
     played = [rollout for rollout in rollouts if not rollout.lost]
     terms: dict[str, list[float]] = {}
@@ -70,8 +69,6 @@ def stages(rollouts: Sequence[Rollout]) -> dict[str, float]:
         for term in rollout.reward.terms:
             terms.setdefault(f"terms/{term.name}", []).append(term.value)
     found = {name: sum(values) / len(played) for name, values in terms.items()}
-    for kind, figures in measure_by_type(rollouts).items():
-        found |= {f"types/{kind}/{name}": figures[name] for name in BY_TYPE if figures[name] is not None}
     counted = [facts(rollout.ended.workflow, {}) for rollout in played]
     for kind in ("parallels", "conditionals", "loops") if played else ():
         found[f"structures/{kind}"] = sum(getattr(one, kind) > 0 for one in counted) / len(played)
@@ -93,6 +90,16 @@ def measure_by_type(rollouts: Sequence[Rollout]) -> dict[str, JSON]:
     """The figures of `measure` for each type of task."""
     types = sorted({rollout.sample.task.type for rollout in rollouts})
     return {kind: measure([one for one in rollouts if one.sample.task.type == kind]) for kind in types}
+
+
+def type_figures(rollouts: Sequence[Rollout]) -> dict[str, float]:
+    """`types/TYPE/NAME`: `reward`, `accuracy`, `gate_open` and `valid` of each type of task; see `measure`."""
+    return {
+        f"types/{kind}/{name}": figures[name]
+        for kind, figures in measure_by_type(rollouts).items()
+        for name in BY_TYPE
+        if figures[name] is not None
+    }
 
 
 def accuracy_by_type(rollouts: Sequence[Rollout]) -> dict[str, float]:
