@@ -156,6 +156,30 @@ def test_a_run_takes_more_steps_and_none_back(tmp_path):
     assert further.before == first.before
 
 
+def test_a_run_of_an_earlier_version_takes_more_steps(tmp_path):
+    """It recorded its steps among its settings, a number for each validation, and tests at temperature 1."""
+    run = tmp_path / "run"
+    train(config(steps=2), run)
+    recorded = json.loads((run / "config.json").read_text())
+    assert "steps" not in recorded["config"]["update"]
+    recorded["config"]["update"]["steps"] = 2
+    (run / "config.json").write_text(json.dumps(recorded))
+    (run / "validation.json").write_text('{"2": 0.25}')
+    (run / "best" / "chosen.json").unlink()
+    for name in ("before.json", "after.json"):
+        found = json.loads((run / name).read_text())
+        del found["sampled"]["temperature"]
+        (run / name).write_text(json.dumps({key: found[key] for key in found if key not in ("tested", "steps")}))
+    result = train(config(steps=4), run, resume=True)
+    assert result.steps == 4
+    assert {"before_T1.json", "after_2.json", "result_2.json", "before.json", "after.json"} <= {
+        found.name for found in run.iterdir()
+    }
+    assert json.loads((run / "validation.json").read_text())["2"] == 0.25
+    rates = [json.loads(line)["learning_rate"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert rates[2] > 0  # the first added step learns: its rate is that of the longer schedule
+
+
 def test_the_best_is_even_over_types_and_whole_at_every_moment(tmp_path):
     assert score({"math": 0.9, "qa": 0.9, "code": 0.0}) < score({"math": 0.6, "qa": 0.6, "code": 0.6})
 

@@ -4,12 +4,11 @@ How many steps a run takes is no part of what it is: a run of 100 steps can be g
 temperature then follow the schedule of 200 steps from where the run is.
 """
 
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 from flowsteer.errors import RunError
-from flowsteer.runs.config import CONFIG
+from flowsteer.runs.config import CONFIG, stored_config
 from flowsteer.runs.files import read_json
 from flowsteer.training.inference.distributed import launched
 from flowsteer.training.rl.learner import CHECKPOINTS, last_checkpoint, step_of
@@ -27,12 +26,8 @@ def with_recorded_steps(run: Path, settings: JSON) -> JSON:
         run: The run folder.
         settings: What must be the same for the run to be gone on with.
     """
-    stored = (read_json(run / CONFIG) or {}).get("config", {}).get("update", {})
-    if "steps" not in stored:
-        return settings
-    settings = deepcopy(settings)
-    settings["update"]["steps"] = stored["steps"]
-    return settings
+    steps = _recorded_steps(run)
+    return settings if steps is None else settings | {"update": settings["update"] | {"steps": steps}}
 
 
 def check_folder(run: Path, resume: bool, steps: int) -> None:
@@ -69,8 +64,7 @@ def set_aside(run: Path, steps: int) -> None:
         run: The run folder.
         steps: Steps that are asked for.
     """
-    recorded = (read_json(run / CONFIG) or {}).get("config", {}).get("update", {}).get("steps", steps)
-    then = (read_json(run / RESULT) or {}).get("steps", recorded)
+    then = (read_json(run / RESULT) or {}).get("steps", _recorded_steps(run) or 0)
     for name in (AFTER, RESULT):
         found = read_json(run / name)
         if found is not None and (was := found.get("steps", then)) < steps:
@@ -88,6 +82,17 @@ def _refuse_fewer(run: Path, steps: int) -> None:
             f"{run} has {done} steps behind it, and update.steps = {steps} asks for fewer",
             f"--set update.steps={done} or more goes on with it; fewer need a new folder: --run DIR",
         )
+
+
+def _recorded_steps(run: Path) -> int | None:
+    """Steps among the settings of a run, if it is there and of a version that had them there.
+
+    Raises:
+        RunError: What is there is no run.
+    """
+    update = stored_config(run).get("update") if (run / CONFIG).is_file() else None
+    steps: int | None = update.get("steps") if isinstance(update, dict) else None
+    return steps
 
 
 def _rename(file: Path, mark: str) -> None:

@@ -270,8 +270,9 @@ class _StepCallback(TrainerCallback):
         """A checkpoint holds the rate that its own schedule went on with; this run's may be longer."""
         assert lr_scheduler is not None  # noqa: S101 - transformers gives it
         at, rates = lr_scheduler.last_epoch, zip(lr_scheduler.base_lrs, lr_scheduler.lr_lambdas, strict=True)
-        for group, (peak, share) in zip(lr_scheduler.optimizer.param_groups, rates, strict=True):
-            group["lr"] = peak * share(at)
+        lr_scheduler._last_lr = [peak * share(at) for peak, share in rates]  # what the log of the next step tells
+        for group, rate in zip(lr_scheduler.optimizer.param_groups, lr_scheduler._last_lr, strict=True):
+            group["lr"] = rate
 
     def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self._began, self._synced = perf_counter(), self._learner.engine.syncing.seconds
