@@ -109,19 +109,28 @@ def test_the_study_of_additions_takes_them_away_and_adds_them_one_at_a_time():
     assert len(cells) == 11 * 8
     assert all("#" in cell.config.executor.backend for cell in cells)
     first = {cell.arm: cell for cell in cells if cell.seed == 0}
+    assert len({cell.start for cell in first.values()}) == 2
     assert len({cell.start for arm, cell in first.items() if arm != "no_preference"}) == 1
     full, plain = first["full"].config, first["plain"].config
     assert plain.reward == RewardSettings()
     assert (plain.update.std_floor, plain.update.kl, plain.update.epochs, plain.update.dynamic) == (1e-4, 0.005, 1, 0)
     assert plain.temperature_at(1) == plain.temperature_at(plain.update.steps) == 0.6
-    for arm, table, name in (
-        ("operator_cost", "reward", "operator_cost"),
-        ("dynamic", "update", "dynamic"),
-        ("epochs", "update", "epochs"),
-    ):
+    alone = {
+        "no_rejected": ("reward", "rejected"),
+        "no_gated_finish": ("reward", "gated_finish"),
+        "no_std_floor": ("update", "std_floor"),
+        "no_epochs": ("update", "epochs"),
+        "no_temperature_schedule": ("sampler", "temperature_end"),
+        "no_entropy": ("update", "entropy"),
+        "no_preference": ("warmup", "preference"),
+        "operator_cost": ("reward", "operator_cost"),
+        "dynamic": ("update", "dynamic"),
+    }
+    assert first.keys() == {"full", "plain", *alone}
+    for arm, (table, name) in alone.items():
         asked = first[arm].config
         changed = replace(getattr(full, table), **{name: getattr(getattr(asked, table), name)})
-        assert asked == replace(full, **{table: changed}) != full
+        assert asked == replace(full, **{table: changed}) != full, arm
 
 
 def test_reading_a_study_needs_no_tensor_library():
