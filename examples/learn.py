@@ -22,6 +22,7 @@ from flowsteer.cli.learned import curves, progress, tables, workflows
 from flowsteer.cli.live import WIDTH
 from flowsteer.datasets.base import Sample
 from flowsteer.errors import FlowSteerError
+from flowsteer.evaluation.by_hand import by_hand
 from flowsteer.grading.connect import open_grader
 from flowsteer.session import open_session
 from flowsteer.training.config import TrainingConfig, load_training, setup_of
@@ -30,21 +31,6 @@ from flowsteer.training.run import TrainingResult, train
 from flowsteer.workflow import parse_dsl
 
 FILE = Path(__file__).with_name("demo.toml")
-BY_HAND = {
-    "typed": {
-        "math": "[Programmer, Programmer, Programmer] -> (Verify -> Revise) * 3 -> (Verify -> Revise) * 3 -> Format",
-        "qa": "[AnswerGenerate, AnswerGenerate, Custom] -> (Review -> Revise) * 3 -> (Review -> Revise) * 3 -> Format",
-        "code": "Plan -> [Programmer, Programmer] -> (Test -> Revise) * 3 -> (Test -> Revise) * 3 -> Format",
-    },
-    "typed-2": {
-        "math": "[Programmer, Programmer, Programmer] -> (Verify -> Programmer) * 3 -> (Verify -> Programmer) * 3"
-        " -> Format",
-        "qa": "[AnswerGenerate, AnswerGenerate, Custom] -> (Review -> AnswerGenerate) * 3"
-        " -> (Review -> AnswerGenerate) * 3 -> Format",
-        "code": "Plan -> [Programmer, Programmer] -> (Test -> Programmer) * 3 -> (Test -> Programmer) * 3 -> Format",
-    },
-}
-"""What the tables of these worlds suggest, in the shape that the reward asks for: each opens the gate."""
 
 
 async def fixed_scores(config: TrainingConfig) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
@@ -62,8 +48,8 @@ async def fixed_scores(config: TrainingConfig) -> tuple[dict[str, dict[str, floa
             return mean(value for value in scores if value is not None)
 
         single = {name: {kind: await accuracy(name, kind) for kind in kinds} for name in session.library.categories}
-        by_hand = BY_HAND[profile_of(config).name]
-        return single, {kind: await accuracy(by_hand[kind], kind) for kind in kinds}
+        hand = by_hand(config.executor.backend)
+        return single, {kind: await accuracy(hand[kind], kind) for kind in kinds}
 
 
 def profile_of(config: TrainingConfig) -> Profile:
