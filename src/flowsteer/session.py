@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -14,8 +14,10 @@ from flowsteer.backends.budget import Budget, Caps
 from flowsteer.canvas.canvas import Canvas, Settings, rules_for
 from flowsteer.canvas.director import Director
 from flowsteer.canvas.episode import Episode, run_episode
+from flowsteer.canvas.votes import voted
 from flowsteer.director.chat import EVALUATION
 from flowsteer.director.layouts import Layout
+from flowsteer.director.spec_options import cut_options
 from flowsteer.errors import ConfigError
 from flowsteer.execution.executor import Execution, Executor
 from flowsteer.execution.memo import Memo
@@ -143,7 +145,7 @@ class Session:
         return Canvas(task, self.executor(memo), rules, settings, emit, seed)
 
     async def episode(self, task: Task, emit: Emit = ignore, episode: str = "", memo: Memo | None = None) -> Episode:
-        """Let the Director work on a task, to the end of the episode.
+        """Let the Director work on a task, to the end of the episode; of several, if its spec asks for votes.
 
         Raises:
             ConfigError: The session has no Director.
@@ -153,8 +155,14 @@ class Session:
         """
         if self.director is None:
             raise ConfigError("this session has no Director", "name one: Setup(director=…)")
-        canvas = self.canvas(task, emit, episode, memo)
-        return await run_episode(canvas, self.director, emit, episode, self.executor_backend.spec)
+        director, setup = self.director, self.setup
+
+        async def play(number: int, tell: Emit) -> Episode:
+            seat = replace(self, setup=replace(setup, seed=vote_seed(setup.seed, number)))
+            canvas = seat.canvas(task, tell, episode, memo)
+            return await run_episode(canvas, director, tell, episode, self.executor_backend.spec)
+
+        return await voted(play, cut_options(setup.director)[1].votes, emit)
 
     def broken(self, workflow: Workflow) -> tuple[str, ...]:
         """What a fixed workflow breaks, a sentence each; empty if it can run here."""
@@ -232,6 +240,11 @@ async def open_session(setup: Setup, extra: Mapping[str, Backend] | None = None)
 def seed_of(seed: int, episode: str) -> int:
     """The seed of one episode: every episode draws anew, and the same one draws the same."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{episode}".encode()).digest()[:4], "big") % 2**31
+
+
+def vote_seed(seed: int, number: int) -> int:
+    """The seed of one of several episodes on a task; the first has the seed that it has alone."""
+    return seed_of(seed, f"vote {number}") if number else seed
 
 
 def roster_of(workflow: Workflow) -> dict[str, str]:

@@ -12,7 +12,7 @@ from flowsteer.canvas.episode import run_episode  # noqa: E402
 from flowsteer.errors import ActionError, ConfigError  # noqa: E402
 from flowsteer.evaluation.systems import DirectorSystem  # noqa: E402
 from flowsteer.execution.memo import Memo  # noqa: E402
-from flowsteer.runs.events import FeedbackGiven, NodeRan, ignore  # noqa: E402
+from flowsteer.runs.events import FeedbackGiven, NodeRan, Voted, ignore  # noqa: E402
 from flowsteer.session import Setup, open_session  # noqa: E402
 from flowsteer.settings import check  # noqa: E402
 from flowsteer.training.config import TrainingConfig, settings_of  # noqa: E402
@@ -87,6 +87,18 @@ async def test_an_episode_longer_than_any_in_training_is_scored_as_it_stands(tmp
     assert 0 < episode.ended.turns < whole.ended.turns
     assert f"its limit of {most} tokens" in episode.ended.reason
     assert not episode.ended.finished
+
+
+async def test_it_draws_at_the_temperature_named_and_for_votes_at_that_of_its_training(tmp_path, warm):
+    recorded(tmp_path, warm)
+    async with open_session(Setup(director=f"{tmp_path}?votes=4", executor="simulated:typed")) as session:
+        assert session.director.limits.temperature == 1.0
+        seen = []
+        await session.episode(samples(1)[0].task, seen.append)
+        assert (await session.connect_director(f"{tmp_path}?temperature=0.3")).limits.temperature == 0.3
+    (vote,) = [event for event in seen if isinstance(event, Voted)]
+    ends = [stream[-1] for stream in vote.others]
+    assert len({end.dsl for end in [*ends, seen[-1]]}) > 1
 
 
 @pytest.mark.parametrize("named", ["", "policy"])

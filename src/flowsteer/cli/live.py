@@ -19,6 +19,7 @@ from flowsteer.runs.events import (
     Graded,
     NodeRan,
     TurnTaken,
+    Voted,
 )
 from flowsteer.workflow.drawing import tree_lines
 from flowsteer.workflow.nodes import NodeId, Workflow
@@ -65,6 +66,9 @@ class Display:
                 self._fresh[NodeId(event.node)] = event
             case FeedbackGiven():
                 self._draw()
+            case Voted():
+                episodes = len(event.answers)
+                self._say("●", f"{event.agreed} of {episodes} episodes give this answer; the first of them:", "cyan")
             case EpisodeEnded():
                 self._end(event)
             case Graded():

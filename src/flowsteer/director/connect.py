@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -13,10 +14,11 @@ from flowsteer.director.human import HumanDirector
 from flowsteer.director.layouts import TASK_CHARS, Layout
 from flowsteer.director.random import RandomDirector
 from flowsteer.director.scripted import FixedDirector, ScriptedDirector
+from flowsteer.director.spec_options import DirectorOptions, cut_options
 from flowsteer.errors import ConfigError
 
 GROUP = "flowsteer.directors"
-"""Entry-point group: `policy` loads to a function from a folder to the Director trained in it."""
+"""Entry-point group: `policy` loads to a function from a folder and `DirectorOptions` to the Director trained in it."""
 
 
 async def connect_director(
@@ -33,7 +35,8 @@ async def connect_director(
     Args:
         spec: `human`, `script:FILE`, `dsl:WORKFLOW`, `simulated:` (random edits; `simulated:?seed=1`; profiles of
             the simulated executor are understood and change nothing), the folder
-            of a training run, or the spec of a backend whose LLM directs.
+            of a training run, or the spec of a backend whose LLM directs. Behind the last three may stand options
+            (`DirectorOptions`): `runs/trained?temperature=0.5&votes=3`. Votes are counted by `Session.episode`.
         connect: Makes the backend of an LLM that is to direct.
         sampling: How an LLM draws; the paper's evaluation sampling by default.
         layout: How an LLM is shown the episode.
@@ -45,6 +48,7 @@ async def connect_director(
         DSLError: If the workflow of `dsl:` does not parse.
         BackendUnavailable: If the LLM's server cannot be reached.
     """
+    spec, options = cut_options(spec)
     scheme, _, rest = spec.partition(":")
     if spec == "human":
         return HumanDirector()
@@ -53,14 +57,20 @@ async def connect_director(
     if scheme == "dsl" and rest:
         return FixedDirector.from_dsl(rest)
     if scheme == "simulated":
+        if options.temperature is not None:
+            raise ConfigError("the simulated Director draws evenly, at no temperature", f"{spec} without temperature=")
         return RandomDirector(_seed(spec, rest))
     if _is_folder(spec):
-        return _trained(Path(spec))
+        return _trained(Path(spec), options)
     if _is_path(spec):
         raise ConfigError(
             f"there is no folder {spec} to load a trained Director from",
             "flowsteer train FILE.toml --run DIR makes one",
         )
+    if options.temperature is not None:
+        sampling = replace(sampling, temperature=options.temperature)
+    if options.votes > 1 and sampling.temperature == 0:
+        raise ConfigError("votes at temperature 0 are the same vote", f"{spec}?temperature=0.6&votes={options.votes}")
     return ChatDirector(await connect(spec), sampling, layout, constrained, task_chars)
 
 
@@ -73,7 +83,7 @@ def _is_path(spec: str) -> bool:
     return ":" not in spec and ("/" in spec or spec.startswith("."))
 
 
-def _trained(folder: Path) -> Director:
+def _trained(folder: Path, options: DirectorOptions) -> Director:
     """The policy that a training run made; training is a room above this one, so it is found by its entry point."""
     (entry,) = entry_points(group=GROUP, name="policy")
     try:
@@ -82,7 +92,7 @@ def _trained(folder: Path) -> Director:
         raise ConfigError(
             f"a trained Director needs the package {error.name}", "pip install 'flowsteer[train]'"
         ) from error
-    director: Director = load(folder)
+    director: Director = load(folder, options)
     return director
 
 

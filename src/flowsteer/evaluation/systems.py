@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Protocol, runtime_checkable
 
-from flowsteer.canvas.episode import run_episode
 from flowsteer.canvas.feedback import Told
 from flowsteer.errors import ConfigError
 from flowsteer.evaluation.baselines import with_baselines
@@ -111,8 +110,8 @@ class DirectorSystem:
         setup = replace(session.setup, seed=seed, canvas=settings)
         if not self.prompts:
             director, setup = WithoutPrompts(director), replace(setup, canvas=replace(setup.canvas, two_step=False))
-        canvas = replace(session, setup=setup).canvas(task, emit, episode)
-        return (await run_episode(canvas, director, emit, episode, session.executor_backend.spec)).ended
+        seat = replace(session, setup=replace(setup, director=self.director), director=director)
+        return (await seat.episode(task, emit, episode)).ended
 
 
 def check_workflow(name: str, workflow: Workflow, session: Session) -> None:

@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import Any, get_args
 
 from flowsteer.draft import Draft, draft_from_json, draft_to_json
-from flowsteer.runs.events import EditApplied, EpisodeSettings, Event, Feedback, NodeRan
+from flowsteer.runs.events import EditApplied, EpisodeSettings, Event, Feedback, NodeRan, Voted
 from flowsteer.runs.failure import Failure
 from flowsteer.task import Task, task_from_json, task_to_json
 from flowsteer.usage import Usage
@@ -89,6 +89,8 @@ _FROM_PLAIN: dict[str, Callable[[Any], Any]] = {
     "director_usage": lambda plain: Usage(**plain),
     "executor_usage": lambda plain: Usage(**plain),
     "failure": lambda plain: None if plain is None else Failure(**plain),
+    "others": lambda plain: tuple(tuple(events_from_json(stream)) for stream in plain),
+    "answers": tuple,
     "new": tuple,
     "choices": tuple,
     "iteration": tuple,
@@ -98,6 +100,9 @@ _FROM_PLAIN: dict[str, Callable[[Any], Any]] = {
 def event_to_json(event: Event) -> JSON:
     """The event as plain JSON values, tagged with its kind."""
     plain: JSON = {"kind": event.kind}
+    if isinstance(event, Voted):
+        others = [[event_to_json(one) for one in stream] for stream in event.others]
+        return plain | {"agreed": event.agreed, "answers": event.answers, "others": others}
     for name in _NAMES[type(event)]:
         value = getattr(event, name)
         convert = _TO_PLAIN.get(type(value))

@@ -230,6 +230,22 @@ class EpisodeEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class Voted:
+    """Several episodes were played on the task; the turns behind this event are those of the one that was taken.
+
+    Attributes:
+        agreed: How many have the answer that was taken.
+        answers: The answer of each, in the order they were asked for.
+        others: All events of those that were not taken.
+    """
+
+    kind: ClassVar[str] = "voted"
+    agreed: int
+    answers: tuple[str, ...]
+    others: "tuple[tuple[Event, ...], ...]"
+
+
+@dataclass(frozen=True, slots=True)
 class Graded:
     """A grader's outcome.
 
@@ -247,7 +263,9 @@ class Graded:
     failure: Failure | None = None
 
 
-Event = EpisodeStarted | TurnTaken | EditApplied | EditRejected | NodeRan | FeedbackGiven | EpisodeEnded | Graded
+Event = (
+    EpisodeStarted | TurnTaken | EditApplied | EditRejected | NodeRan | FeedbackGiven | EpisodeEnded | Voted | Graded
+)
 Emit = Callable[[Event], None]
 """A place events go to; called in the order the facts became true."""
 

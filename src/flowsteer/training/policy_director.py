@@ -1,6 +1,6 @@
 """A trained policy as a Director: for `solve`, for evaluations, and wherever else somebody edits a canvas."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from time import perf_counter
@@ -11,6 +11,7 @@ from flowsteer.canvas.director import Observation, PromptText, Turn
 from flowsteer.canvas.feedback import Told
 from flowsteer.director.grammar import action_grammar
 from flowsteer.director.parse import parse_action, parse_prompt_reply
+from flowsteer.director.spec_options import NO_OPTIONS, DirectorOptions
 from flowsteer.errors import ActionError, ConfigError, NoTurn
 from flowsteer.runs.config import CONFIG
 from flowsteer.runs.files import read_json
@@ -46,13 +47,14 @@ class PolicyDirector:
     feedback: Told = "full"
 
     @classmethod
-    def load(cls, folder: Path) -> "PolicyDirector":
+    def load(cls, folder: Path, options: DirectorOptions = NO_OPTIONS) -> "PolicyDirector":
         """The Director that a training run made.
 
         Args:
             folder: A run folder, that of a study's cell, or the folder of a policy. Of a run it is the policy that was
                 best on the validation tasks, without them the last. If it lies in a run folder, the run's settings
                 say how it reads and draws.
+            options: How it draws; greedily by default, and as at the end of its training where votes are asked for.
 
         Raises:
             ConfigError: There is no trained policy.
@@ -65,7 +67,7 @@ class PolicyDirector:
             raise ConfigError(f"{folder} holds no trained policy", "flowsteer train FILE.toml --run DIR makes one")
         config = _settings(inner.parent)
         if config is None:
-            made = cls(load_policy(str(inner)), str(folder))
+            drawn, made = 1.0, cls(load_policy(str(inner)), str(folder))
         else:
             where = str(inner.parent / CONFIG)
             asked = check(PolicySettings, config.get("policy", {}), where)
@@ -73,9 +75,11 @@ class PolicyDirector:
             canvas = check(Settings, config.get("canvas", {}), where)
             policy = load_policy(str(inner), asked.task_chars, asked.dtype)
             limits = DrawSettings(0.0, sampler.turn_tokens, sampler.episode_tokens, sampler.grammar)
+            drawn = sampler.temperature if sampler.temperature_end is None else sampler.temperature_end
             made = cls(policy, str(folder), limits, canvas.feedback)
         torch.nn.Module.to(made.policy.model, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
-        return made
+        asked_for = options.temperature if options.temperature is not None else drawn if options.votes > 1 else 0.0
+        return replace(made, limits=replace(made.limits, temperature=asked_for))
 
     async def act(self, observation: Observation) -> Turn:
         """Sample the next turn.

@@ -1,0 +1,70 @@
+"""What may stand behind the spec of a Director that draws: `runs/trained?temperature=0.5&votes=3`."""
+
+import re
+from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Ge, Le
+
+from flowsteer.errors import ConfigError
+from flowsteer.settings import check
+
+MOST_VOTES = 64
+_NEVER_DRAW = ("human", "script", "dsl")
+_OPTION = re.compile(r"(temperature|votes)=(.*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class DirectorOptions:
+    """How a Director draws, and how often it is asked.
+
+    Attributes:
+        temperature: At which it draws; None for its own: 0 for a trained one, that of the end of its training if there
+            are votes, and the session's sampling for an LLM.
+        votes: So many episodes are played on each task, and the answer that most of them give is taken.
+    """
+
+    temperature: Annotated[float, Ge(0)] | None = None
+    votes: Annotated[int, Ge(1), Le(MOST_VOTES)] = 1
+
+
+NO_OPTIONS = DirectorOptions()
+
+
+def cut_options(spec: str) -> tuple[str, DirectorOptions]:
+    """A Director's spec without these options, and the options; those of its backend stay with it.
+
+    Raises:
+        ConfigError: A value is none, or votes are asked for at temperature 0, where all episodes are the same.
+
+    >>> cut_options("llamacpp:smollm2?threads=2&votes=3")
+    ('llamacpp:smollm2?threads=2', DirectorOptions(temperature=None, votes=3))
+    >>> cut_options("dsl:Test ? Revise : done")[1].votes
+    1
+    """
+    bare, mark, query = spec.rpartition("?")
+    if not mark or spec.partition(":")[0] in _NEVER_DRAW:
+        return spec, NO_OPTIONS
+    parts = query.split("&")
+    named = [found for part in parts if (found := _OPTION.fullmatch(part))]
+    others = [part for part in parts if not _OPTION.fullmatch(part)]
+    values = {found[1]: _number(found[2]) for found in named}
+    try:
+        options = check(DirectorOptions, values, f"the Director {spec}")
+    except ConfigError as error:
+        raise ConfigError(error.message, f"such as {bare}?temperature=0.5&votes=3") from error
+    if options.votes > 1 and options.temperature == 0:
+        raise ConfigError(
+            f"{options.votes} votes at temperature 0 are the same vote", f"{bare}?temperature=0.5&votes={options.votes}"
+        )
+    return (f"{bare}?{'&'.join(others)}" if others else bare), options
+
+
+def _number(text: str) -> float | int | str:
+    """A number as JSON has it; other text as it stands, for `check` to refuse."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
