@@ -20,7 +20,7 @@ from flowsteer.errors import ConfigError
 from flowsteer.unicode import refuse_unsound
 
 _FORMS = (
-    "PRESET:MODEL, http://HOST/v1#MODEL, https://HOST/v1#MODEL, llamacpp:smollm2, llamacpp:FILE.gguf, "
+    "PRESET:MODEL, http://HOST/v1#MODEL, https://HOST/v1#MODEL, llamacpp:NAME, llamacpp:FILE.gguf, "
     "recorded:FILE or simulated:PROFILE"
 )
 _SHOWN = 10

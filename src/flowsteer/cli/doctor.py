@@ -85,11 +85,11 @@ def _models() -> list[Check]:
     return [
         Check(
             f"model {model.name}",
-            here,
-            str(model.path) if here else "not fetched",
+            model.here,
+            str(model.path) if model.here else "not fetched",
             f"flowsteer models pull {model.name}",
         )
-        for model, here in list_models()
+        for model in list_models()
     ]
 
 
