@@ -88,3 +88,15 @@ def turns(folder: Path) -> list[dict[str, object]]:
     if not (folder / "open").is_dir() or not list((folder / "open").iterdir()):
         return []
     return [event for event in open_events(folder) if event["kind"] == "turn_taken"]
+
+
+def test_a_model_is_measured_once_and_listed_with_it(tmp_path: Path):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / MODELS["smollm2"].path.name).symlink_to(MODELS["smollm2"].path)
+    measured = flowsteer("models", "measure", "smollm2", "--json", cwd=tmp_path, FLOWSTEER_HOME=str(tmp_path))
+    assert measured.code == 0, measured.err
+    speed = measured.json["tokens_per_second"]
+    assert speed > 0
+    rows = flowsteer("models", "list", "--json", cwd=tmp_path, FLOWSTEER_HOME=str(tmp_path)).json["models"]
+    assert [row["tokens_per_second"] for row in rows] == [None, None, speed]
+    assert f"{speed} tokens/s" in flowsteer("models", "list", cwd=tmp_path, FLOWSTEER_HOME=str(tmp_path)).out

@@ -12,7 +12,7 @@ from flowsteer.backends.models import ModelFile, find, locate
 from flowsteer.errors import BackendUnavailable
 from flowsteer.runs.files import read_json, write_json
 
-_TOKENS = 128
+_TOKENS = 64
 _PROMPT = "Write the numbers from 1 to 100, one on each line."
 
 
@@ -33,6 +33,10 @@ class ModelSpeed:
     processors: int
     load: float
     on: str
+
+    def __str__(self) -> str:
+        busy = ", on a busy machine" if self.load >= self.processors else ""
+        return f"{self.tokens_per_second} tokens/s on {self.on}{busy}"
 
 
 async def measure(name: str) -> ModelSpeed:

@@ -30,7 +30,7 @@ def list_all(json: o.Json = False) -> None:
         return
     for model, speed in rows:
         size, licence = f"{_bytes(model) / 1e6:,.0f} MB", model.licence or "licence: see the hub"
-        quick = f", {speed.tokens_per_second} tokens/s on {speed.on}" if speed else ""
+        quick = f", {speed}" if speed else ""
         say(f"{model.name}  {size}  {licence}  {'here' + quick if model.here else 'not here'}")
         if model.about:
             say(f"    {model.about}")
@@ -87,7 +87,7 @@ def measure(name: _Name, json: o.Json = False) -> None:
     if json:
         print_json({"name": name} | asdict(speed))
     else:
-        say(f"{name}: {speed.tokens_per_second} tokens/s ({speed.tokens} tokens, load {speed.load} before)")
+        say(f"{name}: {speed}")
 
 
 @app.command()
