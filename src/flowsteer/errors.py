@@ -75,6 +75,10 @@ class BackendRejected(BackendError):
     """The backend refused this very request (too long, filtered, malformed): the node fails, others go on."""
 
 
+class ContextExceeded(BackendRejected):
+    """The request is longer than the model's context: a shorter one may be answered."""
+
+
 class BackendUnavailable(BackendError):
     """The backend cannot be reached, timed out or kept failing: an infrastructure failure.
 

@@ -281,6 +281,20 @@ def test_any_body_is_an_answer_or_a_fault_however_it_is_cut_into_packets(body: b
     assert outcome([*pieces, left]) == outcome([body])
 
 
+@pytest.mark.parametrize(
+    ("entry", "context"),
+    [
+        ({"max_model_len": 16384}, 16384),
+        ({"context_length": 32768}, 32768),
+        ({"meta": {"n_ctx": 4096, "n_ctx_train": 8192}}, 4096),
+        ({"max_model_len": "many", "meta": 3}, None),
+        ({"max_model_len": -1}, None),
+    ],
+)
+def test_a_catalogue_tells_the_context(entry: dict[str, object], context: int | None):
+    assert Catalogue.read({"data": [{"id": "tiny"} | entry]}).contexts.get("tiny") == context
+
+
 @given(ANY_JSON)
 def test_any_json_is_a_catalogue_and_has_words(listed: object):
     assert all(isinstance(name, str) and name.encode() for name in Catalogue.read(listed).names if name)

@@ -14,7 +14,7 @@ from flowsteer.backends import presets
 from flowsteer.backends.base import Features, Message, Request, Sampling
 from flowsteer.backends.connect import Backends
 from flowsteer.backends.limits import Limits
-from flowsteer.errors import BackendRejected, BackendUnavailable
+from flowsteer.errors import BackendRejected, BackendUnavailable, ContextExceeded
 
 KEY = "sk-test-0123456789"
 QUICK = Limits(retries=3, backoff_seconds=0.001, call_seconds=5)
@@ -122,7 +122,15 @@ async def test_a_slow_server_is_timed_out(server: FakeServer):
 @pytest.mark.parametrize(
     ("fault", "error", "words"),
     [
-        (status(400, "context too long"), BackendRejected, "context too long"),
+        (status(400, "not like this"), BackendRejected, "not like this"),
+        (status(400, "This model's maximum context length is 4096 tokens"), ContextExceeded, "4096 tokens"),
+        (
+            status(400, "request (9031 tokens) exceeds the available context size (4096 tokens), try increasing it"),
+            ContextExceeded,
+            "9031 tokens",
+        ),
+        (status(500, "Context size has been exceeded."), ContextExceeded, "exceeded"),
+        (status(400, "prompt is too long: 210000 tokens > 200000 maximum"), ContextExceeded, "210000"),
         (status(422, "bad field"), BackendRejected, "bad field"),
         (status(413, "too large"), BackendRejected, "too large"),
         (say("", finish="content_filter"), BackendRejected, "content filter"),

@@ -149,10 +149,17 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What a backend can enforce while decoding."""
+    """What a backend can do.
+
+    Attributes:
+        json_schema: Whether it enforces a schema while decoding.
+        grammar: Whether it enforces a GBNF grammar while decoding.
+        context: Most tokens of prompt and reply together; 0 where the server does not tell.
+    """
 
     json_schema: bool = False
     grammar: bool = False
+    context: int = 0
 
 
 class Backend(Protocol):
@@ -176,7 +183,7 @@ class Backend(Protocol):
 
         Raises:
             BackendUnavailable: Unreachable, timed out or still failing after the retries.
-            BackendRejected: This request was refused.
+            BackendRejected: This request was refused; `ContextExceeded` if it is too long for the model.
         """
         ...
 

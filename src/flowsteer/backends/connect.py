@@ -114,8 +114,9 @@ class Backends:
         else:
             raise _unknown(spec)
         endpoint, catalogue = await self._endpoint(scheme.removesuffix("s") if "#" in spec else scheme, preset, key)
-        self._served[spec] = _served(model, catalogue, endpoint.preset)
-        return OpenAIBackend(spec, endpoint, model, served=self._served[spec], stream=self._stream)
+        served = self._served[spec] = _served(model, catalogue, endpoint.preset)
+        context = catalogue.contexts.get(served, 0)
+        return OpenAIBackend(spec, endpoint, model, served=served, stream=self._stream, context=context)
 
     async def _server(self, model: str) -> LlamaServer:
         if model not in self._servers:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from flowsteer.backends.limits import Transient
-from flowsteer.errors import BackendRejected, BackendUnavailable
+from flowsteer.errors import BackendRejected, BackendUnavailable, ContextExceeded
 from flowsteer.unicode import sound
 
 _AGAIN = frozenset({408, 409, 425, 429})
@@ -19,6 +19,12 @@ _KEY = frozenset({401, 403})
 _FULL, _BRIEF = 2000, 300  # characters of a message: of one that is told once, and of one in a list of attempts
 _DEEPEST = 8  # no server wraps its words deeper
 _WORDS = ("error", "message", "detail")
+_TOO_LONG = re.compile(
+    r"context[ _](?:length|size|window)|maximum (?:context|model) length|prompt is too long|input token count"
+    r"|reduce the length of the messages",
+    re.IGNORECASE,
+)
+"""How servers word it: OpenAI, OpenRouter, Mistral; vLLM; llama.cpp; Anthropic; Google; Groq."""
 
 # Words that servers write where a status belongs: OpenAI, Anthropic, Google, OpenRouter.
 _STATUS_OF = {
@@ -30,6 +36,7 @@ _STATUS_OF = {
     "invalid_request_error": 400,
     "invalid_argument": 400,
     "context_length_exceeded": 400,
+    "exceed_context_size_error": 400,
     "content_policy_violation": 400,
     "request_too_large": 413,
     "authentication_error": 401,
@@ -63,6 +70,11 @@ class Fault(Exception):
     def loading(self) -> bool:
         """Whether the server is up and its model not yet."""
         return self.status == 503 and "loading" in self.words.lower()
+
+    @property
+    def too_long(self) -> bool:
+        """Whether prompt and reply do not fit the model's context. llama.cpp has said so by 400 and by 500."""
+        return self.status in (None, 400, 413, 422, 500) and _TOO_LONG.search(self.words) is not None
 
 
 def fault_of(status: int, body: object, headers: Mapping[str, str]) -> Fault:
@@ -101,9 +113,14 @@ def explain_fault(fault: Fault, *, where: str, key: str, key_env: str) -> NoRetu
     Raises:
         Transient: It may pass when repeated.
         BackendUnavailable: No request will succeed: the key, the account, the model or the address is wrong.
+        ContextExceeded: This very request is longer than the model's context.
         BackendRejected: This very request was refused.
     """
     status, words = fault.status, _clean(fault.words, key)
+    if fault.too_long:
+        raise ContextExceeded(
+            f"{where} refused the request: {words}", "Shorten the request, or give the model a longer context."
+        ) from None
     if status in _KEY:
         found = "the key of that variable was refused" if key else "that variable is not set"
         raise BackendUnavailable(

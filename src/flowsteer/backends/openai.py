@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -31,6 +31,7 @@ _CHARACTERS_PER_TOKEN = 4  # rough, and only to book a rate ahead; the answer co
 _CONNECT_SECONDS = 10.0
 _LIST_SECONDS = 20.0  # for an answer to `GET /models`
 _MOST_MODELS = 10_000
+_CONTEXTS = ("max_model_len", "context_length", "context_window")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +41,12 @@ class Catalogue:
     Attributes:
         names: Model names, in the server's order; empty when it does not list them.
         owners: The `owned_by` of those models, which tells llama.cpp, vLLM and Ollama apart.
+        contexts: Most tokens of prompt and reply together, for the models it tells that of.
     """
 
     names: tuple[str, ...] = ()
     owners: frozenset[str] = frozenset()
+    contexts: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def read(cls, listed: object) -> "Catalogue":
@@ -52,7 +55,9 @@ class Catalogue:
         found = [model for model in models if isinstance(model, Mapping)] if isinstance(models, list) else []
         names = (name for model in found if isinstance(name := model.get("id"), str) and len(name) <= MOST_NAME)
         owners = (owner for model in found if isinstance(owner := model.get("owned_by"), str))
-        return cls(tuple(map(sound, names))[:_MOST_MODELS], frozenset(owners))
+        kept = tuple(map(sound, names))[:_MOST_MODELS]
+        contexts = {str(model.get("id")): context for model in found if (context := _context(model))}
+        return cls(kept, frozenset(owners), {name: contexts[name] for name in kept if name in contexts})
 
 
 class Endpoint:
@@ -191,15 +196,24 @@ class OpenAIBackend:
         model: The name to ask for.
         served: The name the server has for it, once known.
         stream: Take answers in pieces; None takes the preset's default.
+        context: Most tokens of prompt and reply together; 0 where that is not known.
     """
 
     def __init__(
-        self, spec: str, endpoint: Endpoint, model: str, *, served: str = "", stream: bool | None = None
+        self,
+        spec: str,
+        endpoint: Endpoint,
+        model: str,
+        *,
+        served: str = "",
+        stream: bool | None = None,
+        context: int = 0,
     ) -> None:
         self._spec = spec
         self._endpoint = endpoint
         self._model = model
         self._stream = endpoint.preset.stream if stream is None else stream
+        self._context = context
         self._warned: set[str] = set()
         self.served = served or model
 
@@ -213,8 +227,8 @@ class OpenAIBackend:
 
     @property
     def features(self) -> Features:
-        """What the server enforces while decoding."""
-        return self._endpoint.preset.features
+        """What the server enforces while decoding, and the context that it tells."""
+        return replace(self._endpoint.preset.features, context=self._context)
 
     async def complete(self, request: Request) -> Reply:
         """Answer one request.
@@ -224,7 +238,7 @@ class OpenAIBackend:
 
         Raises:
             BackendUnavailable: Unreachable, refused the key, or still failing after the retries.
-            BackendRejected: This request was refused.
+            BackendRejected: This request was refused; `ContextExceeded` if it is too long for the model.
         """
         preset = self._endpoint.preset
         dialect = preset.dialect_of(self._model)
@@ -252,6 +266,13 @@ class OpenAIBackend:
         if what not in self._warned:
             self._warned.add(what)
             _log.warning("%s %s.", self._spec, what)
+
+
+def _context(model: Mapping[str, Any]) -> int:
+    """The context in a catalogue's entry: vLLM's, OpenRouter's, Groq's or llama.cpp's name for it; 0 for none."""
+    meta = model.get("meta")
+    told = [model.get(name) for name in _CONTEXTS] + [meta.get("n_ctx") if isinstance(meta, Mapping) else None]
+    return next((value for value in told if type(value) is int and value > 0), 0)
 
 
 async def _read(response: "Response") -> object:

@@ -9,7 +9,7 @@ from typing import Any
 
 from flowsteer.backends.base import Backend, Features, Reply, Request
 from flowsteer.backends.codec import decode, digest, encode, read_json
-from flowsteer.errors import BackendUnavailable, ConfigError
+from flowsteer.errors import BackendUnavailable, ConfigError, ContextExceeded
 
 SCHEME = "recorded"
 _log = logging.getLogger(__name__)
@@ -22,12 +22,12 @@ class _Recording:
     Attributes:
         spec: The backend that was recorded.
         features: What it could enforce.
-        replies: Digest of the request and the reply, in order.
+        replies: Digest of the request and the reply, or that the request was too long, in order.
     """
 
     spec: str
     features: Features
-    replies: list[tuple[str, Reply]] = field(default_factory=list)
+    replies: list[tuple[str, Reply | ContextExceeded]] = field(default_factory=list)
 
 
 class Recorder:
@@ -65,8 +65,15 @@ class Recorder:
         return self._backend.features
 
     async def complete(self, request: Request) -> Reply:
-        """Answer by the backend behind and keep the reply; failures are not kept."""
-        reply = await self._backend.complete(request)
+        """Answer by the backend behind and keep the reply.
+
+        That a request is too long is kept, since a Director then asks a shorter one; other failures are not.
+        """
+        try:
+            reply = await self._backend.complete(request)
+        except ContextExceeded as error:
+            self._append({"request": digest(request), "too_long": error.message})
+            raise
         self._append({"request": digest(request), "reply": encode(reply)})
         return reply
 
@@ -99,7 +106,7 @@ class RecordedBackend:
         recording = _read(path)
         self._path = path
         self._features = recording.features
-        self._replies: defaultdict[str, deque[Reply]] = defaultdict(deque)
+        self._replies: defaultdict[str, deque[Reply | ContextExceeded]] = defaultdict(deque)
         for key, reply in recording.replies:
             self._replies[key].append(reply)
         self._recorded = frozenset(self._replies)
@@ -118,6 +125,7 @@ class RecordedBackend:
         """The next recorded reply to this request, with the usage it had when the model was asked.
 
         Raises:
+            ContextExceeded: The request was too long when it was recorded.
             BackendUnavailable: The recording holds no (further) reply to it.
         """
         key = digest(request)
@@ -128,7 +136,10 @@ class RecordedBackend:
                 f"{self._path} {what} request {key[:12]}, which ends in {last[-80:]!r}.",
                 "Replay with the same code, tasks and settings as the recording, or record anew.",
             )
-        return self._replies[key].popleft()
+        reply = self._replies[key].popleft()
+        if isinstance(reply, ContextExceeded):
+            raise reply
+        return reply
 
     async def aclose(self) -> None:
         """Nothing is held open."""
@@ -151,7 +162,9 @@ def _read(path: Path) -> _Recording:
         for line in lines[1:]:
             number += 1
             entry = read_json(line)
-            recording.replies.append((str(entry["request"]), decode(entry["reply"])))
+            refused = "too_long" in entry
+            reply = ContextExceeded(str(entry["too_long"])) if refused else decode(entry["reply"])
+            recording.replies.append((str(entry["request"]), reply))
     except (ValueError, TypeError, KeyError) as error:
         raise ConfigError(f"{path}, line {number}: not a line of a recording ({error}).", "Record anew.") from error
     return recording

@@ -33,6 +33,7 @@ class Turn:
         reasoning: Thinking that the backend returned apart from the text.
         usage: What the turn cost.
         seconds: Wall time.
+        folded: Earlier turns that it was shown in short, or not at all, since its LLM's context is full.
     """
 
     text: str
@@ -40,6 +41,7 @@ class Turn:
     reasoning: str = ""
     usage: Usage = NO_USAGE
     seconds: float = 0.0
+    folded: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ class Director(Protocol):
 
         Raises:
             NoTurn: It can take no further turn.
-            BackendRejected: Its LLM refused the request for good.
+            BackendRejected: Its LLM refused the request for good; `ContextExceeded` if not even the task fits.
             BackendUnavailable: Its LLM is gone. Never turned into an action.
         """
         ...

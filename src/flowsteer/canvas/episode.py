@@ -45,8 +45,8 @@ async def run_episode(
         episode: Its id.
         executor: Spec of the executor, for the record.
 
-    A Director that can take no further turn, or whose request is refused for good, such as one for a conversation that
-    is too long, ends the episode: the workflow is scored as it stands.
+    A Director that can take no further turn, or whose request is refused for good, such as a task that is longer than
+    its LLM's context, ends the episode: the workflow is scored as it stands.
 
     Raises:
         BackendUnavailable: A backend is gone. The events so far are recorded; nothing is made up.
@@ -65,7 +65,7 @@ async def run_episode(
         except NoTurn as error:
             await canvas.stop(error.message)
             break
-        emit(TurnTaken(canvas.turn + 1, turn.text, turn.reasoning, turn.usage, turn.seconds))
+        emit(TurnTaken(canvas.turn + 1, turn.text, turn.reasoning, turn.usage, turn.seconds, turn.folded))
         spent += turn.usage
         step = await canvas.step(turn)
         parsed += step.parsed

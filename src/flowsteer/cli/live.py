@@ -83,7 +83,8 @@ class Display:
 
     def _turn(self, event: TurnTaken) -> None:
         turn = (f"\nTurn {event.turn} of {self._max_turns}", "bold")
-        self._console.print(Text.assemble(turn, "  ", (_cost(event), "dim")))
+        folded = f", {event.folded} earlier turns in short" if event.folded else ""
+        self._console.print(Text.assemble(turn, "  ", (_cost(event) + folded, "dim")))
         self._indented(Text(shorten(" ".join(event.text.split()), SAID_CHARS), style="dim"))
 
     def _say(self, mark: str, text: str, colour: str) -> None:

@@ -3,16 +3,26 @@
 from dataclasses import dataclass
 from time import perf_counter
 
-from flowsteer.backends.base import Backend, Origin, Reply, Request, SamplingSettings
+from flowsteer.backends.base import NO_USAGE, Backend, Origin, Reply, Request, SamplingSettings
 from flowsteer.canvas.director import Observation, PromptText, Turn
+from flowsteer.director.folding import Folded, fold
 from flowsteer.director.grammar import action_grammar
-from flowsteer.director.layouts import TASK_CHARS, Layout, messages
+from flowsteer.director.layouts import TASK_CHARS, Layout
 from flowsteer.director.parse import parse_action, parse_prompt_reply
-from flowsteer.errors import ActionError, ConfigError
+from flowsteer.errors import ActionError, ConfigError, ContextExceeded
 from flowsteer.workflow.edits import Action
 
 EVALUATION = SamplingSettings(temperature=0.6, top_p=0.95, top_k=20, max_tokens=2048)
 """The paper's sampling for evaluation (spec §6)."""
+
+CHARACTERS_PER_TOKEN = 3
+"""Of a Director's conversation, roughly. What is longer than that after all is refused by the server, and shortened."""
+
+ATTEMPTS = 5
+"""How often one turn is asked for while it does not fit the context: each time with half of the earlier turns, the
+last time with as little as there can be."""
+
+_SPARE = 2  # tokens that a server leaves free at the end of a context
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +61,55 @@ class ChatDirector:
     async def act(self, observation: Observation) -> Turn:
         """Ask for the next action; a reply that is none becomes an `ActionError` in the turn.
 
+        What would overflow the LLM's context is shown in short (`folding.py`); the turn says how much was.
+
         Raises:
             BackendUnavailable: The LLM is gone.
-            BackendRejected: It refused the request, such as a conversation that is too long.
+            BackendRejected: It refused the request; `ContextExceeded` if not even the shortest form of it fits.
         """
+        started, spent, most = perf_counter(), NO_USAGE, self._most()
+        for attempt in range(ATTEMPTS):
+            shown = fold(observation, self.layout, self.task_chars, 0 if attempt == ATTEMPTS - 1 else most)
+            try:
+                reply = await self.backend.complete(self._request(observation, shown))
+            except ContextExceeded as error:
+                if shown.shortest:
+                    raise self._too_long(shown, error) from error
+            else:
+                spent += reply.usage
+                if shown.shortest or not self._cut_by_context(reply):
+                    break
+            fixed = fold(observation, self.layout, self.task_chars, 0).characters
+            most = fixed + (shown.characters - fixed) // 2
+        action = _understood(reply, observation, self.sampling.max_tokens)
+        return Turn(reply.text, action, reply.reasoning, spent, perf_counter() - started, shown.count)
+
+    def _request(self, observation: Observation, shown: Folded) -> Request:
         held = self.backend.features.grammar if self.constrained is None else self.constrained
-        request = Request(
-            messages=messages(observation, self.layout, self.task_chars),
+        return Request(
+            messages=shown.messages,
             sampling=self.sampling.seeded(None if self.sampling.temperature == 0 else observation.seed),
             grammar=action_grammar(observation) if held else None,
             origin=Origin("director", observation.task),
         )
-        started = perf_counter()
-        reply = await self.backend.complete(request)
-        seconds = perf_counter() - started
-        action = _understood(reply, observation, self.sampling.max_tokens)
-        return Turn(reply.text, action, reply.reasoning, reply.usage, seconds)
+
+    def _most(self) -> int | None:
+        """Most characters of a prompt by the context that the server tells, with room for a reply; None for unknown."""
+        context = self.backend.features.context
+        room = min(self.sampling.max_tokens, context // 4)
+        return CHARACTERS_PER_TOKEN * (context - room) if context else None
+
+    def _cut_by_context(self, reply: Reply) -> bool:
+        """Whether a reply ends where the context is full, rather than at its own limit."""
+        context = self.backend.features.context
+        return reply.finish == "length" and 0 < context - _SPARE <= reply.usage.tokens
+
+    def _too_long(self, shown: Folded, error: ContextExceeded) -> ContextExceeded:
+        what = f"even with {shown.count} earlier turns in short" if shown.count else "with the first prompt alone"
+        return ContextExceeded(
+            f"the context of {self.backend.spec} is full {what}: {error.message}",
+            "give the LLM a longer context, or the task a shorter text",
+        )
 
 
 def _understood(reply: Reply, observation: Observation, max_tokens: int) -> Action | PromptText | ActionError:

@@ -28,13 +28,16 @@ STEP_CHARS = 160
 """Most characters shown of one step's instruction in the `rebuilt` layout."""
 
 
-def messages(observation: Observation, layout: Layout, task_chars: int = TASK_CHARS) -> tuple[Message, ...]:
+def messages(
+    observation: Observation, layout: Layout, task_chars: int = TASK_CHARS, left_out: int = 0
+) -> tuple[Message, ...]:
     """The messages for the next turn.
 
     Args:
         observation: What the Director sees.
         layout: `conversation` or `rebuilt`.
         task_chars: Most characters of question, context and code, each.
+        left_out: So many of the first turns are not in the observation's history; the conversation says so.
     """
     system = Message("system", system_prompt(observation))
     task = task_prompt(observation.task, task_chars)
@@ -45,7 +48,8 @@ def messages(observation: Observation, layout: Layout, task_chars: int = TASK_CH
         for turn in observation.history
         for message in (Message("assistant", turn.text), Message("user", render(turn.feedback, observation.budgets)))
     )
-    return system, Message("user", task), *said
+    gap = f"\n\n(Turns 1 to {left_out} are left out here.)" if left_out else ""
+    return system, Message("user", task + gap), *said
 
 
 def system_prompt(observation: Observation) -> str:

@@ -60,7 +60,7 @@ class EpisodeStarted:
 
 @dataclass(frozen=True, slots=True)
 class TurnTaken:
-    """The Director replied. `text` is what it sampled, unchanged."""
+    """The Director replied. `text` is what it sampled, unchanged; `folded` earlier turns were shown to it in short."""
 
     kind: ClassVar[str] = "turn_taken"
     turn: int
@@ -68,6 +68,7 @@ class TurnTaken:
     reasoning: str
     usage: Usage
     seconds: float
+    folded: int = 0
 
 
 @dataclass(frozen=True, slots=True)
