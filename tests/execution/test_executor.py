@@ -1,12 +1,14 @@
 """What runs, in which order, how often, and what it leaves: through `Executor.run` with small operators."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
-from flowsteer.backends.base import Features, Reply
+from flowsteer.backends.base import Features, Reply, Sampling
 from flowsteer.draft import Draft, Verdict
 from flowsteer.errors import BackendUnavailable, OperatorError, WorkflowError
+from flowsteer.execution.draws import EQUAL_TEMPERATURE
 from flowsteer.execution.executor import Executor
 from flowsteer.execution.memo import Memo
 from flowsteer.operators.base import operator
@@ -224,6 +226,28 @@ async def test_equal_steps_are_separate_draws():
     assert len(backend.requests) == 3
     assert len(set(execution.draft.answer.split("|"))) == 3
     assert len({r.origin.sample for r in backend.requests}) == 3
+
+
+@pytest.mark.parametrize("own_draws", [False, True])
+async def test_a_greedy_branch_that_is_equal_to_one_before_it_is_sampled(own_draws):
+    async def sampling_by_draw():
+        backend = Instant()
+        backend.features = Features(own_draws=own_draws)
+        run_on = replace(executor(backend), sampling=Sampling(seed=5))
+        execution = await run_on.run(parse_dsl("[Solve, Plan -> Solve, Solve, Solve] -> Solve -> Vote"), TASK)
+        assert execution.usage.calls == len(backend.requests) == 6
+        return {r.origin.sample: r.sampling for r in backend.requests if r.origin.operator == "Solve"}
+
+    draws = await sampling_by_draw()
+    assert {name: sampling.temperature for name, sampling in draws.items()} == {
+        "0": 0.0,
+        "1": 0.0,  # given a plan
+        "2": 0.0 if own_draws else EQUAL_TEMPERATURE,
+        "3": 0.0 if own_draws else EQUAL_TEMPERATURE,
+        "4": 0.0,  # given an answer
+    }
+    assert (len({sampling.seed for sampling in draws.values()}) == 3) != own_draws
+    assert await sampling_by_draw() == draws
 
 
 async def test_the_same_call_in_flight_twice_is_made_once():

@@ -155,11 +155,13 @@ class Features:
         json_schema: Whether it enforces a schema while decoding.
         grammar: Whether it enforces a GBNF grammar while decoding.
         context: Most tokens of prompt and reply together; 0 where the server does not tell.
+        own_draws: Whether equal calls are separate draws by `Origin.sample`, at any temperature: a simulated world's.
     """
 
     json_schema: bool = False
     grammar: bool = False
     context: int = 0
+    own_draws: bool = False
 
 
 class Backend(Protocol):

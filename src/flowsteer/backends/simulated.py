@@ -111,8 +111,8 @@ class SimulatedBackend:
 
     @property
     def features(self) -> Features:
-        """It always replies by the schema it is given."""
-        return Features(json_schema=True)
+        """It always replies by the schema it is given, and every use of an operator is a draw of its own."""
+        return Features(json_schema=True, own_draws=True)
 
     async def complete(self, request: Request) -> Reply:
         """Answer an operator.

@@ -99,7 +99,8 @@ class Display:
     def _end(self, event: EpisodeEnded) -> None:
         how = "finished by the Director" if event.finished else f"not finished: {event.reason}"
         title = "a fixed workflow" if event.finished is None else f"{event.turns} turns, {how}"
-        table = Table("", "calls", "tokens read", "written", "seconds", "US$", title=title)
+        title += f", {event.seconds:.1f} s in all"
+        table = Table("", "calls", "tokens read", "written", "s of calls", "US$", title=title)
         for name, usage in (("Director", event.director_usage), ("operators", event.executor_usage)):
             table.add_row(name, *_row(usage))
         self._console.print()

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from flowsteer.draft import Draft
 from flowsteer.errors import ConfigError
+from flowsteer.execution.draws import EQUAL_TEMPERATURE
 from flowsteer.operators.base import OperatorCall, operator
 from flowsteer.operators.registry import Library
 from flowsteer.operators.solution import NEW_SOLUTION, write_solution
@@ -11,8 +12,8 @@ from flowsteer.session import Session
 from flowsteer.workflow.dsl import parse_dsl
 from flowsteer.workflow.nodes import Workflow
 
-SC_TEMPERATURE = 0.7
-"""At which self-consistency draws (Wang et al. 2023, arXiv 2203.11171, §3.1)."""
+SC_TEMPERATURE = EQUAL_TEMPERATURE
+"""At which self-consistency draws (Wang et al. 2023, arXiv 2203.11171, §3.1): all of its draws, the first too."""
 
 MAX_SC = 26
 """Most candidates that ScEnsemble can name, a letter each."""

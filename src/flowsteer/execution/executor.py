@@ -1,7 +1,6 @@
 """The interpreter: walks the tree of a workflow, runs what is not known yet, and records every node (spec §2, §5)."""
 
 import asyncio
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -11,6 +10,7 @@ from flowsteer.backends.base import Backend, Sampling
 from flowsteer.backends.budget import Budget
 from flowsteer.draft import EMPTY, Candidate, Draft
 from flowsteer.errors import BackendRejected, FlowSteerError, OperatorError, WorkflowError
+from flowsteer.execution.draws import numbers, repeated, sample_name, sampling_of
 from flowsteer.execution.memo import Memo, NodeResult
 from flowsteer.execution.watchdog import Watchdog
 from flowsteer.operators.base import CodeRunner, Operator, OperatorCall
@@ -20,7 +20,7 @@ from flowsteer.runs.failure import Failure, unexpected
 from flowsteer.task import Task
 from flowsteer.usage import NO_USAGE, Usage
 from flowsteer.workflow.dsl import to_dsl
-from flowsteer.workflow.nodes import Conditional, Loop, NodeId, Parallel, Sequence, Step, Workflow, steps
+from flowsteer.workflow.nodes import Conditional, Loop, NodeId, Parallel, Sequence, Step, Workflow
 
 Iteration = tuple[int, ...]
 Seen = set[tuple[object, ...]]
@@ -120,7 +120,8 @@ class _Run:
         self._emit = emit
         self._turn = turn
         self._seen = seen
-        self._draws = _draws(workflow)
+        self._draws = numbers(workflow)
+        self._repeated = repeated(workflow)
         self._sampling = _named(executor.sampling)
         self.watchdog = Watchdog(executor.node_seconds)
         self.ran: list[NodeRan] = []
@@ -201,13 +202,14 @@ class _Run:
             raise WorkflowError(f"{step.id} names the unknown backend {step.backend!r}", f"backends: {known}")
         if executor.budget is not None:
             executor.budget.check()
-        sample = _sample(self._draws[step.id], at)
+        sample = sample_name(self._draws[step.id], at)
+        again = step.id in self._repeated and not backend.features.own_draws
         reads = draft.only(operator.reads)
         spec = backend.spec
         call = (operator.name, operator.version, step.prompt, spec, self._sampling)
-        key = (*call, self._task.digest, sample, reads)
+        key = (*call, self._task.digest, sample, again, reads)
 
-        result, memo = await executor.memo.get(key, self._call, operator, step, reads, backend, sample)
+        result, memo = await executor.memo.get(key, self._call, operator, step, reads, backend, sample, again)
         self._record(step, at, result, memo, spec)
         if result.failure is not None:
             return draft, None
@@ -216,9 +218,11 @@ class _Run:
             return draft, None
         return draft, draft.verdict is not None and draft.verdict.passed
 
-    async def _call(self, operator: Operator, step: Step, reads: Draft, backend: Backend, sample: str) -> NodeResult:
+    async def _call(
+        self, operator: Operator, step: Step, reads: Draft, backend: Backend, sample: str, again: bool
+    ) -> NodeResult:
         executor = self._executor
-        sampling = _seeded(executor.sampling, sample)
+        sampling = sampling_of(executor.sampling, sample, again)
         call = OperatorCall(self._task, reads, step.prompt, backend, executor.sandbox, sampling, operator, sample)
         wrote, failure, started = EMPTY, None, perf_counter()
         try:
@@ -268,34 +272,6 @@ class _Run:
 def _named(sampling: Sampling) -> str:
     """The sampling as a part of memo keys: a text, whose hash Python keeps."""
     return repr(sampling)
-
-
-def _draws(workflow: Workflow) -> dict[NodeId, int]:
-    """For each step, how many equal steps (operator, instruction, backend) stand before it.
-
-    Equal steps are separate draws: three `Custom` in parallel are three opinions, not one result three times.
-    """
-    count: dict[tuple[str, str, str], int] = {}
-    draws: dict[NodeId, int] = {}
-    for step in steps(workflow.nodes):
-        like = (step.operator, step.prompt, step.backend)
-        draws[step.id] = count[like] = count.get(like, -1) + 1
-    return draws
-
-
-def _sample(draw: int, at: Iteration) -> str:
-    """Names a draw: the step's own number, then its iteration if that is not the first.
-
-    A first iteration is named as if there were no loop, so that wrapping steps into one runs nothing twice.
-    """
-    return f"{draw}@{'.'.join(map(str, at))}" if any(at) else str(draw)
-
-
-def _seeded(sampling: Sampling, sample: str) -> Sampling:
-    """The sampling with a seed of its own for this draw; without a run seed, or greedy, it stays as it is."""
-    if sampling.seed is None or sampling.temperature == 0:
-        return sampling
-    return replace(sampling, seed=(sampling.seed + zlib.crc32(sample.encode())) % 2**31)
 
 
 def _join(before: Draft, start: Draft, node: Parallel, ends: list[Draft]) -> Draft:

@@ -1,0 +1,96 @@
+"""Which draw of an otherwise equal call a step makes, and how it is drawn."""
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import replace
+
+from flowsteer.backends.base import Sampling
+from flowsteer.workflow.nodes import (
+    Conditional,
+    Loop,
+    Node,
+    NodeId,
+    Parallel,
+    Sequence,
+    Step,
+    Workflow,
+    child_sequences,
+    steps,
+    walk,
+)
+
+EQUAL_TEMPERATURE = 0.7
+"""At which a branch draws that is equal to one before it, where the operators are greedy: the first gives the greedy
+answer, the others are samples, as those of self-consistency are (Wang et al. 2023, arXiv 2203.11171, §3.1)."""
+
+
+def numbers(workflow: Workflow) -> dict[NodeId, int]:
+    """For each step, how many equal steps (operator, instruction, backend) stand before it.
+
+    Equal steps are separate draws: three `Custom` in parallel are three opinions, not one result three times.
+    """
+    count: dict[tuple[str, str, str], int] = {}
+    draws: dict[NodeId, int] = {}
+    for step in steps(workflow.nodes):
+        like = (step.operator, step.prompt, step.backend)
+        draws[step.id] = count[like] = count.get(like, -1) + 1
+    return draws
+
+
+def repeated(workflow: Workflow) -> frozenset[NodeId]:
+    """Steps of branches that go, up to there, as an earlier branch of their parallel: they are given what it is given.
+
+    >>> from flowsteer.workflow.dsl import parse_dsl
+    >>> sorted(repeated(parse_dsl("[Custom, Custom -> Format, Programmer] -> Custom")))
+    ['node_3']
+    """
+    return frozenset(_repeated(workflow))
+
+
+def sample_name(draw: int, at: tuple[int, ...]) -> str:
+    """Names a draw: the step's own number, then its iteration if that is not the first.
+
+    A first iteration is named as if there were no loop, so that wrapping steps into one runs nothing twice.
+    """
+    return f"{draw}@{'.'.join(map(str, at))}" if any(at) else str(draw)
+
+
+def sampling_of(sampling: Sampling, sample: str, again: bool) -> Sampling:
+    """How a draw is made: with a seed of its own, and at a temperature where greedily it would be the same once more.
+
+    Args:
+        sampling: That of the run. Without a seed no draw has one.
+        sample: The draw's name.
+        again: Whether an equal call stands before it.
+    """
+    if again and sampling.temperature == 0:
+        sampling = replace(sampling, temperature=EQUAL_TEMPERATURE)
+    if sampling.seed is None or sampling.temperature == 0:
+        return sampling
+    return replace(sampling, seed=(sampling.seed + zlib.crc32(sample.encode())) % 2**31)
+
+
+def _repeated(workflow: Workflow) -> Iterator[NodeId]:
+    for parallel in walk(workflow.nodes):
+        if not isinstance(parallel, Parallel):
+            continue
+        shapes = [tuple(map(_shape, branch)) for branch in parallel.branches]
+        for number, branch in enumerate(parallel.branches):
+            same = max((_common(shapes[number], other) for other in shapes[:number]), default=0)
+            yield from (step.id for step in steps(branch[:same]))
+
+
+def _common(one: tuple[object, ...], other: tuple[object, ...]) -> int:
+    """How many first elements are the same."""
+    pairs = zip(one, other, strict=False)
+    return next((place for place, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
+
+
+def _shape(node: Node) -> object:
+    """All of a node but ids."""
+    if isinstance(node, Step):
+        return node.operator, node.prompt, node.backend
+    check = _shape(node.check) if isinstance(node, Conditional) else None
+    count = node.count if isinstance(node, Loop) else 0
+    inner: list[Sequence] = list(child_sequences(node))
+    return type(node).__name__, count, check, tuple(tuple(map(_shape, sequence)) for sequence in inner)
