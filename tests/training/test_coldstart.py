@@ -1,6 +1,7 @@
 """The cold start teaches the language and no choice; the tiny policy's tokenizer loses nothing."""
 
 import asyncio
+import re
 from collections import Counter
 from dataclasses import replace
 
@@ -16,6 +17,7 @@ from flowsteer.director.parse import parse_action  # noqa: E402
 from flowsteer.director.random import RandomDirector  # noqa: E402
 from flowsteer.errors import ConfigError  # noqa: E402
 from flowsteer.execution.memo import Memo  # noqa: E402
+from flowsteer.operators.registry import load_library  # noqa: E402
 from flowsteer.runs.folder import RunFolder  # noqa: E402
 from flowsteer.runs.summary import EpisodeSummary  # noqa: E402
 from flowsteer.training.data import Schedule  # noqa: E402
@@ -25,14 +27,24 @@ from flowsteer.training.policy.tokenizer import TAGS, train_tokenizer  # noqa: E
 from flowsteer.training.policy.view import CompactView  # noqa: E402
 from flowsteer.training.rollout.metrics import measure  # noqa: E402
 from flowsteer.training.rollout.rollout import Group, play  # noqa: E402
-from flowsteer.training.sft.coldstart import play_scripts, read_recorded, to_trajectory  # noqa: E402
-from flowsteer.training.sft.scripts import Script  # noqa: E402
-from flowsteer.training.sft.settings import DEFAULT, ScriptSettings  # noqa: E402
+from flowsteer.training.sft.coldstart import learn, play_scripts, read_recorded, to_trajectory  # noqa: E402
+from flowsteer.training.sft.scripts import READERS, Script  # noqa: E402
+from flowsteer.training.sft.settings import DEFAULT, ScriptSettings, WarmupSettings  # noqa: E402
 from flowsteer.workflow.edits import Finish  # noqa: E402
 from training.small import CORPUS, arena, samples, tiny, warmed_up  # noqa: E402
 
 COUNT = 150
-SOLVERS = ("Programmer", "Custom", "AnswerGenerate")
+
+
+def likeness(policy):
+    """How alike the policy's states are, for tasks of different types, right before it names an operator."""
+    states = []
+    for opening in ("math algebra easy", "qa people easy", "code numbers easy"):
+        ids = torch.tensor([policy.encode(f"{opening}\n<action>add</action><operator>")])
+        with torch.no_grad():
+            states.append(policy.model(input_ids=ids, output_hidden_states=True).hidden_states[-1][0, -1])
+    pairs = ((states[0], states[1]), (states[0], states[2]), (states[1], states[2]))
+    return sum(float(torch.cosine_similarity(one, other, dim=0)) for one, other in pairs) / 3
 
 
 async def scripts(count=COUNT, seed=0, max_turns=6, kinds=None, settings=DEFAULT):
@@ -77,7 +89,9 @@ def test_so_many_are_fully_random(asked):
 
 
 async def test_scripts_without_detours_show_ordered_edits_only():
-    said = [text for dialogue in await scripts(settings=ScriptSettings(free=0, detour=0)) for text, _ in dialogue.turns]
+    """On code tasks, a workflow that is full without Test can only be modified."""
+    asked, tasks = ScriptSettings(free=0, detour=0), [each for each in samples(9) if each.task.type != "code"]
+    said = [text for dialogue in await scripts(kinds=tasks, settings=asked) for text, _ in dialogue.turns]
     assert {kind_of(text) for text in said} == {"add step", "add parallel", "add conditional", "add loop", "finish"}
 
 
@@ -90,22 +104,29 @@ async def test_more_checks_and_solvers_stand_in_structures_if_asked_for():
     assert counts[0] == 0 < counts[1]
 
 
-async def test_preferences_part_the_types_by_lot_and_know_no_best():
-    """With preferences, operators depend on the type; another seed deals them anew."""
+async def test_what_reads_a_solution_stands_behind_a_solver():
+    """So that a policy that copies scripts starts with workflows that can run."""
+    asked, roles_of = (
+        ScriptSettings(free=0, detour=0, heed=0.4, solvers=0.3, checks=0.8),
+        load_library("paper").categories,
+    )
+    for dialogue in await scripts(settings=asked):
+        named = [name for text, _ in dialogue.turns for name in re.findall(r"<operator>(\w+)|([A-Z]\w+)", text)]
+        roles = [roles_of[first or other] for first, other in named]
+        readers = [place for place, role in enumerate(roles) if role in READERS]
+        assert not readers or "solving" in roles[: readers[0]], dialogue
 
-    def favourites(dialogues):
-        found = {}
-        for dialogue in dialogues:
-            for said, _ in dialogue.turns:
-                if kind_of(said) == "add step" and (name := parse_action(said).operator) in SOLVERS:
-                    found.setdefault(dialogue.opening.split()[0], Counter())[name] += 1
-        return {kind: names.most_common(1)[0][0] for kind, names in found.items() if names.total() >= 5}
 
-    asked = ScriptSettings(free=0, detour=0, solvers=0, preference=1.0)
-    dealt = [favourites(await scripts(seed=seed, settings=asked)) for seed in (0, 0, 1, 2, 3)]
-    assert dealt[0] == dealt[1]
-    assert any(dealt[0] != other for other in dealt)
-    assert all(len(set(each.values())) == len(each) == 3 for each in dealt)
+async def test_recall_keeps_types_apart_where_operators_are_named():
+    """Before an operator is named, states of different types are less alike than without it."""
+    dialogues = await scripts(count=60)
+    alike = []
+    for weight in (0.0, 0.5):
+        policy = tiny()
+        trajectories = [to_trajectory(dialogue, policy) for dialogue in dialogues]
+        learn(policy, trajectories, WarmupSettings(episodes=60, epochs=4, batch=8, recall=weight))
+        alike.append(likeness(policy))
+    assert alike[1] < alike[0] - 0.1
 
 
 @settings(deadline=None)

@@ -110,7 +110,7 @@ def test_the_study_of_additions_takes_them_away_and_adds_them_one_at_a_time():
     assert all("#" in cell.config.executor.backend for cell in cells)
     first = {cell.arm: cell for cell in cells if cell.seed == 0}
     assert len({cell.start for cell in first.values()}) == 2
-    assert len({cell.start for arm, cell in first.items() if arm != "no_preference"}) == 1
+    assert len({cell.start for arm, cell in first.items() if arm != "no_recall"}) == 1
     full, plain = first["full"].config, first["plain"].config
     assert plain.reward == RewardSettings()
     assert (plain.update.std_floor, plain.update.kl, plain.update.epochs, plain.update.dynamic) == (1e-4, 0.005, 1, 0)
@@ -122,7 +122,7 @@ def test_the_study_of_additions_takes_them_away_and_adds_them_one_at_a_time():
         "no_epochs": ("update", "epochs"),
         "no_temperature_schedule": ("sampler", "temperature_end"),
         "no_entropy": ("update", "entropy"),
-        "no_preference": ("warmup", "preference"),
+        "no_recall": ("warmup", "recall"),
         "operator_cost": ("reward", "operator_cost"),
         "dynamic": ("update", "dynamic"),
     }

@@ -92,6 +92,10 @@ def _check_warmup(config: TrainingConfig) -> None:
             f"the cold start of {policy.name} needs a learning rate, since the default, {TINY_RATE}, is that of a tiny "
             "policy: set warmup.learning_rate, such as 1e-5"
         )
+    if warmup.recall and policy.name != TINY:
+        raise ValueError(
+            f"warmup.recall is for a tiny policy, and {policy.name} reads whole conversations: leave it out, or set 0"
+        )
     if warmup.wanted and sampler.engine == "vllm_server" and sampler.weights == "adapters":
         raise ValueError(
             "a cold start changes the weights that adapters stand on, and a server has those of policy.name: make "
@@ -154,7 +158,7 @@ ADDED: dict[str, tuple[str, ...]] = {
     "reward": ("gated_finish", "rejected", "operator_cost", "executor_token_cost", "money_cost"),
     "sampler": ("temperature_end", "grammar"),
     "update": ("adam_beta2", "entropy_mean", "std_floor", "epochs", "dynamic"),
-    "warmup": ("free", "detour", "solvers", "checks", "preference"),
+    "warmup": ("free", "detour", "solvers", "checks", "recall"),
 }
 """Settings that older runs do not name, by table: they had the defaults."""
 

@@ -204,7 +204,7 @@ def _one_workflow(evidence: Evidence) -> Iterator[RunVerdict]:
                 "all types" if len(alike) == len(usual) else " and ".join(one.type for one in alike),
                 f"{dsl} on at least {_percent(least)} of the test tasks of each; right: {', '.join(right)}",
                 {"share": least},
-                "try warmup.preference=0.5, so that the start heeds types, and a lower update.learning_rate",
+                "try warmup.recall=0.2, so that the start heeds types, and a lower update.learning_rate",
             )
 
 

@@ -32,6 +32,7 @@ from flowsteer.training.inference.trajectory import Trajectory
 from flowsteer.training.policy.policy import Policy
 from flowsteer.training.policy.view import END, View
 from flowsteer.training.rollout.rollout import Arena
+from flowsteer.training.sft.recall import Recall
 from flowsteer.training.sft.scripts import Script
 from flowsteer.training.sft.settings import DEFAULT, ScriptSettings, WarmupSettings
 
@@ -77,7 +78,7 @@ async def play_scripts(
     async def one(number: int) -> Dialogue:
         async with places:
             drawn = seed_of(seed, f"script/{number}")
-            script = Script.draw(drawn, arena.canvas.max_turns, settings, lot=seed)
+            script = Script.draw(drawn, arena.canvas.max_turns, settings)
             return await _play(arena, view, tasks[number], script, drawn)
 
     return list(await asyncio.gather(*(one(number) for number in range(count))))
@@ -169,10 +170,11 @@ def learn(
     batches = list(_batches(trajectories, settings, seed))
     optimiser = torch.optim.AdamW(model.parameters(), lr=settings.peak, betas=(0.9, 0.95), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda done: _rate(done, len(batches)))
+    recall = Recall.of(policy, settings.recall) if settings.recall else None
     losses = []
     model.train()
     for number, batch in enumerate(batches, 1):
-        loss = _loss(policy, batch)
+        loss = _loss(policy, batch, recall)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
@@ -203,8 +205,8 @@ def _rate(done: int, updates: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (done - rise) / max(1, updates - rise)))
 
 
-def _loss(policy: Policy, batch: Sequence[Trajectory]) -> torch.Tensor:
-    """Mean cross-entropy over the policy's own tokens."""
+def _loss(policy: Policy, batch: Sequence[Trajectory], recall: Recall | None) -> torch.Tensor:
+    """Mean cross-entropy over the policy's own tokens, and that of the second task if there is one."""
     device, longest = policy.model.device, max(map(len, batch))
     ids = torch.full((len(batch), longest), int(policy.tokenizer.pad_token_id or 0))
     own = torch.zeros(len(batch), longest, dtype=torch.bool)
@@ -213,5 +215,7 @@ def _loss(policy: Policy, batch: Sequence[Trajectory]) -> torch.Tensor:
         own[row, len(trajectory.prompt) : len(trajectory)] = torch.tensor(trajectory.mask, dtype=torch.bool)
     ids, own = ids.to(device), own.to(device)
     hidden = policy.model.base_model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1]
-    logits = policy.model.get_output_embeddings()(hidden[own[:, 1:]])
-    return torch.nn.functional.cross_entropy(logits.float(), ids[:, 1:][own[:, 1:]])
+    states = hidden[own[:, 1:]]
+    logits = policy.model.get_output_embeddings()(states)
+    loss = torch.nn.functional.cross_entropy(logits.float(), ids[:, 1:][own[:, 1:]])
+    return loss if recall is None else loss + recall.loss(states, own[:, 1:].nonzero()[:, 0], batch)

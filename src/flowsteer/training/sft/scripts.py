@@ -7,33 +7,33 @@ so that the policy learns to heed what the canvas says.
 Uniform scripts alone teach structure but no accuracy, and RL soon leads a policy that was taught on scripts of a few
 lengths to lengths it has never seen; so the order is that of roles, and all lengths occur.
 
-No script knows what suits a task. Where preferences are asked for, a lot gives each type an operator of every role,
-good or bad, and no two types the same one where there are enough: from it a policy learns to tell types apart. One that
-cannot do so before RL learns a single workflow for all.
+Whatever reads a solution stands behind a solver: a policy that starts with workflows that can run need not learn first
+to open the gate, by which time it would have settled on operators before their answers were worth anything. Beyond
+that no script knows what suits a task.
 """
 
 import random
 from dataclasses import dataclass
-from typing import get_args
 
 from flowsteer.canvas.director import Observation, Turn
 from flowsteer.director.render import render_action
 from flowsteer.errors import NoTurn
-from flowsteer.task import Task, TaskType
 from flowsteer.training.sft.settings import DEFAULT, ScriptSettings
 from flowsteer.workflow.apply import Applied, apply
 from flowsteer.workflow.edits import Action, AddStep, AddStructure, Edit, Finish
 from flowsteer.workflow.facts import facts
-from flowsteer.workflow.nodes import Category, Conditional, Loop, Node, NodeId, Parallel, Step, steps
+from flowsteer.workflow.nodes import Category, Conditional, Loop, Node, NodeId, Parallel, Step, Workflow, steps
 from flowsteer.workflow.rules import Rules
 from flowsteer.workflow.sample import random_edit
 
 ORDER: tuple[Category, ...] = ("planning", "solving", "ensemble", "verification", "revision", "formatting")
+READERS: tuple[Category, ...] = ("ensemble", "verification", "revision", "formatting")
+"""Roles whose operators read what a solver wrote."""
 STRUCTURED: tuple[Category, ...] = ("solving", "verification")
 """Roles that structures are made of."""
 
+MOST_BRANCHES = 3
 MOST_ROUNDS = 3
-TYPES: tuple[TaskType, ...] = get_args(TaskType)
 _UNSET = NodeId("")
 
 
@@ -46,27 +46,24 @@ class Script:
         turns: The turn from which it finishes as soon as the canvas allows; earlier only if no operator has room.
         free: Whether it is drawn uniformly.
         settings: The chances of its draws.
-        lot: Seed of the preferences.
     """
 
     rng: random.Random
     turns: int
     free: bool
     settings: ScriptSettings
-    lot: int
 
     @classmethod
-    def draw(cls, seed: int, max_turns: int, settings: ScriptSettings = DEFAULT, lot: int = 0) -> "Script":
+    def draw(cls, seed: int, max_turns: int, settings: ScriptSettings = DEFAULT) -> "Script":
         """A script of any length up to the turn limit, each as likely.
 
         Args:
             seed: Seed of its draws.
             max_turns: The turn limit.
             settings: Their chances.
-            lot: Seed of the preferences, the same for all scripts of a cold start.
         """
         rng = random.Random(seed)  # noqa: S311
-        return cls(rng, rng.randint(2, max_turns), rng.random() < settings.free, settings, lot)
+        return cls(rng, rng.randint(2, max_turns), rng.random() < settings.free, settings)
 
     @property
     def spec(self) -> str:
@@ -90,7 +87,7 @@ class Script:
         if (observation.turn >= self.turns or not room) and not observation.unmet:
             return Finish()
         if not self.free and self.rng.random() >= self.settings.detour:
-            cast = _Cast(self.rng, observation.rules, self.settings, self.lot, observation.task)
+            cast = _Cast(self.rng, observation.rules, self.settings)
             for _ in range(8):
                 edit = self._needed(observation, cast) if self._heeds(observation) else self._add(observation, cast)
                 if isinstance(apply(observation.workflow, edit, observation.rules), Applied):
@@ -103,7 +100,7 @@ class Script:
         roles = [role for role in ORDER if observation.rules.of(role)]
         due = (observation.turn - 1) * len(roles) // max(1, self.turns - 1)
         role = roles[min(max(0, due + self.rng.randint(-1, 1)), len(roles) - 1)]
-        return _added(cast.node(role))
+        return _added(cast.next(role, observation.workflow))
 
     def _heeds(self, observation: Observation) -> bool:
         """Whether this turn goes by what the canvas says is missing."""
@@ -116,13 +113,13 @@ class Script:
         found = facts(observation.workflow, rules.categories)
         for name in rules.needs_operators:
             if name not in found.operators:
-                return AddStep(name)
+                return _added(cast.behind(rules.categories[name], observation.workflow) or Step(_UNSET, name))
         for role in rules.needs:
             if role not in found.categories:
-                return _added(cast.node(role))
+                return _added(cast.next(role, observation.workflow))
         if rules.needs_structure and not found.structures:
-            return _added(cast.structure(self.rng.choice(STRUCTURED)))
-        return _added(cast.node(self.rng.choice([role for role in ORDER if rules.of(role)])))
+            return _added(cast.next(self.rng.choice(STRUCTURED), observation.workflow, structured=True))
+        return _added(cast.next(self.rng.choice([role for role in ORDER if rules.of(role)]), observation.workflow))
 
 
 def _added(node: Node) -> Edit:
@@ -131,13 +128,29 @@ def _added(node: Node) -> Edit:
 
 @dataclass(frozen=True, slots=True)
 class _Cast:
-    """Gives roles to operators, on one task."""
+    """Gives roles to operators."""
 
     rng: random.Random
     rules: Rules
     settings: ScriptSettings
-    lot: int
-    task: Task
+
+    def next(self, role: Category, workflow: Workflow, structured: bool = False) -> Node:
+        """What stands at the end next: of a role, or of one that this role cannot do without.
+
+        Whatever reads a solution stands behind a solver, and a step that chooses among branches right behind these.
+        """
+        return self.behind(role, workflow) or (self.structure(role) if structured else self.node(role))
+
+    def behind(self, role: Category, workflow: Workflow) -> Node | None:
+        """What a role needs before it and the workflow has not got; None for nothing."""
+        written = facts(workflow, self.rules.categories).categories
+        if role in READERS and "solving" not in written and self.rules.of("solving"):
+            return self.node("solving")
+        branches = workflow.nodes and isinstance(workflow.nodes[-1], Parallel)
+        if role == "ensemble" and self.settings.solvers and not branches:
+            room = self.rules.max_steps - sum(1 for _ in steps(workflow.nodes))
+            return self.structure("solving") if room >= MOST_BRANCHES else self.step("solving")
+        return None
 
     def node(self, role: Category) -> Node:
         """A step of a role, or a structure that fits it."""
@@ -147,16 +160,12 @@ class _Cast:
     def structure(self, role: Category) -> Node:
         """Solvers side by side, or a check with its repair."""
         if role == "solving":
-            return Parallel(_UNSET, tuple((self.step(role),) for _ in range(self.rng.randint(2, 3))))
+            return Parallel(_UNSET, tuple((self.step(role),) for _ in range(self.rng.randint(2, MOST_BRANCHES))))
         check, repair = self.step(role), self.step(self.rng.choice(("revision", "solving")))
         if self.rng.random() < 1 / 2:
             return Conditional(_UNSET, check, (repair,))
         return Loop(_UNSET, (check, repair), self.rng.randint(1, MOST_ROUNDS))
 
     def step(self, role: Category) -> Step:
-        """An operator of a role, or any if the library has none: by preference or uniformly."""
-        names = self.rules.of(role) or tuple(self.rules.categories)
-        if self.settings.preference and self.rng.random() < self.settings.preference:
-            dealt = random.Random(f"{self.lot}/{role}").sample(names, len(names))  # noqa: S311
-            return Step(_UNSET, dealt[TYPES.index(self.task.type) % len(dealt)])
-        return Step(_UNSET, self.rng.choice(names))
+        """An operator of a role, or any if the library has none."""
+        return Step(_UNSET, self.rng.choice(self.rules.of(role) or tuple(self.rules.categories)))

@@ -21,8 +21,6 @@ class ScriptSettings:
         detour: That a turn of a role-ordered script is such an edit: what shows modify, delete, wraps and instructions.
         solvers: That a solver is put into a parallel with others.
         checks: That a check is put into a conditional or a loop with a repair.
-        preference: That an operator is the one preferred for its role by tasks of this type, by lot: a policy learns
-            that types matter, and nothing of which operator suits which.
     """
 
     heed: Annotated[float, Ge(0), Le(1)] = 0.0
@@ -30,7 +28,6 @@ class ScriptSettings:
     detour: Annotated[float, Ge(0), Le(1)] = 0.05
     solvers: Annotated[float, Ge(0), Le(1)] = 1 / 3
     checks: Annotated[float, Ge(0), Le(1)] = 1 / 3
-    preference: Annotated[float, Ge(0), Le(1)] = 0.0
 
 
 DEFAULT = ScriptSettings()
@@ -49,6 +46,8 @@ class WarmupSettings(ScriptSettings):
         batch: Episodes an update.
         learning_rate: Its peak: a short rise, then a cosine to zero. None for that of a tiny policy; any other policy
             is given one of its own.
+        recall: Weight of a second task for a tiny policy, to know at each own token type and features of the task
+            (`flowsteer.training.sft.recall`); 0 for none.
         least_valid: Of each kind of action that was taught, so large a share must be accepted when the policy draws at
             temperature 1, or the run ends before RL; 0 for any.
     """
@@ -59,6 +58,7 @@ class WarmupSettings(ScriptSettings):
     epochs: Annotated[int, Ge(1)] = 1
     batch: Annotated[int, Ge(1)] = 16
     learning_rate: Annotated[float, Gt(0)] | None = None
+    recall: Annotated[float, Ge(0)] = 0.0
     least_valid: Annotated[float, Ge(0), Le(1)] = 0.0
 
     @property
