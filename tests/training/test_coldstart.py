@@ -124,7 +124,7 @@ async def test_recall_keeps_types_apart_where_operators_are_named():
     for weight in (0.0, 0.5):
         policy = tiny()
         trajectories = [to_trajectory(dialogue, policy) for dialogue in dialogues]
-        learn(policy, trajectories, WarmupSettings(episodes=60, epochs=4, batch=8, recall=weight))
+        learn(policy, trajectories, WarmupSettings(episodes=60, epochs=4, batch=4, recall=weight))
         alike.append(likeness(policy))
     assert alike[1] < alike[0] - 0.1
 

@@ -116,6 +116,14 @@ def test_a_folder_without_a_policy_is_refused(tmp_path):
         PolicyDirector.load(tmp_path)
 
 
+def test_of_a_training_that_is_not_over_the_start_can_direct(tmp_path, warm):
+    warm.save(tmp_path / "start")
+    with pytest.raises(ConfigError, match="holds no trained policy") as caught:
+        PolicyDirector.load(tmp_path)
+    assert f"--director {tmp_path}/start" in caught.value.hint
+    assert PolicyDirector.load(tmp_path / "start").spec == f"{tmp_path}/start"
+
+
 def test_a_cut_turn_is_no_action(warm):
     said = warm.encode("<action>finish</action>")
     asked = SimpleNamespace(asks_prompt=None)

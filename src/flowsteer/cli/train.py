@@ -116,4 +116,6 @@ def _conclude(folder: Path, result: "TrainingResult", json: bool) -> None:
     for verdict in verdicts:
         say(f"- {RunVerdict(**verdict)}")
     note(f"{result.steps} steps; seconds: {', '.join(f'{name} {took:.0f}' for name, took in result.seconds.items())}")
-    note(f"the trained policy is in {folder / 'policy'}; flowsteer solve … --director {folder}")
+    kind, _, step = result.after.get("tested", "").partition("@")
+    which = f"the best on validation tasks, that of step {step}, is" if kind == "best" else "the trained policy is"
+    note(f"{which} in {folder / ('best' if kind == 'best' else 'policy')}; flowsteer solve … --director {folder}")

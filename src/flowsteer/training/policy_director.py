@@ -20,7 +20,7 @@ from flowsteer.training.inference.batcher import Batcher
 from flowsteer.training.inference.sampling_engine import Drawn
 from flowsteer.training.inference.settings import SamplerSettings
 from flowsteer.training.inference.trajectory import DrawSettings
-from flowsteer.training.policy.kept import holds_policy, taken
+from flowsteer.training.policy.kept import START, holds_policy, taken
 from flowsteer.training.policy.policy import Policy, PolicySettings, load_policy, quiet
 from flowsteer.usage import Usage
 from flowsteer.workflow.edits import Action
@@ -64,7 +64,7 @@ class PolicyDirector:
         quiet()
         inner = taken(folder) or folder
         if not holds_policy(inner):
-            raise ConfigError(f"{folder} holds no trained policy", "flowsteer train FILE.toml --run DIR makes one")
+            raise ConfigError(f"{folder} holds no trained policy", _how_to_get_one(folder))
         config = _settings(inner.parent)
         if config is None:
             drawn, made = 1.0, cls(load_policy(str(inner)), str(folder))
@@ -99,6 +99,14 @@ class PolicyDirector:
         view, end = self.policy.view, str(self.policy.tokenizer.eos_token)
         turns = (f"{turn.text}{end}{view.answer(turn.feedback, observation.task)}" for turn in observation.history)
         return view.opening(observation) + "".join(turns)
+
+
+def _how_to_get_one(folder: Path) -> str:
+    if holds_policy(folder / START):
+        return (
+            f"its training is not over: go on with --resume, or let the start direct with --director {folder / START}"
+        )
+    return "flowsteer train FILE.toml --run DIR makes one"
 
 
 def _settings(run: Path) -> dict[str, Any] | None:
