@@ -34,7 +34,7 @@ demo: $(VENV)/.demo ## a small language model builds and runs workflows; then a 
 
 test: check ## checks, then all tests
 	@$(BIN)/flowsteer models pull smollm2
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: setup ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check --quiet .

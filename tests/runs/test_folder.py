@@ -107,6 +107,22 @@ def test_looking_at_nothing_is_a_clear_error(tmp_path):
         RunFolder.read(tmp_path).events("x")
 
 
+def test_what_a_kill_left_of_a_finished_episode_is_dropped(tmp_path):
+    """The episode was appended, and its own file not yet removed; that of another one stays."""
+    with RunFolder.create(tmp_path / "run", {}) as run:
+        writer = run.begin("e")
+        (left,) = (tmp_path / "run" / "open").iterdir()
+        was = left.read_bytes()
+        writer.abandon()
+        write(run, "e")
+        left.write_bytes(was)
+        run.begin("f").emit(FeedbackGiven(1, "hm"))
+    assert RunFolder.read(tmp_path / "run").unfinished == 2
+    with RunFolder.create(tmp_path / "run", {}) as run:
+        assert run.unfinished == 1
+        assert not left.exists()
+
+
 def test_a_killed_process_leaves_what_it_had_written(tmp_path):
     code = f"""
 import os, pathlib

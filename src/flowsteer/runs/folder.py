@@ -56,8 +56,7 @@ class EpisodeWriter:
 
     def __init__(self, folder: Path, episode: str, append: Append) -> None:
         self._episode, self._append = episode, append
-        name = hashlib.sha256(episode.encode()).hexdigest()[:24]
-        self._path = folder / f"{name}.jsonl"
+        self._path = folder / _open_name(episode)
         with writing(self._path):
             self._file = self._path.open("w", encoding="utf-8")
 
@@ -262,7 +261,7 @@ class RunFolder:
             ) from error
 
     def _mend(self) -> None:
-        """Cut off torn last lines, and index what a kill left unindexed."""
+        """Cut off torn last lines, index what a kill left unindexed, and drop what it left of finished episodes."""
         for file in (self.path / EPISODES, self.path / INDEX):
             if is_there(file):
                 _cut_torn_line(file)
@@ -270,6 +269,9 @@ class RunFolder:
                 file.touch()
         for line in self._load():
             append_line(self.path / INDEX, line.plain)
+        left = {file.name for file in (self.path / OPEN).glob("*.jsonl")}
+        for name in left & {_open_name(episode) for episode in self.entries} if left else ():
+            (self.path / OPEN / name).unlink()
 
     def _load(self) -> list[Indexed]:
         """Read the index and the notes; what the index lacks."""
@@ -282,6 +284,11 @@ class RunFolder:
         notes = (line for line in read_lines(self.path / NOTES) if isinstance(line.get("note"), str))
         self.notes |= {line["note"]: line["content"] for line in notes if isinstance(line.get("content"), dict)}
         return lacking
+
+
+def _open_name(episode: str) -> str:
+    """Name of the file in `open/` that an episode is written to until it is over."""
+    return f"{hashlib.sha256(episode.encode()).hexdigest()[:24]}.jsonl"
 
 
 def _graded(summary: EpisodeSummary, grade: Graded) -> EpisodeSummary:
