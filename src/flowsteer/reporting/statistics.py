@@ -132,7 +132,7 @@ def sign_flip(differences: Sequence[float], seed: int = 0) -> tuple[float, bool]
     """
     from scipy.stats import binomtest, norm, permutation_test
 
-    moved = sorted((value for value in differences if value), key=abs)
+    moved = sorted((value for value in differences if value), key=lambda value: (abs(value), value))
     if not moved:
         return 1.0, True
     smallest, largest = abs(moved[0]), abs(moved[-1])
