@@ -96,7 +96,7 @@ async def test_text_and_tokens_of_a_turn_agree():
         canvas = [token for token, mask in zip(trajectory.ids, trajectory.mask, strict=True) if not mask]
         ends = ["<end>" if cut else "" for _, cut, _ in seat.heard[:-1]]
         assert tiny().decode(canvas) == "".join(f"{end}ok node_1 | left 3\n" for end in ends)
-        assert all(tokens == 10 for _, cut, tokens in seat.heard if cut)
+        assert [bool(end) for end in ends] == [tokens == 10 for _, _, tokens in seat.heard[:-1]]
 
 
 async def test_greedy_is_the_most_probable_token():

@@ -22,7 +22,7 @@ from flowsteer.runs.folder import RunFolder  # noqa: E402
 from flowsteer.runs.summary import EpisodeSummary  # noqa: E402
 from flowsteer.training.data import Schedule  # noqa: E402
 from flowsteer.training.inference.trajectory import DrawSettings  # noqa: E402
-from flowsteer.training.policy.policy import load_policy  # noqa: E402
+from flowsteer.training.policy.policy import load_policy, make_tiny  # noqa: E402
 from flowsteer.training.policy.tokenizer import TAGS, train_tokenizer  # noqa: E402
 from flowsteer.training.policy.view import CompactView  # noqa: E402
 from flowsteer.training.rollout.metrics import measure  # noqa: E402
@@ -122,7 +122,7 @@ async def test_recall_keeps_types_apart_where_operators_are_named():
     dialogues = await scripts(count=60)
     alike = []
     for weight in (0.0, 0.5):
-        policy = tiny()
+        policy = make_tiny(CORPUS)
         trajectories = [to_trajectory(dialogue, policy) for dialogue in dialogues]
         learn(policy, trajectories, WarmupSettings(episodes=60, epochs=4, batch=4, recall=weight))
         alike.append(likeness(policy))

@@ -107,7 +107,7 @@ async def test_the_sampler_and_the_learner_agree(policy):
     assert len(wanted) > 200
     assert (found - wanted).abs().max() < 1e-4
     without, _ = own_logprobs(policy.model, head, free, HELD.temperature, False, True)
-    assert (without - wanted).abs().max() > 0.01
+    assert (without - wanted).abs().max() > 1
     alone = torch.tensor([sum(byte.bit_count() for byte in one) == 1 for row in rows for one in row.allowed])
     assert alone.any()
     assert (found[alone].abs().max(), entropy[alone].abs().max()) == (0, 0), "a forced token teaches nothing"
