@@ -3,18 +3,19 @@
 It is self-consistency (Wang et al. 2022, arXiv 2203.11171), applied to whole workflows.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from time import perf_counter
+from typing import Any
 
 from flowsteer.canvas.episode import Episode
+from flowsteer.canvas.together import together
 from flowsteer.draft import Candidate
 from flowsteer.operators.ensemble import ballot
 from flowsteer.runs.events import Emit, EpisodeEnded, EpisodeStarted, Event, Voted
 from flowsteer.usage import NO_USAGE
 
-Play = Callable[[int, Emit], Awaitable[Episode]]
+Play = Callable[[int, Emit], Coroutine[Any, Any, Episode]]
 """Plays one of the episodes, by its number from 0, and emits its events."""
 
 
@@ -44,12 +45,7 @@ async def voted(play: Play, votes: int, emit: Emit) -> Episode:
         streams[0].append(event)
 
     keep: list[Emit] = [first, *(stream.append for stream in streams[1:])]
-    tasks = [asyncio.ensure_future(play(number, keep[number])) for number in range(votes)]
-    try:
-        episodes = await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
+    episodes = await together(play(number, tell) for number, tell in enumerate(keep))
     taken, agreed = _elected(episodes)
     others = tuple(tuple(stream) for number, stream in enumerate(streams) if number != taken)
     emit(Voted(agreed, tuple(episode.ended.answer for episode in episodes), others))
@@ -79,7 +75,6 @@ def _candidate(number: int, episode: Episode) -> Candidate:
 
 def _whole(ended: EpisodeEnded, episodes: Sequence[Episode], seconds: float) -> EpisodeEnded:
     """The end of the episode taken, with the cost of all."""
-    director, executor = NO_USAGE, NO_USAGE
-    for episode in episodes:
-        director, executor = director + episode.ended.director_usage, executor + episode.ended.executor_usage
+    director = sum((episode.ended.director_usage for episode in episodes), NO_USAGE)
+    executor = sum((episode.ended.executor_usage for episode in episodes), NO_USAGE)
     return replace(ended, director_usage=director, executor_usage=executor, seconds=seconds)

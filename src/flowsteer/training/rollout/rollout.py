@@ -1,13 +1,12 @@
 """Rollouts: groups of episodes played by the policy on live canvases, graded and rewarded."""
 
-import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
-from typing import Any
 
 from flowsteer.canvas.canvas import Canvas, Settings, rules_for
 from flowsteer.canvas.episode import episode_ended, run_episode
+from flowsteer.canvas.together import together
 from flowsteer.datasets.base import Sample
 from flowsteer.errors import BackendUnavailable, FlowSteerError, SandboxError
 from flowsteer.execution.memo import Memo, Once
@@ -134,7 +133,7 @@ async def play(
     seats = [seat for group in groups for seat in _seats(group, seed)]
     async with (engine or Batcher(policy)).rows([seat.seed for seat in seats], limits) as rows:
         directors = [TrajectoryDirector(policy, row, limits, spec) for row in rows]
-        rollouts = await _all(
+        rollouts = await together(
             _rollout(seat, arena, director, row) for seat, director, row in zip(seats, directors, rows, strict=True)
         )
     lost = [rollout.lost for rollout in rollouts if rollout.lost is not None]
@@ -172,16 +171,6 @@ def _seats(group: Group, seed: int) -> list[_Seat]:
         _Seat(f"{group.name}/{number}", group.sample, own, memo, grades)
         for number, own in zip(numbers, seeds, strict=True)
     ]
-
-
-async def _all(playing: Iterable[Coroutine[Any, Any, Rollout]]) -> list[Rollout]:
-    """All rollouts; the first that fails ends the others."""
-    tasks = [asyncio.create_task(one) for one in playing]
-    try:
-        return list(await asyncio.gather(*tasks))
-    finally:
-        for task in tasks:
-            task.cancel()
 
 
 async def _rollout(seat: _Seat, arena: Arena, director: TrajectoryDirector, row: Row) -> Rollout:
