@@ -30,6 +30,25 @@ async def test_a_wrong_option_is_refused_with_a_hint(spec: str) -> None:
     assert caught.value.hint
 
 
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: parse_system("director:simulated:?votes=3 --without multi-turn"),
+        lambda: parse_system("search:rounds=2,by=simulated:?votes=3"),
+    ],
+)
+def test_votes_are_refused_where_no_episode_could_vote(ask) -> None:
+    with pytest.raises(ConfigError, match="has one vote"):
+        ask()
+
+
+@pytest.mark.parametrize("option", ["votes=3", "temperature=1"])
+async def test_a_person_has_one_vote_and_no_temperature(option: str) -> None:
+    async with Backends() as backends:
+        with pytest.raises(ConfigError, match="a person"):
+            await connect_director(f"human?{option}", backends.get)
+
+
 async def test_a_random_director_has_no_temperature() -> None:
     async with Backends() as backends:
         with pytest.raises(ConfigError, match="temperature"):

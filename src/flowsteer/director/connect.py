@@ -14,7 +14,7 @@ from flowsteer.director.human import HumanDirector
 from flowsteer.director.layouts import TASK_CHARS, Layout
 from flowsteer.director.random import RandomDirector
 from flowsteer.director.scripted import FixedDirector, ScriptedDirector
-from flowsteer.director.spec_options import DirectorOptions, cut_options
+from flowsteer.director.spec_options import NO_OPTIONS, DirectorOptions, cut_options
 from flowsteer.errors import ConfigError
 
 GROUP = "flowsteer.directors"
@@ -48,9 +48,11 @@ async def connect_director(
         DSLError: If the workflow of `dsl:` does not parse.
         BackendUnavailable: If the LLM's server cannot be reached.
     """
-    spec, options = cut_options(spec)
+    asked, (spec, options) = spec, cut_options(spec)
     scheme, _, rest = spec.partition(":")
     if spec == "human":
+        if options != NO_OPTIONS:
+            raise ConfigError(f"a person has one vote and no temperature, found {asked}", "--director human")
         return HumanDirector()
     if scheme == "script" and rest:
         return ScriptedDirector.from_file(Path(rest))

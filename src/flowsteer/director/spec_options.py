@@ -10,8 +10,9 @@ from flowsteer.errors import ConfigError
 from flowsteer.settings import check
 
 MOST_VOTES = 64
-_NEVER_DRAW = ("human", "script", "dsl")
-_OPTION = re.compile(r"(temperature|votes)=(.*)", re.DOTALL)
+_PATHS_AND_TEXT = ("script", "dsl")
+"""Schemes whose rest is the user's own, and a `?` in it nothing but that."""
+_OPTION = re.compile(r"(temperature|votes)=.*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +44,13 @@ def cut_options(spec: str) -> tuple[str, DirectorOptions]:
     1
     """
     bare, mark, query = spec.rpartition("?")
-    if not mark or spec.partition(":")[0] in _NEVER_DRAW:
+    if not mark or spec.partition(":")[0] in _PATHS_AND_TEXT:
         return spec, NO_OPTIONS
     parts = query.split("&")
-    named = [found for part in parts if (found := _OPTION.fullmatch(part))]
-    others = [part for part in parts if not _OPTION.fullmatch(part)]
-    values = {found[1]: _number(found[2]) for found in named}
+    named = [part for part in parts if _OPTION.fullmatch(part)]
+    others = [part for part in parts if part not in named]
     try:
-        options = check(DirectorOptions, values, f"the Director {spec}")
+        options = check(DirectorOptions, {}, f"the Director {spec}", named)
     except ConfigError as error:
         raise ConfigError(error.message, f"such as {bare}?temperature=0.5&votes=3") from error
     if options.votes > 1 and options.temperature == 0:
@@ -60,11 +60,16 @@ def cut_options(spec: str) -> tuple[str, DirectorOptions]:
     return (f"{bare}?{'&'.join(others)}" if others else bare), options
 
 
-def _number(text: str) -> float | int | str:
-    """A number as JSON has it; other text as it stands, for `check` to refuse."""
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+def refuse_votes(spec: str, who: str) -> None:
+    """Refuse votes where no episodes are played that could vote.
+
+    Args:
+        spec: The Director's spec.
+        who: What it is there, for the message.
+
+    Raises:
+        ConfigError: It asks for votes.
+    """
+    bare, options = cut_options(spec)
+    if options.votes > 1:
+        raise ConfigError(f"{who} has one vote, and {spec} asks for {options.votes}", f"{bare} without votes=")

@@ -3,6 +3,7 @@
 from typing import Literal, get_args
 
 from flowsteer.canvas.feedback import Told
+from flowsteer.director.spec_options import refuse_votes
 from flowsteer.errors import ConfigError
 from flowsteer.evaluation.baselines import HAND_MADE
 from flowsteer.evaluation.one_turn import OneTurnSystem
@@ -38,6 +39,7 @@ def ablated(director: str, without: frozenset[Ablation]) -> System:
     if "agent" in without:
         return WorkflowSystem(name, parse_dsl(HAND_MADE[0]))
     if "multi-turn" in without:
+        refuse_votes(director, "a Director without turns")
         return OneTurnSystem(name, director)
     told: Told = "status" if "canvas" in without else "full"
     return DirectorSystem(name, director, feedback=told, prompts="prompts" not in without)

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, fields
 
 from flowsteer.canvas.director import Director, Exchange, Observation, PromptText
+from flowsteer.director.spec_options import refuse_votes
 from flowsteer.errors import ActionError, BackendRejected, ConfigError
 from flowsteer.evaluation.design import JSON, Bench, Trial, best_hand_made
 from flowsteer.session import seed_of
@@ -71,6 +72,7 @@ class Search:
             given[name] = value
         if marker and not editor:
             raise ConfigError(f"{spec!r} names no editor", "search:by=llm or search:by=simulated:")
+        refuse_votes(editor, "the editor of a search")
         found = {name: int(value) for name, value in given.items()}
         return cls(**found, by=editor or RANDOM, name=spec)
 

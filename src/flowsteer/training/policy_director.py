@@ -67,7 +67,7 @@ class PolicyDirector:
             raise ConfigError(f"{folder} holds no trained policy", _how_to_get_one(folder))
         config = _settings(inner.parent)
         if config is None:
-            drawn, made = 1.0, cls(load_policy(str(inner)), str(folder))
+            sampler, made = SamplerSettings(), cls(load_policy(str(inner)), str(folder))
         else:
             where = str(inner.parent / CONFIG)
             asked = check(PolicySettings, config.get("policy", {}), where)
@@ -75,11 +75,12 @@ class PolicyDirector:
             canvas = check(Settings, config.get("canvas", {}), where)
             policy = load_policy(str(inner), asked.task_chars, asked.dtype)
             limits = DrawSettings(0.0, sampler.turn_tokens, sampler.episode_tokens, sampler.grammar)
-            drawn = sampler.temperature if sampler.temperature_end is None else sampler.temperature_end
             made = cls(policy, str(folder), limits, canvas.feedback)
         torch.nn.Module.to(made.policy.model, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
-        asked_for = options.temperature if options.temperature is not None else drawn if options.votes > 1 else 0.0
-        return replace(made, limits=replace(made.limits, temperature=asked_for))
+        temperature = options.temperature
+        if temperature is None:
+            temperature = sampler.last_temperature if options.votes > 1 else 0.0
+        return replace(made, limits=replace(made.limits, temperature=temperature))
 
     async def act(self, observation: Observation) -> Turn:
         """Sample the next turn.

@@ -35,6 +35,11 @@ class SamplerSettings(DrawSettings):
     tolerance: Annotated[float, Gt(0)] = 0.1
     gpu_memory: Annotated[float, Gt(0), Lt(1)] = 0.35
 
+    @property
+    def last_temperature(self) -> float:
+        """At which it draws for the last update."""
+        return self.temperature if self.temperature_end is None else self.temperature_end
+
     def __post_init__(self) -> None:
         """A turn fits into an episode."""
         turn, episode = self.turn_tokens, self.episode_tokens

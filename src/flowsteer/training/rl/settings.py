@@ -103,9 +103,7 @@ class LearnerSettings:
         >>> LearnerSettings().temperature_at(7)
         1.0
         """
-        first, last = self.sampler.temperature, self.sampler.temperature_end
-        if last is None:
-            return first
+        first, last = self.sampler.temperature, self.sampler.last_temperature
         return first + (last - first) * (step - 1) / max(1, self.update.steps - 1)
 
     def __post_init__(self) -> None:
