@@ -56,7 +56,7 @@ def tables(result: "TrainingResult") -> list[Table]:
         _compared("held-out tasks, greedy", FIGURES, result.before, result.after),
         _compared(f"held-out tasks, T = {temperature:g}", FIGURES, result.before["sampled"], result.after["sampled"]),
     ]
-    before, after = result.before["by_type"], result.after["by_type"]  # of the policy that `tested` names
+    before, after = result.before["by_type"], result.after["by_type"]
     drawn.append(_compared("accuracy by type, greedy", sorted(before | after), before, after))
     return drawn
 
