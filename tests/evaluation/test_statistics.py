@@ -6,7 +6,7 @@ from itertools import combinations, product
 from statistics import fmean
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from made_runs import entry
 
@@ -158,6 +158,7 @@ def test_without_a_difference_false_alarms_are_as_rare_as_they_should_be():
 
 
 @given(DIFFERENCES)
+@example([-1.0] * 20 + [-0.5, 1.0])
 @settings(max_examples=25, deadline=None)
 def test_swapping_the_systems_turns_the_difference_and_keeps_p(differences):
     there, back = compare([differences]), compare([[-value for value in differences]])

@@ -118,7 +118,7 @@ def sign_flip(differences: Sequence[float], seed: int = 0) -> tuple[float, bool]
     Fisher's randomisation test (1935, "The Design of Experiments", §21), two-sided. Where all differences that are not
     0 have one size it is the exact sign test, which is McNemar's exact test; with few of them all patterns are
     counted; otherwise patterns are drawn and the observed one is counted in (Phipson & Smyth 2010), so that p is
-    never 0. Where no few pairs dominate (`NEAR_NORMAL_FLIPS`) the sum is taken as normal, which is closer than draws.
+    never 0. Where no few pairs dominate (`NEAR_NORMAL`) the sum is taken as normal, which is closer than draws.
 
     Args:
         differences: One for each pair, weighted as in the sum.
@@ -132,25 +132,26 @@ def sign_flip(differences: Sequence[float], seed: int = 0) -> tuple[float, bool]
     """
     from scipy.stats import binomtest, norm, permutation_test
 
-    moved = sorted((value for value in differences if value), key=lambda value: (abs(value), value))
-    if not moved:
+    sizes = sorted(abs(value) for value in differences if value)
+    if not sizes:
         return 1.0, True
-    smallest, largest = abs(moved[0]), abs(moved[-1])
-    if largest - smallest <= 1e-9 * largest:
-        return float(binomtest(sum(value > 0 for value in moved), len(moved)).pvalue), True
-    exact, squares = len(moved) <= MAX_EXACT, fsum(value**2 for value in moved)
-    if not exact and fsum(value**4 for value in moved) < NEAR_NORMAL * squares**2:
-        return float(2 * norm.sf(abs(fsum(moved)) / sqrt(squares))), False
-    found = permutation_test(
-        (moved,),
+    if sizes[-1] - sizes[0] <= 1e-9 * sizes[-1]:
+        return float(binomtest(sum(value > 0 for value in differences), len(sizes)).pvalue), True
+    observed, exact, squares = abs(fsum(differences)), len(sizes) <= MAX_EXACT, fsum(size**2 for size in sizes)
+    if not exact and fsum(size**4 for size in sizes) < NEAR_NORMAL * squares**2:
+        return float(2 * norm.sf(observed / sqrt(squares))), False
+    # Under the null only the sizes matter, so draws are of them: neither order nor which system comes first counts.
+    sums = permutation_test(
+        (sizes,),
         lambda signed, axis: signed.sum(axis),
         permutation_type="samples",
         vectorized=True,
         n_resamples=2**MAX_EXACT if exact else FLIPS,
-        batch=max(1, AT_ONCE // len(moved)),
+        batch=max(1, AT_ONCE // len(sizes)),
         rng=seed,
-    )
-    return float(found.pvalue), exact
+    ).null_distribution
+    as_far, uncounted = sum(abs(sums) >= observed - 1e-9 * fsum(sizes)), 0 if exact else 1
+    return float((as_far + uncounted) / (len(sums) + uncounted)), exact
 
 
 def holm(ps: Sequence[float]) -> list[float]:
