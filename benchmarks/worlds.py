@@ -19,8 +19,8 @@ from flowsteer.backends.simulated_profiles import PROFILES
 from flowsteer.datasets.simulated_tasks import TYPES, simulated_sample
 from flowsteer.evaluation.by_hand import BY_HAND
 from flowsteer.grading.connect import open_grader
+from flowsteer.reward.diversity import diversity_terms
 from flowsteer.session import Setup, open_session
-from flowsteer.training.rollout.diversity import diversity_terms
 from flowsteer.workflow import parse_dsl
 from worlds_exact import Exhaustive
 from worlds_model import Model

@@ -15,8 +15,8 @@ from flowsteer.backends.simulated_world import TRAP, WRONG
 from flowsteer.datasets.simulated_tasks import SHARE_OF_HARD, TYPES
 from flowsteer.operators.paper import LIBRARY
 from flowsteer.operators.verification import REPAIRS
+from flowsteer.reward.diversity import MIN_OPERATORS
 from flowsteer.task import TaskType
-from flowsteer.training.rollout.diversity import MIN_OPERATORS
 from flowsteer.workflow.nodes import Conditional, Loop, Parallel, Step, steps, walk
 
 CODE = TYPES.index("code")
@@ -327,7 +327,7 @@ class _Play:
 
 
 def _gate(workflow, ran):
-    """Where all parts of R_div are earned (`flowsteer.training.rollout.diversity`), shape (tasks,)."""
+    """Where all parts of R_div are earned (`flowsteer.reward.diversity`), shape (tasks,)."""
 
     def any_of(some):
         return np.any([ran[step.id] for step in some] or [np.zeros_like(next(iter(ran.values())))], axis=0)

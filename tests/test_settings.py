@@ -15,6 +15,7 @@ from flowsteer.canvas.canvas import Settings
 from flowsteer.canvas.feedback import Budgets
 from flowsteer.errors import ConfigError
 from flowsteer.evaluation.evaluation_config import EvaluationConfig, load_config
+from flowsteer.reward.settings import RewardSettings
 from flowsteer.session import Setup
 from flowsteer.settings import check, to_json
 from flowsteer.study.study_config import StudyConfig
@@ -23,7 +24,6 @@ from flowsteer.training.data import DataSettings, OwnData
 from flowsteer.training.inference.settings import SamplerSettings
 from flowsteer.training.policy.policy import PolicySettings
 from flowsteer.training.rl.settings import UpdateSettings
-from flowsteer.training.rollout.settings import RewardSettings
 from flowsteer.training.sft.settings import WarmupSettings
 
 EXAMPLES = Path(__file__).parents[1] / "examples"

@@ -12,9 +12,12 @@ if TYPE_CHECKING:
     from flowsteer.canvas.canvas import Canvas, Settings
     from flowsteer.canvas.director import Director, Observation, Turn
     from flowsteer.draft import Candidate, Draft, Verdict
+    from flowsteer.environments.blocking import Environment
+    from flowsteer.environments.environment import environment
     from flowsteer.errors import FlowSteerError
     from flowsteer.operators.base import OperatorCall, operator
     from flowsteer.operators.registry import Library, load_library
+    from flowsteer.reward.settings import RewardSettings
     from flowsteer.session import Setup, open_session
     from flowsteer.task import Task
     from flowsteer.workflow.drawing import draw_tree, to_mermaid
@@ -28,9 +31,12 @@ _HOMES = {
     "canvas.canvas": ("Canvas", "Settings"),
     "canvas.director": ("Director", "Observation", "Turn"),
     "draft": ("Candidate", "Draft", "Verdict"),
+    "environments.blocking": ("Environment",),
+    "environments.environment": ("environment",),
     "errors": ("FlowSteerError",),
     "operators.base": ("OperatorCall", "operator"),
     "operators.registry": ("Library", "load_library"),
+    "reward.settings": ("RewardSettings",),
     "session": ("Setup", "open_session"),
     "task": ("Task",),
     "workflow.drawing": ("draw_tree", "to_mermaid"),
@@ -46,11 +52,13 @@ __all__ = [
     "Canvas",
     "Director",
     "Draft",
+    "Environment",
     "FlowSteerError",
     "Library",
     "Observation",
     "OperatorCall",
     "Ran",
+    "RewardSettings",
     "Sampling",
     "Settings",
     "Setup",
@@ -62,6 +70,7 @@ __all__ = [
     "arun",
     "asolve",
     "draw_tree",
+    "environment",
     "load_library",
     "open_session",
     "operator",

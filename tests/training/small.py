@@ -6,11 +6,11 @@ from functools import cache
 from flowsteer.backends.simulated import SimulatedBackend
 from flowsteer.canvas.canvas import Settings
 from flowsteer.datasets.simulated_tasks import simulated_sample
+from flowsteer.environments.arena import Arena
 from flowsteer.grading.base import Grade
+from flowsteer.reward.settings import RewardSettings
 from flowsteer.session import Setup, open_session
 from flowsteer.training.policy.policy import make_tiny
-from flowsteer.training.rollout.rollout import Arena
-from flowsteer.training.rollout.settings import RewardSettings
 
 CORPUS = (
     "<action>add</action><operator>AnswerGenerate</operator><end>ok node_1 pass | needs Test left 8\n",

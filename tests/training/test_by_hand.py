@@ -12,9 +12,9 @@ from flowsteer.errors import ConfigError
 from flowsteer.evaluation.by_hand import BY_HAND, by_hand
 from flowsteer.grading.base import Grade
 from flowsteer.grading.connect import open_grader
+from flowsteer.reward.reward import reward
 from flowsteer.session import open_session
 from flowsteer.training.config import load_training, setup_of
-from flowsteer.training.rollout.reward import reward
 from flowsteer.workflow.dsl import parse_dsl
 from flowsteer.workflow.edits import AddStep, AddStructure, Finish
 from flowsteer.workflow.nodes import Step

@@ -14,11 +14,11 @@ from flowsteer.execution.memo import Memo
 from flowsteer.grading.base import RIGHT, Grade, unscorable, wrong
 from flowsteer.operators.base import operator
 from flowsteer.operators.registry import Library, load_library
+from flowsteer.reward.additions import Course
+from flowsteer.reward.diversity import diversity_terms
+from flowsteer.reward.reward import reward
+from flowsteer.reward.settings import RewardSettings
 from flowsteer.task import Task
-from flowsteer.training.rollout.additions import Course
-from flowsteer.training.rollout.diversity import diversity_terms
-from flowsteer.training.rollout.reward import reward
-from flowsteer.training.rollout.settings import RewardSettings
 from flowsteer.training.rollout.shortcuts import shortcuts
 from flowsteer.usage import NO_USAGE, Usage
 from flowsteer.workflow.dsl import parse_dsl

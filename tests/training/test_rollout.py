@@ -10,12 +10,12 @@ torch = pytest.importorskip("torch", reason="needs the extra: pip install 'flows
 from flowsteer.backends.simulated import SimulatedBackend  # noqa: E402
 from flowsteer.errors import BackendUnavailable, SandboxError  # noqa: E402
 from flowsteer.grading.base import unscorable  # noqa: E402
+from flowsteer.reward.settings import RewardSettings  # noqa: E402
 from flowsteer.runs.events import EditApplied, EpisodeEnded, EpisodeStarted, Graded, NodeRan, TurnTaken  # noqa: E402
 from flowsteer.training.inference.sampling_engine import Drawn  # noqa: E402
 from flowsteer.training.inference.trajectory import DrawSettings  # noqa: E402
 from flowsteer.training.rollout.metrics import BY_TYPE, accuracy_by_type, measure, type_figures, usual_workflows  # noqa: E402
 from flowsteer.training.rollout.rollout import Group, play  # noqa: E402
-from flowsteer.training.rollout.settings import RewardSettings  # noqa: E402
 from flowsteer.training.rollout.signal import signal  # noqa: E402
 from training.small import Counting, arena, by_truth, samples, tiny  # noqa: E402
 

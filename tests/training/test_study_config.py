@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from flowsteer.errors import ConfigError
+from flowsteer.reward.settings import RewardSettings
 from flowsteer.study.study_config import load_study
-from flowsteer.training.rollout.settings import RewardSettings
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 BASE = """

@@ -7,6 +7,7 @@ import pytest
 
 from flowsteer.errors import ConfigError
 from flowsteer.operators.registry import load_library
+from flowsteer.reward.settings import RewardSettings
 from flowsteer.settings import check
 from flowsteer.training import requirements
 from flowsteer.training.config import (
@@ -16,7 +17,6 @@ from flowsteer.training.config import (
     setup_of,
 )
 from flowsteer.training.requirements import check_engine, check_trackers
-from flowsteer.training.rollout.settings import RewardSettings
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ADDITIONS = [field.name for field in fields(RewardSettings)][1:]

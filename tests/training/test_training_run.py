@@ -14,6 +14,7 @@ pytest.importorskip("trl", reason="needs the extra: pip install 'flowsteer[train
 from safetensors.torch import load_file  # noqa: E402
 
 from flowsteer.errors import BackendUnavailable, BudgetExceeded, RunError  # noqa: E402
+from flowsteer.reward.reward import RewardSettings  # noqa: E402
 from flowsteer.runs.events import EpisodeStarted, Graded, TurnTaken  # noqa: E402
 from flowsteer.runs.folder import RunFolder  # noqa: E402
 from flowsteer.settings import check  # noqa: E402
@@ -24,7 +25,6 @@ from flowsteer.training.policy.kept import best_of, replace_best  # noqa: E402
 from flowsteer.training.policy_director import PolicyDirector  # noqa: E402
 from flowsteer.training.rl import learner as trl_side  # noqa: E402
 from flowsteer.training.rl import trainer as update_side  # noqa: E402
-from flowsteer.training.rollout.reward import RewardSettings  # noqa: E402
 from flowsteer.training.run import open_run, train  # noqa: E402
 
 KINDS = ("simulated:math", "simulated:qa")

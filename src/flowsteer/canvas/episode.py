@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from time import perf_counter
 
-from flowsteer.canvas.canvas import Canvas
-from flowsteer.canvas.director import Director
+from flowsteer.canvas.canvas import Canvas, StepResult
+from flowsteer.canvas.director import Director, Turn
 from flowsteer.errors import BackendRejected, NoTurn
 from flowsteer.execution.executor import Execution
 from flowsteer.runs.events import Emit, EpisodeEnded, EpisodeSettings, EpisodeStarted, TurnTaken, ignore
@@ -33,10 +33,60 @@ class Episode:
     accepted: int
 
 
+class Play:
+    """An episode as it is played, turn by turn, by whoever has the turns; every episode goes this way.
+
+    Args:
+        canvas: A fresh canvas; its own events must go to the same `emit`.
+        director: Spec of whoever edits, for the record.
+        emit: Gets the episode's events; the first one at once.
+        episode: Its id.
+        executor: Spec of the executor, for the record.
+
+    Attributes:
+        canvas: The canvas, as it stands.
+        id: Its id.
+    """
+
+    def __init__(
+        self, canvas: Canvas, director: str, emit: Emit = ignore, episode: str = "", executor: str = ""
+    ) -> None:
+        self.canvas = canvas
+        self._emit = emit
+        self.id = episode
+        self._started = perf_counter()
+        self._spent = NO_USAGE
+        self._parsed = self._accepted = 0
+        emit(EpisodeStarted(episode, canvas.task, director, executor, episode_settings(canvas)))
+
+    async def take(self, turn: Turn) -> StepResult:
+        """Take one turn.
+
+        Raises:
+            BackendUnavailable: A backend is gone. The events so far are recorded; nothing is made up.
+            SandboxError: The sandbox broke.
+            BudgetExceeded: The budget is spent.
+        """
+        number = self.canvas.turn + 1
+        self._emit(TurnTaken(number, turn.text, turn.reasoning, turn.usage, turn.seconds, turn.folded))
+        self._spent += turn.usage
+        step = await self.canvas.step(turn)
+        self._parsed += step.parsed
+        self._accepted += step.accepted
+        return step
+
+    def end(self) -> Episode:
+        """What it came to, once the canvas is done; this leaves the last event."""
+        canvas = self.canvas
+        ended = episode_ended(canvas, self._spent, perf_counter() - self._started)
+        self._emit(ended)
+        return Episode(self.id, canvas.task, ended, canvas.execution, self._parsed, self._accepted)
+
+
 async def run_episode(
     canvas: Canvas, director: Director, emit: Emit = ignore, episode: str = "", executor: str = ""
 ) -> Episode:
-    """Run one episode to its end.
+    """Let a Director play one episode to its end.
 
     Args:
         canvas: A fresh canvas; its own events must go to the same `emit`.
@@ -53,26 +103,17 @@ async def run_episode(
         SandboxError: The sandbox broke.
         BudgetExceeded: The budget is spent.
     """
-    started, spent = perf_counter(), NO_USAGE
-    parsed = accepted = 0
-    emit(EpisodeStarted(episode, canvas.task, director.spec, executor, episode_settings(canvas)))
+    play = Play(canvas, director.spec, emit, episode, executor)
     while not canvas.done:
         try:
             turn = await director.act(canvas.observe())
         except BackendRejected as error:
             await canvas.stop(f"the Director's request was refused: {error.message}")
-            break
         except NoTurn as error:
             await canvas.stop(error.message)
-            break
-        emit(TurnTaken(canvas.turn + 1, turn.text, turn.reasoning, turn.usage, turn.seconds, turn.folded))
-        spent += turn.usage
-        step = await canvas.step(turn)
-        parsed += step.parsed
-        accepted += step.accepted
-    ended = episode_ended(canvas, spent, perf_counter() - started)
-    emit(ended)
-    return Episode(episode, canvas.task, ended, canvas.execution, parsed, accepted)
+        else:
+            await play.take(turn)
+    return play.end()
 
 
 def episode_settings(canvas: Canvas) -> EpisodeSettings:

@@ -8,7 +8,7 @@ from flowsteer.canvas.director import Observation, PromptText, Turn
 from flowsteer.director.folding import Folded, fold
 from flowsteer.director.grammar import action_grammar
 from flowsteer.director.layouts import TASK_CHARS, Layout
-from flowsteer.director.parse import parse_action, parse_prompt_reply
+from flowsteer.director.parse import understood
 from flowsteer.errors import ActionError, ConfigError, ContextExceeded
 from flowsteer.workflow.edits import Action
 
@@ -116,7 +116,4 @@ def _understood(reply: Reply, observation: Observation, max_tokens: int) -> Acti
     """The action in a reply. A cut reply holds none, even if what is left of it reads as one."""
     if reply.finish == "length":
         return ActionError(f"the reply was cut at {max_tokens} tokens before its end", "think less, write less")
-    try:
-        return parse_prompt_reply(reply.text) if observation.asks_prompt else parse_action(reply.text)
-    except ActionError as error:
-        return error
+    return understood(reply.text, observation.asks_prompt is not None)

@@ -7,6 +7,7 @@ word up to their closing tag; the other contents are trimmed and hold no `<`.
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import TypeVar, cast
 
 from flowsteer.canvas.director import PromptText
@@ -85,6 +86,23 @@ def parse_prompt_reply(text: str) -> PromptText:
     if not rest.strip():
         raise ActionError("the reply is empty", "reply with <prompt>TEXT</prompt>")
     return PromptText(rest.strip())
+
+
+def understood(text: str, asks_prompt: bool) -> Action | PromptText | ActionError:
+    """What a reply says: what was asked for, or why it is none.
+
+    Args:
+        text: What the Director said.
+        asks_prompt: Whether the canvas asked for an instruction, in two-step mode.
+    """
+    try:
+        return parse_prompt_reply(text) if asks_prompt else _parsed(text)
+    except ActionError as error:
+        return error
+
+
+_parsed = lru_cache(maxsize=4096)(parse_action)
+"""Directors say the same things again and again; actions never change. What is none is parsed anew."""
 
 
 def _after_thinking(text: str) -> str:

@@ -8,12 +8,12 @@ from typing import Any, Literal
 from flowsteer.backends.base import SamplingSettings
 from flowsteer.backends.prices import price
 from flowsteer.canvas.canvas import Settings
+from flowsteer.reward.settings import RewardSettings
 from flowsteer.session import OperatorSettings, Setup
 from flowsteer.settings import changed, check, differing, part_of, read_toml, to_json
 from flowsteer.training.data import DataSettings
 from flowsteer.training.policy.policy import TINY
 from flowsteer.training.rl.settings import LearnerSettings
-from flowsteer.training.rollout.settings import RewardSettings
 from flowsteer.training.sft.settings import TINY_RATE, WarmupSettings
 from flowsteer.usage import NO_USAGE
 

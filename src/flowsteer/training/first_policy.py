@@ -9,13 +9,14 @@ from typing import Any
 
 from flowsteer.backends.budget import Caps
 from flowsteer.datasets.base import Sample
+from flowsteer.environments.arena import Arena
 from flowsteer.runs.files import read_json, write_json
 from flowsteer.session import open_session
 from flowsteer.training.config import TrainingConfig, setup_of
 from flowsteer.training.data import Schedule
 from flowsteer.training.policy.policy import TINY, Policy, load_policy, make_tiny, placed
 from flowsteer.training.policy.view import CompactView, View
-from flowsteer.training.rollout.rollout import Arena, Group, Rollout, play
+from flowsteer.training.rollout.rollout import Group, Rollout, play
 from flowsteer.training.sft.coldstart import Dialogue, learn, play_scripts, read_recorded, to_trajectory
 from flowsteer.training.sft.speech import EPISODES, ROUNDS, check_speech, rare, speech, speech_json, speech_line, taught
 

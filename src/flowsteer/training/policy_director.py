@@ -1,7 +1,6 @@
 """A trained policy as a Director: for `solve`, for evaluations, and wherever else somebody edits a canvas."""
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -10,7 +9,7 @@ from flowsteer.canvas.canvas import Settings
 from flowsteer.canvas.director import Observation, PromptText, Turn
 from flowsteer.canvas.feedback import Told
 from flowsteer.director.grammar import action_grammar
-from flowsteer.director.parse import parse_action, parse_prompt_reply
+from flowsteer.director.parse import understood
 from flowsteer.director.spec_options import NO_OPTIONS, DirectorOptions
 from flowsteer.errors import ActionError, ConfigError, NoTurn
 from flowsteer.runs.config import CONFIG
@@ -116,10 +115,6 @@ def _settings(run: Path) -> dict[str, Any] | None:
     return found if found.get("command") in ("train", "start") else None
 
 
-_parsed = lru_cache(maxsize=4096)(parse_action)
-"""A policy says the same things again and again; actions never change. What is none is parsed anew."""
-
-
 def room_for_turn(tokens: int, limits: DrawSettings) -> int:
     """Most tokens of a turn that begins behind so many.
 
@@ -158,7 +153,4 @@ def turn_of(policy: Policy, drawn: Drawn, observation: Observation, read: int, s
 def _understood(text: str, whole: bool, observation: Observation) -> Action | PromptText | ActionError:
     if not whole:
         return ActionError("the reply was cut at the token limit before its end", "write less")
-    try:
-        return _parsed(text) if observation.asks_prompt is None else parse_prompt_reply(text)
-    except ActionError as error:
-        return error
+    return understood(text, observation.asks_prompt is not None)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from flowsteer.datasets.base import Sample
+from flowsteer.environments.arena import Arena
 from flowsteer.training.config import TrainingConfig
 from flowsteer.training.inference.batcher import SMALL
 from flowsteer.training.inference.distributed import Ranks
@@ -12,7 +13,7 @@ from flowsteer.training.inference.sampling_engine import SamplingEngine
 from flowsteer.training.inference.trajectory import DrawSettings
 from flowsteer.training.policy.policy import Policy
 from flowsteer.training.rollout.metrics import accuracy_by_type, measure, usual_workflows
-from flowsteer.training.rollout.rollout import Arena, Group, Rollout, play
+from flowsteer.training.rollout.rollout import Group, Rollout, play
 
 JSON = dict[str, Any]
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from flowsteer.environments.arena import Arena
 from flowsteer.errors import FlowSteerError
 from flowsteer.grading.connect import open_grader
 from flowsteer.runs.event_json import event_line
@@ -34,7 +35,7 @@ from flowsteer.training.policy_tests import PolicyTests
 from flowsteer.training.requirements import check_engine, check_trackers
 from flowsteer.training.rl.learner import CHECKPOINTS, METRICS, Learner, last_checkpoint, step_of
 from flowsteer.training.rollout.metrics import summary
-from flowsteer.training.rollout.rollout import Arena, Rollout
+from flowsteer.training.rollout.rollout import Rollout
 
 JSON = dict[str, Any]
 STAGES = ("coldstart", "test", "training", "validation")

@@ -16,6 +16,7 @@ from flowsteer.backends.connect import check_spec
 from flowsteer.datasets.base import Sample
 from flowsteer.datasets.registry import BUILT_IN, find_dataset, generated
 from flowsteer.datasets.simulated_tasks import simulated_sample
+from flowsteer.environments.arena import Arena
 from flowsteer.errors import ConfigError
 from flowsteer.execution.memo import Memo
 from flowsteer.grading.base import Grade
@@ -40,7 +41,6 @@ from flowsteer.training.policy.policy import (
 )
 from flowsteer.training.policy.view import ChatView, CompactView, View, compact_view
 from flowsteer.training.requirements import check_trackers
-from flowsteer.training.rollout.rollout import Arena
 from flowsteer.workflow.nodes import Workflow
 
 if TYPE_CHECKING:

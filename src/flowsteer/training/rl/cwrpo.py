@@ -1,6 +1,6 @@
 """CWRPO, top to bottom (spec §6): whose rewards are compared, what an update trains on, the loss, TRL's settings.
 
-    R(τ) = −1 + R_div(τ) + 1[R_div(τ) = 1] · R_ans(τ)        `flowsteer.training.rollout.reward`
+    R(τ) = −1 + R_div(τ) + 1[R_div(τ) = 1] · R_ans(τ)        `flowsteer.reward.reward`
     Â_i  = (R_i − mean R) / (std R + δ)                      over a group: rollouts of one task; `advantages`
     loss = mean over trajectories of the mean over their own tokens of          `objective`
            −min(ρ Â, clip(ρ, 1 − ε, 1 + ε) Â) + β k3(π ‖ π_0) − entropy bonus

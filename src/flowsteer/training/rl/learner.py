@@ -17,6 +17,7 @@ from transformers import PrinterCallback, TrainerCallback, TrainerControl, Train
 from trl.trainer.grpo_trainer import GRPOTrainer
 
 from datasets import Dataset
+from flowsteer.environments.arena import Arena
 from flowsteer.runs.files import append_line, read_lines, write_lines
 from flowsteer.training.data import Schedule
 from flowsteer.training.inference import trl_internals
@@ -30,7 +31,7 @@ from flowsteer.training.rl.settings import LearnerSettings
 from flowsteer.training.rl.step_rollouts import StepRollouts, rolled_out
 from flowsteer.training.rl.trainer import CwrpoTrainer
 from flowsteer.training.rollout.metrics import measure, stages, type_figures
-from flowsteer.training.rollout.rollout import Arena, Rollout, play
+from flowsteer.training.rollout.rollout import Rollout, play
 from flowsteer.training.rollout.signal import signal
 
 CHECKPOINTS, METRICS = "checkpoints", "metrics.jsonl"

@@ -1,53 +1,29 @@
 """Rollouts: groups of episodes played by the policy on live canvases, graded and rewarded."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 
-from flowsteer.canvas.canvas import Canvas, Settings, rules_for
+from flowsteer.canvas.canvas import Canvas
 from flowsteer.canvas.episode import episode_ended, run_episode
 from flowsteer.canvas.together import together
 from flowsteer.datasets.base import Sample
+from flowsteer.environments.arena import Arena
 from flowsteer.errors import BackendUnavailable, FlowSteerError, SandboxError
 from flowsteer.execution.memo import Memo, Once
 from flowsteer.grading.base import Grade
-from flowsteer.grading.connect import GradeAnswer
+from flowsteer.reward.reward import Reward
 from flowsteer.runs.events import EditApplied, EditRejected, EpisodeEnded, Event, Graded, TurnTaken
 from flowsteer.runs.failure import Failure, failure_of, unexpected
-from flowsteer.session import Session, seed_of
+from flowsteer.session import seed_of
 from flowsteer.training.inference.batcher import Batcher
 from flowsteer.training.inference.sampling_engine import Row, SamplingEngine
 from flowsteer.training.inference.trajectory import DrawSettings, Trajectory
 from flowsteer.training.policy.policy import Policy
-from flowsteer.training.rollout.additions import Course
-from flowsteer.training.rollout.reward import Reward, reward
-from flowsteer.training.rollout.settings import RewardSettings
 from flowsteer.training.rollout.shortcuts import Shortcuts, shortcuts
 from flowsteer.training.rollout.trajectory_director import TrajectoryDirector
 from flowsteer.usage import NO_USAGE
 from flowsteer.workflow.nodes import steps
-
-
-@dataclass(frozen=True, slots=True)
-class Arena:
-    """What episodes are played in; one for training and validation.
-
-    Attributes:
-        session: What is connected.
-        grade: The grader.
-        canvas: What an episode allows, and what the policy is told.
-        rewards: Which reward is paid.
-    """
-
-    session: Session
-    grade: GradeAnswer
-    canvas: Settings
-    rewards: RewardSettings
-
-    def open(self, sample: Sample, emit: Callable[[Event], None], seed: int, memo: Memo) -> Canvas:
-        """A fresh canvas."""
-        rules = rules_for(sample.task, self.session.library, self.canvas)
-        return Canvas(sample.task, self.session.executor(memo), rules, self.canvas, emit, seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,15 +204,7 @@ def _rewarded(
     succeeded = frozenset() if execution is None else execution.succeeded
     ended = next(event for event in events if isinstance(event, EpisodeEnded))
     rejected = [event for event in events if isinstance(event, EditRejected)]
-    course = Course(
-        finished=ended.finished is True,
-        turns=ended.turns,
-        rejected=len(rejected),
-        sampled_tokens=trajectory.own,
-        runs=0 if execution is None else len(execution.ran),
-        usage=NO_USAGE if execution is None else execution.whole_usage,
-    )
-    paid = reward(canvas.workflow, succeeded, arena.session.library.categories, grade, course, arena.rewards)
+    paid = arena.pay(canvas, ended, grade, len(rejected), trajectory.own)
     accepted = sum(isinstance(event, EditApplied) for event in events)
     return Rollout(
         id=seat.name,

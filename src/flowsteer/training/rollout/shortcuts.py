@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from flowsteer.training.rollout.diversity import MIN_OPERATORS, worked
+from flowsteer.reward.diversity import MIN_OPERATORS, worked
 from flowsteer.workflow.nodes import Workflow, steps, walk
 
 

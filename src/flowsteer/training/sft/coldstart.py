@@ -15,6 +15,7 @@ import torch
 from flowsteer.canvas.episode import run_episode
 from flowsteer.canvas.feedback import Heard, Told, limited
 from flowsteer.datasets.base import Sample
+from flowsteer.environments.arena import Arena
 from flowsteer.errors import ConfigError
 from flowsteer.execution.memo import Memo
 from flowsteer.runs.events import (
@@ -31,7 +32,6 @@ from flowsteer.training.data import Schedule
 from flowsteer.training.inference.trajectory import Trajectory
 from flowsteer.training.policy.policy import Policy
 from flowsteer.training.policy.view import END, View
-from flowsteer.training.rollout.rollout import Arena
 from flowsteer.training.sft.recall import Recall
 from flowsteer.training.sft.scripts import Script
 from flowsteer.training.sft.settings import DEFAULT, ScriptSettings, WarmupSettings

@@ -6,7 +6,7 @@ It speaks of categories, so a plug-in checker counts as a checker, and reads no 
 
 from collections.abc import Mapping, Sequence
 
-from flowsteer.training.rollout.term import Term
+from flowsteer.reward.term import Term
 from flowsteer.workflow.echo import named
 from flowsteer.workflow.nodes import Category, Conditional, Loop, Node, Parallel, Step, Workflow, steps, walk
 

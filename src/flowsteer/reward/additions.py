@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from flowsteer.training.rollout.diversity import MIN_OPERATORS
-from flowsteer.training.rollout.settings import RewardSettings
-from flowsteer.training.rollout.term import Term
+from flowsteer.reward.diversity import MIN_OPERATORS
+from flowsteer.reward.settings import RewardSettings
+from flowsteer.reward.term import Term
 from flowsteer.usage import NO_USAGE, Usage
 
 

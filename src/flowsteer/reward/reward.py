@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flowsteer.grading.base import Grade
-from flowsteer.training.rollout.additions import Course, additions
-from flowsteer.training.rollout.diversity import FIFTHS, diversity_terms
-from flowsteer.training.rollout.settings import RewardSettings
-from flowsteer.training.rollout.term import Term
+from flowsteer.reward.additions import Course, additions
+from flowsteer.reward.diversity import FIFTHS, diversity_terms
+from flowsteer.reward.settings import RewardSettings
+from flowsteer.reward.term import Term
 from flowsteer.workflow.nodes import Category, Workflow
 
 
