@@ -72,7 +72,7 @@ async def _checks() -> list[Check]:
 
 
 def _extras() -> list[Check]:
-    extras = (("local", "xllamacpp"), ("train", "trl"), ("scale", "ray"))
+    extras = (("local", "xllamacpp"), ("train", "trl"), ("scale", "ray"), ("serve", "fastapi"))
     return [
         Check(f"extra {name}", find_spec(module) is not None, module, f"pip install 'flowsteer[{name}]'")
         for name, module in extras

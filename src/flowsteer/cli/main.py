@@ -16,6 +16,7 @@ from flowsteer.cli.evaluate import evaluate, report, score, swap
 from flowsteer.cli.execute import run
 from flowsteer.cli.export import export
 from flowsteer.cli.grade import grade, validate
+from flowsteer.cli.serve import serve
 from flowsteer.cli.show import show
 from flowsteer.cli.solve import solve
 from flowsteer.cli.study import study
@@ -91,6 +92,7 @@ for command in (
     swap,
     validate,
     grade,
+    serve,
     operators,
     backends,
     doctor,

@@ -1,0 +1,103 @@
+"""`flowsteer serve`: systems behind an OpenAI-compatible endpoint."""
+
+import os
+from importlib.util import find_spec
+from typing import Annotated
+
+import typer
+
+from flowsteer.cli import options as o
+from flowsteer.cli.collector import calm
+from flowsteer.cli.console import guarded, note, say
+from flowsteer.cli.folders import new_run_folder
+from flowsteer.errors import ConfigError
+
+KEY = "FLOWSTEER_API_KEY"
+
+
+@guarded
+def serve(
+    system: Annotated[
+        list[str] | None,
+        typer.Option("--system", help="direct, cot, sc:N, refine, fixed:DSL, director:SPEC; repeat. Each is a model."),
+    ] = None,
+    executor: o.ExecutorSpec = o.DEFAULT,
+    host: Annotated[
+        str, typer.Option("--host", help=f"Address to listen at; beyond this machine {KEY} must be set.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 picks a free one.")] = 8000,
+    run: o.RunDir = None,
+    kind: Annotated[o.TaskKind, typer.Option("--type", help="Type of tasks whose request names none.")] = "qa",
+    max_turns: o.MaxTurns = 20,
+    seed: o.Seed = 0,
+    concurrency: Annotated[int, typer.Option("--concurrency", min=1, help="Episodes at once.")] = 8,
+    queue: Annotated[int, typer.Option("--queue", min=0, help="Most requests that wait; others get 429.")] = 64,
+    timeout: Annotated[
+        float, typer.Option("--timeout", min=0.001, help="Most seconds of a request; then 504.")
+    ] = 600.0,
+    max_body: Annotated[int, typer.Option("--max-body", min=1, help="Most bytes of a request; else 413.")] = 2_000_000,
+    library: o.LibraryName = "paper",
+    sandbox: o.SandboxTier = "auto",
+    backend: o.NodeBackends = None,
+    two_step: o.TwoStep = False,
+    layout: o.Layout = "conversation",
+    constrained: o.Constrained = None,
+    director_tokens: o.DirectorTokens = None,
+    executor_tokens: o.ExecutorTokens = None,
+    stream: o.Stream = None,
+    max_calls: o.MaxCalls = None,
+    max_tokens: o.MaxTokens = None,
+    max_cost: o.MaxCost = None,
+) -> None:
+    """Serve systems to OpenAI's clients until Ctrl-C; every answer is an episode in the run folder.
+
+    The address is printed once the server is ready. Clients show the key in FLOWSTEER_API_KEY, if it is set.
+
+    \b
+    Examples:
+      flowsteer serve --system cot --system "director:openai:gpt-5-mini" --executor openai:gpt-5-mini
+      flowsteer serve --system "fixed:Plan -> Custom" --executor simulated: --port 0
+    """  # noqa: D301 - \b keeps the lines of the examples apart
+    import asyncio
+
+    from flowsteer.backends.budget import Caps
+    from flowsteer.canvas.canvas import Settings
+    from flowsteer.session import Setup
+
+    missing = [name for name in ("fastapi", "uvicorn", "prometheus_client") if find_spec(name) is None]
+    if missing:
+        raise ConfigError(f"serving needs {', '.join(missing)}", "pip install 'flowsteer[serve]'")
+    from flowsteer.serving.admission import ServeLimits
+    from flowsteer.serving.server import ServeSettings
+    from flowsteer.serving.server import serve as serve_until_cancelled
+
+    systems = tuple(system or ["direct"])
+    if director_tokens is None and any(spec.startswith("director:llamacpp:") for spec in systems):
+        director_tokens = o.SMALL_DIRECTOR_TOKENS
+    setup = Setup(
+        director="",
+        executor=executor,
+        roster=o.parse_roster(backend),
+        library=library,
+        sandbox=sandbox,
+        layout=layout,
+        constrained=constrained,
+        canvas=Settings(max_turns=max_turns, two_step=two_step),
+        seed=seed,
+        caps=Caps(max_calls, max_tokens, None, max_cost),
+        stream=stream,
+    )
+    folder = run or new_run_folder("serve")
+    settings = ServeSettings(
+        systems=systems,
+        setup=o.with_tokens(setup, director_tokens, executor_tokens),
+        run=folder,
+        host=host,
+        port=port,
+        key=os.environ.get(KEY, "").strip(),
+        limits=ServeLimits(concurrency, queue, max_body, timeout),
+        type=kind,
+    )
+    calm()
+    note(f"episodes are recorded in {folder}")
+    asyncio.run(serve_until_cancelled(settings, say))

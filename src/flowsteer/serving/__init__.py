@@ -1,0 +1,1 @@
+"""Systems behind an OpenAI-compatible endpoint; it needs the extra `serve`."""

@@ -1,0 +1,129 @@
+"""What clients send, checked: a chat as OpenAI's clients write it, and a question to design a workflow for."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field
+
+from flowsteer.backends.budget import Caps
+from flowsteer.serving.refusals import RequestRefused
+from flowsteer.session import MAX_QUESTION
+from flowsteer.task import Task, TaskType
+
+MOST_TURNS = 200
+"""Most turns a client may ask for."""
+
+
+class TextPart(BaseModel):
+    """A part of a message; there are none but text."""
+
+    type: Literal["text"]
+    text: str
+
+
+class ChatMessage(BaseModel):
+    """One message of a chat."""
+
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: str | list[TextPart] | None = None
+
+    @property
+    def text(self) -> str:
+        """What it says."""
+        if isinstance(self.content, list):
+            return "\n".join(part.text for part in self.content)
+        return self.content or ""
+
+
+class StreamOptions(BaseModel):
+    """OpenAI's options of a stream."""
+
+    include_usage: bool = False
+
+
+class AskBody(BaseModel):
+    """What every question to a system may say.
+
+    Attributes:
+        model: Name of the system.
+        type: Type of the task; the server's default without it.
+        context: Passages to answer from.
+        max_turns: Most turns of a Director; the server's without it.
+        seed: Seed of every draw; the server's without it.
+        budget: What the episode may cost; None for no limit of its own.
+    """
+
+    model: str
+    type: TaskType | None = None
+    context: str = ""
+    max_turns: Annotated[int, Field(ge=1, le=MOST_TURNS)] | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    budget: Caps | None = None
+
+
+class ChatBody(AskBody):
+    """The body of a chat completion; fields that are not named here, such as `temperature`, change nothing.
+
+    Attributes:
+        messages: The last of the user is the question; the others are context.
+        stream: Whether the answer comes as a stream of chunks.
+        stream_options: Whether the last chunk holds the usage.
+        progress: Whether the stream also holds the events of the episode.
+        n: Answers asked for; there is one.
+        tools: Tools of the client; a system has none but its operators.
+        response_format: Form of the answer; text.
+    """
+
+    messages: Annotated[list[ChatMessage], Field(min_length=1)]
+    stream: bool = False
+    stream_options: StreamOptions | None = None
+    progress: bool = False
+    n: Literal[1] | None = None
+    tools: Annotated[list[Any], Field(max_length=0)] | None = None
+    response_format: dict[Literal["type"], Literal["text"]] | None = None
+
+    def task(self, default: TaskType) -> Task:
+        """The task that the chat asks.
+
+        Args:
+            default: Type of a task whose type is not said.
+
+        Raises:
+            RequestRefused: The user has asked nothing, or the question is too long.
+            ConfigError: A text is not sound.
+        """
+        asked = max((at for at, message in enumerate(self.messages) if message.role == "user"), default=None)
+        if asked is None:
+            raise RequestRefused(400, "no_question", "no message has the role user", "add one", param="messages")
+        others = [_as_context(message) for at, message in enumerate(self.messages) if at != asked]
+        context = "\n\n".join(text for text in (self.context, *others) if text)
+        return Task(_question(self.messages[asked].text, "messages"), self.type or default, context)
+
+
+class DesignBody(AskBody):
+    """The body of a request for a workflow that is not run.
+
+    Attributes:
+        question: The question.
+    """
+
+    question: str
+
+    def task(self, default: TaskType) -> Task:
+        """The task; see `ChatBody.task`."""
+        return Task(_question(self.question, "question"), self.type or default, self.context)
+
+
+def _as_context(message: ChatMessage) -> str:
+    if message.role in ("system", "developer") or not message.text:
+        return message.text
+    return f"{message.role}: {message.text}"
+
+
+def _question(text: str, param: str) -> str:
+    question = text.strip()
+    if not question:
+        raise RequestRefused(400, "no_question", "the question is empty", "ask something", param=param)
+    if len(question) > MAX_QUESTION:
+        found = f"the question has {len(question):,} characters; at most {MAX_QUESTION:,}"
+        raise RequestRefused(400, "question_too_long", found, "put long material into context", param=param)
+    return question

@@ -1,0 +1,183 @@
+"""A server from its settings to its end."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from flowsteer.backends.base import Backend
+from flowsteer.canvas.director import Director
+from flowsteer.errors import ConfigError
+from flowsteer.evaluation.specs import parse_systems
+from flowsteer.evaluation.systems import System
+from flowsteer.runs.folder import RunFolder
+from flowsteer.serving.admission import ServeLimits
+from flowsteer.serving.app import Endpoints, make_app
+from flowsteer.serving.gate import Gate, is_loopback
+from flowsteer.serving.player import Player
+from flowsteer.session import Session, Setup, open_session
+from flowsteer.task import TaskType
+
+LAST_SECONDS = 5
+"""Longest time that readers have for what is left when the server stops."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeSettings:
+    """What a server is asked to be.
+
+    Attributes:
+        systems: Specs of the systems; each is a model of that name.
+        setup: The session that all requests share.
+        run: The run folder.
+        host: Address to listen at.
+        port: Port; 0 for any free one.
+        key: What clients must show; empty for none, which is for the loopback alone.
+        limits: What is taken on.
+        type: Type of a task whose type is not said.
+    """
+
+    systems: tuple[str, ...]
+    setup: Setup
+    run: Path
+    host: str = "127.0.0.1"
+    port: int = 0
+    key: str = field(default="", repr=False)
+    limits: ServeLimits = ServeLimits()
+    type: TaskType = "qa"
+
+
+async def serve(
+    settings: ServeSettings, ready: Callable[[str], None], extra: Mapping[str, Backend] | None = None
+) -> None:
+    """Serve until cancelled.
+
+    Args:
+        settings: The server.
+        ready: Gets its address once it answers.
+        extra: Backends made elsewhere, by the spec that names them.
+
+    Raises:
+        ConfigError: A setting or a name does not fit, the port is taken, or a key is missing.
+        RunError: The folder belongs to another run.
+        BackendUnavailable: A backend cannot be reached at the start.
+        SandboxError: The sandbox asked for is not there.
+    """
+    systems = _systems(settings.systems)
+    if not settings.key and not is_loopback(settings.host):
+        raise ConfigError(f"{settings.host} can be reached by others, and no key is set", "set FLOWSTEER_API_KEY")
+    with _listening(settings.host, settings.port) as listener:
+        async with _player(settings, systems, extra) as player:
+            endpoints = Endpoints(player, systems, settings.setup.executor, settings.type)
+            local, answered = is_loopback(settings.host), player.gauges.answered
+            app = Gate(make_app(endpoints), settings.key, local, settings.limits.body_bytes, answered)
+            await _run(app, listener, lambda: ready(_address(listener)), player.stop)
+
+
+def _systems(specs: tuple[str, ...]) -> dict[str, System]:
+    found: dict[str, System] = {}
+    for system in parse_systems(specs):
+        if not isinstance(system, System):
+            raise ConfigError(f"{system.name} chooses its workflow on validation tasks", "serve what it chose: fixed:…")
+        if system.name.startswith("director:human"):
+            raise ConfigError("a person cannot direct behind a server", "name another Director")
+        found[system.name] = system
+    return found
+
+
+@asynccontextmanager
+async def _player(
+    settings: ServeSettings, systems: Mapping[str, System], extra: Mapping[str, Backend] | None
+) -> AsyncIterator[Player]:
+    """Everything behind the endpoints; a folder that is new and holds nothing is removed if it cannot be opened."""
+    with RunFolder.create(settings.run, config_of(settings)) as folder:
+        try:
+            async with open_session(settings.setup, extra) as session:
+                shared = _directors_once(session)
+                for system in systems.values():
+                    await system.check(shared)
+                yield Player(shared, folder, settings.limits)
+        finally:
+            folder.discard_if_new()
+
+
+def config_of(settings: ServeSettings) -> dict[str, Any]:
+    """What decides how an episode goes; it must be the same for a folder to be gone on with."""
+    values = asdict(settings.setup) | {"roster": dict(settings.setup.roster)}
+    for free in ("caps", "cache", "stream", "director"):
+        del values[free]
+    return {"command": "serve"} | values
+
+
+def _directors_once(session: Session) -> Session:
+    """The session with each Director connected once: one serves many episodes, and a trained one is slow to load."""
+    known: dict[str, Director] = {}
+
+    async def connect(spec: str) -> Director:
+        if spec not in known:
+            known[spec] = await session.connect_director(spec)
+        return known[spec]
+
+    return replace(session, connect_director=connect)
+
+
+@contextmanager
+def _listening(host: str, port: int) -> Any:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen at {host}, port {port}: {error.strerror}", "--port 0 takes a free one"
+        ) from error
+    with listener:
+        yield listener
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to whoever runs the event loop, and says when it answers."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    @contextmanager
+    def capture_signals(self) -> Any:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
+
+
+async def _run(
+    app: Gate, listener: socket.socket, ready: Callable[[], None], stop: Callable[[], Awaitable[None]]
+) -> None:
+    """Answer until cancelled; then break off what is in flight, and let the clients be told."""
+    config = uvicorn.Config(
+        app,
+        lifespan="off",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=LAST_SECONDS,
+    )
+    server = _Server(config, ready)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        await asyncio.shield(serving)
+    finally:
+        await stop()
+        server.should_exit = True
+        await serving

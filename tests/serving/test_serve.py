@@ -1,0 +1,360 @@
+"""Systems behind the endpoint, asked by OpenAI's own client and, where that is too polite, by a plain one."""
+
+import asyncio
+import json
+import signal
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+from flowsteer_cli import COMMAND, environment
+
+pytest.importorskip("fastapi")
+openai = pytest.importorskip("openai")
+
+from flowsteer.backends.base import Features, Reply  # noqa: E402
+from flowsteer.errors import ConfigError  # noqa: E402
+from flowsteer.runs.events import EpisodeEnded  # noqa: E402
+from flowsteer.runs.folder import RunFolder  # noqa: E402
+from flowsteer.serving.admission import ServeLimits  # noqa: E402
+from flowsteer.serving.server import ServeSettings, serve  # noqa: E402
+from flowsteer.session import Setup  # noqa: E402
+from flowsteer.usage import Usage  # noqa: E402
+from flowsteer.workflow.dsl import to_dsl  # noqa: E402
+from flowsteer.workflow.serial import workflow_from_json  # noqa: E402
+
+WORKFLOW = "Plan -> [Programmer, Custom] -> ScEnsemble -> Verify ? Revise : done"
+DIRECTOR, FIXED = f"director:dsl:{WORKFLOW}", "fixed:Plan -> Custom"
+ASK = [{"role": "user", "content": "What is 6 times 7?"}]
+
+
+class Gated:
+    """A backend that answers once it is let."""
+
+    spec, features = "gated:", Features()
+
+    def __init__(self, error=None):
+        self.asked, self.let, self.gone, self.error = asyncio.Event(), asyncio.Event(), asyncio.Event(), error
+
+    async def complete(self, request):
+        self.asked.set()
+        if self.error:
+            raise self.error
+        try:
+            await self.let.wait()
+        except asyncio.CancelledError:
+            self.gone.set()
+            raise
+        return Reply("42", Usage(1, 10, 2, 0.0, None), "gated")
+
+    async def aclose(self):
+        pass
+
+
+@asynccontextmanager
+async def serving(folder, backend=None, systems=(DIRECTOR, FIXED), **changes):
+    """A server in this event loop; its address."""
+    executor = "simulated:" if backend is None else "gated:"
+    settings = ServeSettings(systems=systems, setup=Setup(director="", executor=executor), run=folder, **changes)
+    address = asyncio.get_running_loop().create_future()
+    extra = None if backend is None else {"gated:": backend}
+    task = asyncio.create_task(serve(settings, address.set_result, extra))
+    await asyncio.wait({task, address}, return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        task.result()
+    try:
+        yield await address
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+def client(url, **more):
+    return openai.AsyncOpenAI(base_url=f"{url}/v1", max_retries=0, **{"api_key": "unused"} | more)
+
+
+def ended(folder, episode):
+    (event,) = (event for event in RunFolder.read(folder).events(episode) if isinstance(event, EpisodeEnded))
+    return event
+
+
+async def test_the_systems_are_listed_as_models(tmp_path):
+    async with serving(tmp_path / "r") as url, client(url) as ai:
+        models = {model.id: model.flowsteer for model in (await ai.models.list()).data}
+        assert (await ai.models.retrieve(FIXED)).flowsteer["dsl"] == "Plan -> Custom"
+    assert {name: about["kind"] for name, about in models.items()} == {DIRECTOR: "director", FIXED: "workflow"}
+
+
+@pytest.mark.parametrize("model", [DIRECTOR, FIXED])
+async def test_an_answer_costs_what_its_recorded_episode_cost(tmp_path, model):
+    extra = {"type": "math", "context": "Numbers.", "max_turns": 9, "seed": 5}
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "assistant", "content": "Yes?"}, *ASK]
+    async with serving(tmp_path / "r") as url, client(url) as ai:
+        raw = await ai.chat.completions.with_raw_response.create(model=model, messages=messages, extra_body=extra)
+        episode, got = raw.headers["x-flowsteer-episode"], raw.parse()
+        again = await ai.chat.completions.create(model=model, messages=messages, extra_body=extra)
+    record = RunFolder.read(tmp_path / "r")
+    last, task = ended(tmp_path / "r", episode), record.events(episode)[0].task
+    spent = last.director_usage + last.executor_usage
+    assert got.choices[0].message.content == last.answer == again.choices[0].message.content != ""
+    assert (got.usage.prompt_tokens, got.usage.completion_tokens) == (spent.prompt_tokens, spent.completion_tokens)
+    assert got.usage.total_tokens == spent.tokens > 0
+    assert (task.question, task.type) == ("What is 6 times 7?", "math")
+    assert task.context == "Numbers.\n\nBe brief.\n\nassistant: Yes?"
+    assert record.entries[episode].summary.seed == 5
+    assert len(record.entries) == 2
+
+
+async def test_the_plain_client_works_in_a_thread(tmp_path):
+    def ask(url):
+        with openai.OpenAI(base_url=f"{url}/v1", api_key="unused", max_retries=0) as ai:
+            return ai.chat.completions.create(model=FIXED, messages=ASK).choices[0].message.content
+
+    async with serving(tmp_path / "r") as url:
+        assert await asyncio.to_thread(ask, url)
+
+
+async def test_a_stream_holds_the_answer_the_progress_and_the_usage(tmp_path):
+    async with serving(tmp_path / "r") as url, client(url) as ai:
+        stream = await ai.chat.completions.create(
+            model=DIRECTOR,
+            messages=ASK,
+            stream=True,
+            stream_options={"include_usage": True},
+            extra_body={"progress": True},
+        )
+        chunks = [chunk async for chunk in stream]
+        whole = await ai.chat.completions.create(model=DIRECTOR, messages=ASK)
+    text = "".join(choice.delta.content or "" for chunk in chunks for choice in chunk.choices)
+    kinds = [chunk.flowsteer["kind"] for chunk in chunks if "kind" in (getattr(chunk, "flowsteer", None) or {})]
+    assert text == whole.choices[0].message.content
+    assert kinds[0] == "episode_started"
+    assert kinds[-1] == "episode_ended"
+    assert "node_ran" in kinds
+    assert chunks[-1].usage == whole.usage
+    assert chunks[-2].choices[0].finish_reason == "stop"
+
+
+async def test_a_client_that_goes_ends_its_episode(tmp_path):
+    backend = Gated()
+    async with serving(tmp_path / "r", backend, ("cot",)) as url, client(url) as ai:
+        for stream in (False, True):
+            backend.asked.clear()
+            backend.gone.clear()
+            asking = asyncio.create_task(ai.chat.completions.create(model="cot", messages=ASK, stream=stream))
+            await asyncio.wait_for(backend.asked.wait(), 5)
+            if stream:
+                await (await asking).close()
+            asking.cancel()
+            await asyncio.wait_for(backend.gone.wait(), 5)
+        await asyncio.sleep(0.05)
+        figures = (await httpx.AsyncClient().get(f"{url}/metrics")).text
+    record = RunFolder.read(tmp_path / "r")
+    assert [(one.summary.lost.kind, one.summary.lost.message) for one in record.lost()] == [
+        ("cancelled", "the client went away")
+    ] * 2
+    assert 'flowsteer_failures_total{kind="cancelled"} 2.0' in figures
+
+
+async def test_what_is_too_much_is_refused_in_openais_words(tmp_path):
+    backend, limits = Gated(), ServeLimits(concurrency=1, queue=1, body_bytes=2000, seconds=0.5)
+    async with serving(tmp_path / "r", backend, ("cot",), limits=limits) as url, client(url) as ai:
+        asking = [asyncio.create_task(ai.chat.completions.create(model="cot", messages=ASK)) for _ in range(3)]
+        errors = await asyncio.gather(*asking, return_exceptions=True)
+        assert sorted(error.status_code for error in errors) == [429, 504, 504]
+        assert {error.code for error in errors} == {"queue_full", "timeout"}
+        with pytest.raises(openai.APIStatusError) as long:
+            await ai.chat.completions.create(model="cot", messages=[{"role": "user", "content": "x" * 3000}])
+        assert (long.value.status_code, long.value.code) == (413, "body_too_large")
+
+        async def endless():
+            for _ in range(100):
+                yield b" " * 100
+
+        async with httpx.AsyncClient() as plain:
+            unsaid = await plain.post(f"{url}/v1/chat/completions", content=endless())
+        assert unsaid.status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "param"),
+    [
+        ({"model": "gpt-5"}, 404, "model"),
+        ({"messages": []}, 400, "messages"),
+        ({"messages": [{"role": "system", "content": "hi"}]}, 400, "messages"),
+        ({"messages": [{"role": "user", "content": "  "}]}, 400, "messages"),
+        ({"type": "poem"}, 400, "type"),
+        ({"max_turns": 0}, 400, "max_turns"),
+        ({"n": 2}, 400, "n"),
+        ({"tools": [{}]}, 400, "tools"),
+    ],
+)
+async def test_a_body_that_does_not_fit_names_the_field(tmp_path, body, status, param):
+    async with serving(tmp_path / "r") as url, httpx.AsyncClient() as plain:
+        got = await plain.post(f"{url}/v1/chat/completions", json={"model": FIXED, "messages": ASK} | body)
+    assert got.status_code == status
+    assert set(got.json()["error"]) == {"message", "type", "param", "code"}
+    assert got.json()["error"]["param"] == param
+    assert not (tmp_path / "r").exists(), "nothing has happened in it"
+
+
+@pytest.mark.parametrize("body", [b"{", b"[" * 100_000, b'"text"', b""])
+async def test_what_is_no_body_at_all(tmp_path, body):
+    async with serving(tmp_path / "r") as url, httpx.AsyncClient() as plain:
+        got = await plain.post(f"{url}/v1/chat/completions", content=body, headers={"content-type": "application/json"})
+        page = await plain.post(
+            f"{url}/v1/chat/completions",
+            content=json.dumps({"model": FIXED, "messages": ASK}),
+            headers={"content-type": "text/plain"},
+        )
+        nowhere = await plain.get(f"{url}/v2")
+    assert (got.status_code, page.status_code, nowhere.status_code) == (400, 400, 404)
+    assert all("code" in one.json()["error"] for one in (got, page, nowhere))
+
+
+async def test_only_the_key_opens(tmp_path, caplog):
+    async with serving(tmp_path / "r", key="right-key") as url, httpx.AsyncClient() as plain:
+        async with client(url, api_key="wrong-key") as ai:
+            with pytest.raises(openai.AuthenticationError):
+                await ai.models.list()
+        async with client(url, api_key="right-key") as ai:
+            assert (await ai.chat.completions.create(model=FIXED, messages=ASK)).choices
+        for path in ("/v1/models", "/metrics", "/openapi.json"):
+            assert (await plain.get(f"{url}{path}")).status_code == 401
+        assert (await plain.get(f"{url}/healthz")).json() == {"status": "ok"}
+    kept = "".join(file.read_text() for file in (tmp_path / "r").rglob("*") if file.is_file())
+    assert "right-key" not in kept + caplog.text
+
+
+async def test_a_name_that_resolves_here_is_no_way_in(tmp_path):
+    async with serving(tmp_path / "r") as url, httpx.AsyncClient() as plain:
+        port = url.rpartition(":")[2]
+        for host, status in (("evil.example", 403), ("", 403), ("localhost", 200), (f"127.0.0.1:{port}", 200)):
+            assert (await plain.get(f"{url}/v1/models", headers={"host": host})).status_code == status
+
+
+async def test_others_are_let_in_with_a_key_only(tmp_path):
+    with pytest.raises(ConfigError, match="no key is set"):
+        async with serving(tmp_path / "r", host="0.0.0.0"):
+            pass
+    with pytest.raises(ConfigError, match="a person cannot direct"):
+        async with serving(tmp_path / "r", systems=("director:human",)):
+            pass
+
+
+async def test_a_fault_tells_the_client_its_class_alone(tmp_path):
+    from flowsteer.serving import player
+
+    async with serving(tmp_path / "r") as url, httpx.AsyncClient() as plain:
+        with pytest.MonkeyPatch.context() as patch:
+
+            def fail(*_):
+                raise KeyError("a secret")
+
+            patch.setattr(player.Player, "_seat", fail)
+            got = await plain.post(f"{url}/v1/chat/completions", json={"model": FIXED, "messages": ASK})
+    assert got.status_code == 500
+    assert got.json()["error"]["code"] == "internal_error"
+    assert "secret" not in got.text
+    assert "Traceback" not in got.text
+
+
+async def test_a_budget_of_its_own_ends_an_episode(tmp_path):
+    async with serving(tmp_path / "r") as url, client(url) as ai:
+        with pytest.raises(openai.RateLimitError) as refused:
+            await ai.chat.completions.create(model=FIXED, messages=ASK, extra_body={"budget": {"calls": 1}})
+    assert refused.value.code == "budget_exceeded"
+
+
+async def test_a_design_runs_nothing(tmp_path):
+    async with serving(tmp_path / "r") as url, httpx.AsyncClient() as plain:
+        for model, dsl in ((DIRECTOR, WORKFLOW), (FIXED, "Plan -> Custom")):
+            got = await plain.post(f"{url}/v1/workflows", json={"model": model, "question": "What is 6 times 7?"})
+            assert got.json()["dsl"] == dsl
+            assert to_dsl(workflow_from_json(got.json()["workflow"])) == dsl
+            kinds = [event.kind for event in RunFolder.read(tmp_path / "r").events(got.json()["id"])]
+            assert kinds[0] == "episode_started"
+            assert "node_ran" not in kinds
+
+
+async def test_events_of_an_episode_are_streamed_while_it_runs_and_later(tmp_path):
+    backend = Gated()
+    async with (
+        serving(tmp_path / "r", backend, ("cot",)) as url,
+        client(url) as ai,
+        httpx.AsyncClient() as plain,
+    ):
+        stream = await ai.chat.completions.create(model="cot", messages=ASK, stream=True)
+        episode = stream.response.headers["x-flowsteer-episode"]
+        path = f"{url}/v1/episodes/{episode}/events"
+        async with plain.stream("GET", path) as live:
+            lines = live.aiter_lines()
+            assert [await anext(lines) for _ in range(2)] == ["id: 0", "event: episode_started"]
+            backend.let.set()
+            rest = [line async for line in lines if line.startswith("event: ")]
+        assert [chunk async for chunk in stream]
+        later = await plain.get(path, headers={"last-event-id": "0"})
+        unknown = await plain.get(f"{url}/v1/episodes/none/events")
+    assert rest == ["event: node_ran", "event: episode_ended", "event: done"]
+    assert [line for line in later.text.splitlines() if line.startswith("event: ")] == rest
+    assert unknown.status_code == 404
+
+
+async def test_many_at_once_all_come_back(tmp_path):
+    limits = ServeLimits(concurrency=8, queue=100)
+    async with serving(tmp_path / "r", limits=limits) as url, client(url) as ai:
+        asked = (
+            ai.chat.completions.create(
+                model=DIRECTOR, messages=[{"role": "user", "content": f"{n} + 1?"}], extra_body={"type": "math"}
+            )
+            for n in range(60)
+        )
+        got = await asyncio.gather(*asked)
+        figures = (await httpx.AsyncClient().get(f"{url}/metrics")).text
+    assert len({one.id for one in got}) == len(RunFolder.read(tmp_path / "r").entries) == 60
+    assert 'flowsteer_requests_total{endpoint="/v1/chat/completions",status="200"} 60.0' in figures
+    assert "flowsteer_running_episodes 0.0" in figures
+
+
+async def command(folder, *more):
+    """The real command, and its address."""
+    pipe, arguments = asyncio.subprocess.PIPE, ("serve", "--system", FIXED, "--port", "0", "--run", "r", *more)
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND, *arguments, cwd=folder, stdout=pipe, stderr=pipe, env=environment()
+    )
+    return process, (await asyncio.wait_for(process.stdout.readline(), 60)).decode().strip()
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+async def test_the_command_answers_and_ends_on_ctrl_c(tmp_path, how):
+    process, url = await command(tmp_path, "--executor", "simulated:")
+    async with client(url) as ai:
+        assert (await ai.chat.completions.create(model=FIXED, messages=ASK)).choices[0].message.content
+    process.send_signal(how)
+    out, err = await asyncio.wait_for(process.communicate(), 30)
+    assert (process.returncode, out) == (128 + how, b"")
+    assert err.decode().splitlines() == ["episodes are recorded in r", "interrupted"]
+    assert len(RunFolder.read(tmp_path / "r").entries) == 1
+
+
+async def test_a_kill_leaves_what_was_written(tmp_path):
+    process, url = await command(tmp_path, "--executor", "simulated:")
+    async with client(url) as ai:
+        asking = [
+            asyncio.create_task(
+                ai.chat.completions.create(model=FIXED, messages=[{"role": "user", "content": f"{n} + 1?"}])
+            )
+            for n in range(40)
+        ]
+        done, _ = await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
+        process.kill()
+        await asyncio.wait(asking)
+    await process.communicate()
+    answered = [task.result().flowsteer["episode"] for task in asking if task.exception() is None]
+    assert len(answered) >= len(done)
+    assert all(ended(tmp_path / "r", episode).answer for episode in answered)
+    again, url = await command(tmp_path, "--executor", "simulated:")
+    async with httpx.AsyncClient() as plain:
+        assert (await plain.get(f"{url}/v1/episodes/{answered[0]}/events")).status_code == 200
+    again.send_signal(signal.SIGINT)
+    await again.communicate()
