@@ -10,3 +10,5 @@ collect_ignore = [
 ]
 if find_spec("trl") is None:
     collect_ignore_glob = ["src/flowsteer/training/*.py"]
+if any(find_spec(name) is None for name in ("fastapi", "uvicorn", "prometheus_client")):
+    collect_ignore.append("src/flowsteer/serving")

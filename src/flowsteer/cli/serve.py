@@ -2,7 +2,8 @@
 
 import os
 from importlib.util import find_spec
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +12,9 @@ from flowsteer.cli.collector import calm
 from flowsteer.cli.console import guarded, note, say
 from flowsteer.cli.folders import new_run_folder
 from flowsteer.errors import ConfigError
+
+if TYPE_CHECKING:
+    from flowsteer.session import Setup
 
 KEY = "FLOWSTEER_API_KEY"
 
@@ -51,27 +55,18 @@ def serve(
 ) -> None:
     """Serve systems to OpenAI's clients until Ctrl-C; every answer is an episode in the run folder.
 
-    The address is printed once the server is ready. Clients show the key in FLOWSTEER_API_KEY, if it is set.
+    Prints its address when it is ready. Clients must show the key in FLOWSTEER_API_KEY, if it is set.
 
     \b
     Examples:
       flowsteer serve --system cot --system "director:openai:gpt-5-mini" --executor openai:gpt-5-mini
       flowsteer serve --system "fixed:Plan -> Custom" --executor simulated: --port 0
     """  # noqa: D301 - \b keeps the lines of the examples apart
-    import asyncio
-
     from flowsteer.backends.budget import Caps
     from flowsteer.canvas.canvas import Settings
     from flowsteer.session import Setup
 
-    missing = [name for name in ("fastapi", "uvicorn", "prometheus_client") if find_spec(name) is None]
-    if missing:
-        raise ConfigError(f"serving needs {', '.join(missing)}", "pip install 'flowsteer[serve]'")
-    from flowsteer.serving.admission import ServeLimits
-    from flowsteer.serving.server import ServeSettings
-    from flowsteer.serving.server import serve as serve_until_cancelled
-
-    systems = tuple(system or ["direct"])
+    systems = system or ["direct"]
     if director_tokens is None and any(spec.startswith("director:llamacpp:") for spec in systems):
         director_tokens = o.SMALL_DIRECTOR_TOKENS
     setup = Setup(
@@ -87,17 +82,37 @@ def serve(
         caps=Caps(max_calls, max_tokens, None, max_cost),
         stream=stream,
     )
-    folder = run or new_run_folder("serve")
+    setup = o.with_tokens(setup, director_tokens, executor_tokens)
+    _serve(systems, setup, run or new_run_folder("serve"), host, port, kind, (concurrency, queue, max_body, timeout))
+
+
+def _serve(
+    systems: list[str],
+    setup: "Setup",
+    folder: Path,
+    host: str,
+    port: int,
+    kind: o.TaskKind,
+    limits: tuple[int, int, int, float],
+) -> None:
+    import asyncio
+
+    missing = [name for name in ("fastapi", "uvicorn", "prometheus_client") if find_spec(name) is None]
+    if missing:
+        raise ConfigError(f"serving needs {', '.join(missing)}", "pip install 'flowsteer[serve]'")
+    from flowsteer.serving.admission import ServeLimits
+    from flowsteer.serving.server import ServeSettings, serve
+
     settings = ServeSettings(
-        systems=systems,
-        setup=o.with_tokens(setup, director_tokens, executor_tokens),
+        systems=tuple(systems),
+        setup=setup,
         run=folder,
         host=host,
         port=port,
         key=os.environ.get(KEY, "").strip(),
-        limits=ServeLimits(concurrency, queue, max_body, timeout),
+        limits=ServeLimits(*limits),
         type=kind,
     )
     calm()
     note(f"episodes are recorded in {folder}")
-    asyncio.run(serve_until_cancelled(settings, say))
+    asyncio.run(serve(settings, say))

@@ -14,10 +14,10 @@ from flowsteer.errors import FlowSteerError, RunError
 from flowsteer.evaluation.systems import System, WorkflowSystem
 from flowsteer.runs.events import EpisodeEnded
 from flowsteer.serving.bodies import AskBody, ChatBody, DesignBody
-from flowsteer.serving.completions import Completion, facts_of, usage_of
+from flowsteer.serving.completions import Answer, facts_of, usage_of
 from flowsteer.serving.design_only import DesignSystem
 from flowsteer.serving.live_episode import LiveEpisode, told
-from flowsteer.serving.player import STOPPING, Ask, Player
+from flowsteer.serving.player import STOPPING, EpisodeAsked, Player
 from flowsteer.serving.refusals import GONE, JSON, RequestRefused, refusal_of
 from flowsteer.serving.sse import SseResponse, sse, until
 from flowsteer.task import Task, TaskType
@@ -47,7 +47,7 @@ class Endpoints:
     async def chat(self, body: ChatBody, request: Request) -> Response:
         """Answer the last message of the user with a system."""
         live = self._start(self._named(body.model), body, body.task(self._type))
-        frame = Completion(live.id, body.model)
+        frame = Answer(live.id, body.model)
         if not body.stream:
             ended = await _outcome(live, request)
             return JSONResponse(frame.whole(ended), headers={EPISODE: live.id})
@@ -125,7 +125,7 @@ class Endpoints:
         return own | {"flowsteer": {"kind": kind} | plain}
 
     def _start(self, system: System, body: AskBody, task: Task) -> LiveEpisode:
-        return self._player.start(Ask(system, task, body.seed, body.max_turns, body.budget or Caps()))
+        return self._player.start(EpisodeAsked(system, task, body.seed, body.max_turns, body.budget or Caps()))
 
 
 def make_app(endpoints: Endpoints) -> FastAPI:
@@ -181,7 +181,7 @@ def _result(live: LiveEpisode) -> EpisodeEnded:
     return live.task.result()
 
 
-async def _chunks(frame: Completion, live: LiveEpisode, body: ChatBody) -> AsyncGenerator[bytes, None]:
+async def _chunks(frame: Answer, live: LiveEpisode, body: ChatBody) -> AsyncGenerator[bytes, None]:
     """The chunks of an answer; an error on the way is the last of them."""
     try:
         yield sse(frame.chunk({"role": "assistant", "content": ""}))

@@ -13,7 +13,7 @@ CUT = "turn limit"
 
 
 @dataclass(frozen=True, slots=True)
-class Completion:
+class Answer:
     """The frame of one answer.
 
     Attributes:

@@ -27,7 +27,7 @@ STOPPING = "the server is stopping"
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class EpisodeAsked:
     """One episode that a client asks for.
 
     Attributes:
@@ -68,7 +68,7 @@ class Player:
         self.live: dict[str, LiveEpisode] = {}
         self._stopping = False
 
-    def start(self, ask: Ask) -> LiveEpisode:
+    def start(self, ask: EpisodeAsked) -> LiveEpisode:
         """Begin an episode, or line it up.
 
         Raises:
@@ -92,7 +92,7 @@ class Player:
         del self.live[live.id]
         live.close()
 
-    async def _play(self, ask: Ask, live: LiveEpisode) -> EpisodeEnded:
+    async def _play(self, ask: EpisodeAsked, live: LiveEpisode) -> EpisodeEnded:
         seconds = min(self._limits.seconds, ask.caps.seconds or self._limits.seconds)
         try:
             async with asyncio.timeout(seconds) as clock, self.admission.place():
@@ -103,7 +103,7 @@ class Player:
             found = f"the request took longer than {seconds:g} s, waiting included"
             raise RequestRefused(504, "timeout", found, "ask for fewer max_turns, or raise --timeout") from None
 
-    async def _recorded(self, ask: Ask, live: LiveEpisode) -> EpisodeEnded:
+    async def _recorded(self, ask: EpisodeAsked, live: LiveEpisode) -> EpisodeEnded:
         """Play an episode whose turn it is; what breaks off is in the record as well."""
         writer, tally, seed = self.folder.begin(live.id), Tally(), self._seed(ask)
         spent = NO_USAGE
@@ -129,17 +129,17 @@ class Player:
         self.gauges.played(ask.system.name, ended, tally)
         return ended
 
-    def _seed(self, ask: Ask) -> int:
+    def _seed(self, ask: EpisodeAsked) -> int:
         return self._session.setup.seed if ask.seed is None else ask.seed
 
-    def _seat(self, ask: Ask) -> Session:
+    def _seat(self, ask: EpisodeAsked) -> Session:
         """The session, with what this client asks of the canvas."""
         if ask.max_turns is None:
             return self._session
         setup = self._session.setup
         return replace(self._session, setup=replace(setup, canvas=replace(setup.canvas, max_turns=ask.max_turns)))
 
-    def _broke_off(self, ask: Ask, live: LiveEpisode, writer: EpisodeWriter, error: BaseException) -> None:
+    def _broke_off(self, ask: EpisodeAsked, live: LiveEpisode, writer: EpisodeWriter, error: BaseException) -> None:
         failure = _failure(error, ask, live.stopped)
         self.gauges.broke(failure.kind)
         writer.abandon()
@@ -156,7 +156,7 @@ class Player:
             self.folder.lose(live.id, summary)
 
 
-def _failure(error: BaseException, ask: Ask, stopped: str) -> Failure:
+def _failure(error: BaseException, ask: EpisodeAsked, stopped: str) -> Failure:
     if isinstance(error, asyncio.CancelledError):
         return Failure("cancelled", stopped) if stopped else Failure("timeout", "the request took too long")
     if isinstance(error, FlowSteerError):
