@@ -14,7 +14,7 @@ from flowsteer.errors import FlowSteerError, RunError
 from flowsteer.evaluation.systems import System, WorkflowSystem
 from flowsteer.runs.events import EpisodeEnded
 from flowsteer.serving.bodies import AskBody, ChatBody, DesignBody
-from flowsteer.serving.completions import Answer, facts_of, usage_of
+from flowsteer.serving.completions import CompletionFrame, facts_of, usage_of
 from flowsteer.serving.design_only import DesignSystem
 from flowsteer.serving.live_episode import LiveEpisode, told
 from flowsteer.serving.player import STOPPING, EpisodeAsked, Player
@@ -45,9 +45,9 @@ class Endpoints:
         self._started = int(time.time())
 
     async def chat(self, body: ChatBody, request: Request) -> Response:
-        """Answer the last message of the user with a system."""
+        """CompletionFrame the last message of the user with a system."""
         live = self._start(self._named(body.model), body, body.task(self._type))
-        frame = Answer(live.id, body.model)
+        frame = CompletionFrame(live.id, body.model)
         if not body.stream:
             ended = await _outcome(live, request)
             return JSONResponse(frame.whole(ended), headers={EPISODE: live.id})
@@ -181,7 +181,7 @@ def _result(live: LiveEpisode) -> EpisodeEnded:
     return live.task.result()
 
 
-async def _chunks(frame: Answer, live: LiveEpisode, body: ChatBody) -> AsyncGenerator[bytes, None]:
+async def _chunks(frame: CompletionFrame, live: LiveEpisode, body: ChatBody) -> AsyncGenerator[bytes, None]:
     """The chunks of an answer; an error on the way is the last of them."""
     try:
         yield sse(frame.chunk({"role": "assistant", "content": ""}))

@@ -13,7 +13,7 @@ CUT = "turn limit"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CompletionFrame:
     """The frame of one answer.
 
     Attributes:
