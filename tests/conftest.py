@@ -1,6 +1,7 @@
 """Holds for every test: this folder is importable (for `strategies`), and nothing reaches beyond this machine."""
 
 import ipaddress
+import signal
 import socket
 import sys
 
@@ -10,6 +11,11 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("flowsteer", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("nightly", settings.get_profile("flowsteer"), max_examples=20_000)
 settings.load_profile("flowsteer")  # --hypothesis-profile nightly wins over it
+
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    # In the background of a script Ctrl-C is ignored, and would be by the commands that tests start and interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def refuse_the_network(event, args):

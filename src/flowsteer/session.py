@@ -3,9 +3,9 @@
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from annotated_types import Ge, Gt
 
@@ -235,6 +235,14 @@ async def open_session(setup: Setup, extra: Mapping[str, Backend] | None = None)
         roster = {name: await connect(spec) for name, spec in setup.roster.items()}
         director = await direct(setup.director) if setup.director else None
         yield Session(setup, library, executor, roster, sandbox, budget, director, served, direct)
+
+
+def deciding(setup: Setup) -> dict[str, Any]:
+    """What decides how an episode goes, for the record of a run; budgets, streaming and the cache do not."""
+    values = asdict(setup) | {"roster": dict(setup.roster)}
+    for free in ("caps", "cache", "stream"):
+        del values[free]
+    return values
 
 
 def seed_of(seed: int, episode: str) -> int:

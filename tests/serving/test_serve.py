@@ -337,6 +337,18 @@ async def test_the_command_answers_and_ends_on_ctrl_c(tmp_path, how):
     assert len(RunFolder.read(tmp_path / "r").entries) == 1
 
 
+async def test_a_server_in_the_background_of_a_script_ends_at_a_signal_too(tmp_path):
+    """A shell has such jobs ignore Ctrl-C; other commands keep to that, a server would never end."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process, url = await command(tmp_path, "--executor", "simulated:")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert url.startswith("http://127.0.0.1:")
+    process.send_signal(signal.SIGINT)
+    assert await asyncio.wait_for(process.wait(), 30) == 130
+
+
 async def test_a_kill_leaves_what_was_written(tmp_path):
     process, url = await command(tmp_path, "--executor", "simulated:")
     async with client(url) as ai:

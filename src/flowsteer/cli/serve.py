@@ -1,6 +1,7 @@
 """`flowsteer serve`: systems behind an OpenAI-compatible endpoint."""
 
 import os
+import signal
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -113,6 +114,8 @@ def _serve(
         limits=ServeLimits(*limits),
         type=kind,
     )
+    # In a script's background, too: there `guarded` holds Ctrl-C back, but `kill -INT` is how servers are ended.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     calm()
     note(f"episodes are recorded in {folder}")
     asyncio.run(serve(settings, say))

@@ -96,13 +96,11 @@ def solve(
 
 
 def _config(task: "Task", setup: "Setup") -> dict[str, Any]:
-    """What decides how a solve goes; budgets, streaming and the cache do not."""
+    """What decides how a solve goes."""
+    from flowsteer.session import deciding
     from flowsteer.task import task_to_json
 
-    values = asdict(setup) | {"roster": dict(setup.roster)}
-    for free in ("caps", "cache", "stream"):
-        del values[free]
-    return {"command": "solve", "task": task_to_json(task)} | values
+    return {"command": "solve", "task": task_to_json(task)} | deciding(setup)
 
 
 def _is_offline(setup: "Setup") -> bool:

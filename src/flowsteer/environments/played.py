@@ -76,7 +76,6 @@ class EnvironmentEpisode:
     Attributes:
         id: Its id: the task's and the seed.
         sample: Its task and reference; show a Director `messages`, never the reference.
-        events: Everything that happened so far, as runs record it.
     """
 
     def __init__(self, arena: Arena, sample: Sample, play: Play, events: list[Event], layout: Layout) -> None:
@@ -86,7 +85,6 @@ class EnvironmentEpisode:
         self._play = play
         self._events = events
         self._layout = layout
-        self._over = False
 
     @property
     def messages(self) -> tuple[Message, ...]:
@@ -96,11 +94,11 @@ class EnvironmentEpisode:
     @property
     def done(self) -> bool:
         """Whether it is over."""
-        return self._over
+        return bool(self._play.canvas.done)
 
     @property
     def events(self) -> tuple[Event, ...]:
-        """Everything that happened so far."""
+        """Everything that happened so far, as runs record it."""
         return tuple(self._events)
 
     async def step(self, text: str) -> EnvironmentStep:
@@ -116,7 +114,7 @@ class EnvironmentEpisode:
             SandboxError: The sandbox broke; likewise.
             BudgetExceeded: The budget is spent; likewise.
         """
-        if self._over:
+        if self.done:
             raise ConfigError("the episode is over", "play another one: env.reset(…)")
         canvas = self._play.canvas
         asked = canvas.asks_prompt is not None
@@ -125,7 +123,7 @@ class EnvironmentEpisode:
         terms: tuple[Term, ...] = paid.terms if paid else ()
         return EnvironmentStep(
             feedback=render(step.feedback, canvas.settings.budgets),
-            done=self._over,
+            done=self.done,
             reward=paid.value if paid else 0.0,
             terms={term.name: term.value for term in terms},
             reasons={term.name: term.reason for term in terms},
@@ -146,7 +144,6 @@ class EnvironmentEpisode:
     async def _end(self) -> tuple[Grade, Reward]:
         """Grade and reward what stands."""
         ended, canvas = self._play.end().ended, self._play.canvas
-        self._over = True
         grade = await self._arena.grade(self.sample, canvas.draft.answer)
         self._events.append(Graded(grade.score, dict(grade.metrics), grade.reason, grade.failure))
         rejected = sum(isinstance(event, EditRejected) for event in self._events)

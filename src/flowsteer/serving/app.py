@@ -45,15 +45,15 @@ class Endpoints:
         self._started = int(time.time())
 
     async def chat(self, body: ChatBody, request: Request) -> Response:
-        """CompletionFrame the last message of the user with a system."""
+        """Answer the last message of the user with a system."""
         live = self._start(self._named(body.model), body, body.task(self._type))
         frame = CompletionFrame(live.id, body.model)
         if not body.stream:
             ended = await _outcome(live, request)
             return JSONResponse(frame.whole(ended), headers={EPISODE: live.id})
         try:
-            there = await until(request, live.opened.wait)
-        except BaseException:
+            there = await until(request, live.opened.wait())
+        except BaseException:  # whatever ends the request ends its episode
             await live.stop(AWAY)
             raise
         if not live.events or not there:
@@ -167,7 +167,7 @@ async def _outcome(live: LiveEpisode, request: Request) -> EpisodeEnded:
         FlowSteerError: Why it broke off.
     """
     try:
-        there = await until(request, lambda: asyncio.wait({live.task}))
+        there = await until(request, asyncio.wait({live.task}))
     finally:
         await live.stop(AWAY)
     if not there:

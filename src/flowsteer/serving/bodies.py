@@ -5,8 +5,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from flowsteer.backends.budget import Caps
+from flowsteer.errors import ConfigError
 from flowsteer.serving.refusals import RequestRefused
-from flowsteer.session import MAX_QUESTION
+from flowsteer.session import checked_question
 from flowsteer.task import Task, TaskType
 
 MOST_TURNS = 200
@@ -120,10 +121,8 @@ def _as_context(message: ChatMessage) -> str:
 
 
 def _question(text: str, param: str) -> str:
-    question = text.strip()
-    if not question:
-        raise RequestRefused(400, "no_question", "the question is empty", "ask something", param=param)
-    if len(question) > MAX_QUESTION:
-        found = f"the question has {len(question):,} characters; at most {MAX_QUESTION:,}"
-        raise RequestRefused(400, "question_too_long", found, "put long material into context", param=param)
-    return question
+    try:
+        return checked_question(text)
+    except ConfigError as error:  # its hint is for the command line
+        hint = "put long material into context, and the question alone into this field"
+        raise RequestRefused(400, "bad_question", error.message, hint, param=param) from None

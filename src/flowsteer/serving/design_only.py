@@ -1,21 +1,17 @@
 """A Director's workflow without a run of it: its edits are checked, and no operator is called."""
 
 from dataclasses import dataclass, replace
-from time import perf_counter
 
-from flowsteer.canvas.canvas import Canvas, rules_for
-from flowsteer.canvas.episode import run_episode
 from flowsteer.canvas.feedback import AMOUNTS
 from flowsteer.draft import EMPTY
-from flowsteer.evaluation.no_prompts import WithoutPrompts
 from flowsteer.evaluation.systems import DirectorSystem, System, WorkflowSystem
 from flowsteer.execution.executor import Execution, Executor, Seen
-from flowsteer.runs.events import UNDIRECTED, Emit, EpisodeEnded, EpisodeStarted, ignore
+from flowsteer.execution.memo import Memo
+from flowsteer.runs.events import Emit, EpisodeEnded, ignore
 from flowsteer.serving.refusals import RequestRefused
-from flowsteer.session import Session, seed_of
+from flowsteer.session import Session
 from flowsteer.settings import part_of
 from flowsteer.task import Task
-from flowsteer.usage import NO_USAGE
 from flowsteer.workflow.nodes import Workflow
 
 
@@ -31,11 +27,20 @@ class IdleExecutor(Executor):
 
 
 @dataclass(frozen=True, slots=True)
+class IdleSession(Session):
+    """A session in which nothing runs."""
+
+    def executor(self, memo: Memo | None = None) -> Executor:
+        """See `Session.executor`."""
+        return IdleExecutor(**part_of(Session.executor(self, memo), Executor))
+
+
+@dataclass(frozen=True, slots=True)
 class DesignSystem:
     """A system that stops before its workflow runs.
 
-    A Director is told `status` only, whether an edit was accepted: there are no results. Votes are not counted, since
-    there are no answers.
+    A Director is told `status` only, whether an edit was accepted: there are no results. Of several episodes that are
+    to vote the first is taken, since there are no answers.
 
     Attributes:
         of: The system.
@@ -56,22 +61,11 @@ class DesignSystem:
         """See `System.run`.
 
         Raises:
-            RequestRefused: The system has no turns to stop after.
+            RequestRefused: The system is neither a workflow nor a Director that builds one.
         """
-        started, system = perf_counter(), self.of
-        if isinstance(system, WorkflowSystem):
-            emit(EpisodeStarted(episode, task, "", session.executor_backend.spec))
-            ended = EpisodeEnded.of(system.workflow, "", UNDIRECTED, NO_USAGE, perf_counter() - started)
-            emit(ended)
-            return ended
-        if not isinstance(system, DirectorSystem):
+        system = self.of
+        if isinstance(system, DirectorSystem):
+            system = replace(system, feedback=min(system.feedback, "status", key=AMOUNTS.index))
+        elif not isinstance(system, WorkflowSystem):
             raise RequestRefused(400, "no_design", f"{system.name} cannot design only", "name another", param="model")
-        director = await session.connect_director(system.director)
-        asked = session.setup.canvas
-        told = replace(asked, feedback=min(system.feedback, "status", key=AMOUNTS.index)).heard_by(director)
-        if not system.prompts:
-            director, told = WithoutPrompts(director), replace(told, two_step=False)
-        idle = IdleExecutor(**part_of(session.executor(), Executor))
-        rules = rules_for(task, session.library, told, tuple(session.roster))
-        canvas = Canvas(task, idle, rules, told, emit, seed_of(seed, episode))
-        return (await run_episode(canvas, director, emit, episode, session.executor_backend.spec)).ended
+        return await system.run(IdleSession(**part_of(session, Session)), task, emit, episode, seed)

@@ -55,7 +55,7 @@ class Gate:
         try:
             self._admit(scope["path"], Headers(scope=scope))
             await self._app(scope, await self._whole(Headers(scope=scope), receive), watched)
-        except Exception as error:
+        except Exception as error:  # the boundary of a request: whatever went wrong, its client is told in one shape
             refused = refusal_of(error)
             if refused.status >= 500:
                 log.error("a request to %s failed", scope["path"], exc_info=error)

@@ -122,7 +122,7 @@ class Player:
         try:
             # The task names the draws, so that the same question with the same seed draws the same.
             ended = await ask.system.run(self._seat(ask), ask.task, emit, ask.task.digest, seed)
-        except BaseException as error:
+        except BaseException as error:  # whatever ends it, the record says that it broke off
             self._broke_off(ask, live, writer, error)
             raise
         writer.commit(tally.summary(ask.system.name, seed=seed, served=self._session.served))

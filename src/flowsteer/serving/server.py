@@ -4,7 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from flowsteer.serving.admission import ServeLimits
 from flowsteer.serving.app import Endpoints, make_app
 from flowsteer.serving.gate import Gate, is_loopback
 from flowsteer.serving.player import Player
-from flowsteer.session import Session, Setup, open_session
+from flowsteer.session import Session, Setup, deciding, open_session
 from flowsteer.task import TaskType
 
 LAST_SECONDS = 5
@@ -95,7 +95,7 @@ async def _player(
     settings: ServeSettings, systems: Mapping[str, System], extra: Mapping[str, Backend] | None
 ) -> AsyncIterator[Player]:
     """Everything behind the endpoints; a folder that is new and holds nothing is removed if it cannot be opened."""
-    with RunFolder.create(settings.run, config_of(settings)) as folder:
+    with RunFolder.create(settings.run, {"command": "serve"} | deciding(settings.setup)) as folder:
         try:
             async with open_session(settings.setup, extra) as session:
                 shared = _directors_once(session)
@@ -104,14 +104,6 @@ async def _player(
                 yield Player(shared, folder, settings.limits)
         finally:
             folder.discard_if_new()
-
-
-def config_of(settings: ServeSettings) -> dict[str, Any]:
-    """What decides how an episode goes; it must be the same for a folder to be gone on with."""
-    values = asdict(settings.setup) | {"roster": dict(settings.setup.roster)}
-    for free in ("caps", "cache", "stream", "director"):
-        del values[free]
-    return {"command": "serve"} | values
 
 
 def _directors_once(session: Session) -> Session:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Coroutine, Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -81,28 +81,23 @@ class SseResponse(Response):
             pumping.result()
 
 
-async def until(request: Request, *waits: Callable[[], Any]) -> bool:
-    """Wait for the first of several things, as long as the client is there.
+async def until(request: Request, awaited: Coroutine[Any, Any, object]) -> bool:
+    """Wait for something, as long as the client is there.
 
     Args:
         request: The client's request, whose body has been read.
-        waits: Each makes an awaitable, which is cancelled when another is done.
+        awaited: What is waited for; cancelled when the client goes.
 
     Returns:
-        Whether the client is still there.
+        Whether it has come.
     """
-
-    async def run(wait: Callable[[], Any]) -> None:
-        await wait()
-
-    gone = asyncio.create_task(_gone(request.receive))
-    tasks = [asyncio.create_task(run(wait)) for wait in waits]
+    gone, waiting = asyncio.create_task(_gone(request.receive)), asyncio.create_task(awaited)
     try:
-        await asyncio.wait({gone, *tasks}, return_when=asyncio.FIRST_COMPLETED)
-        return any(task.done() for task in tasks)
+        await asyncio.wait({gone, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        return waiting.done()
     finally:
-        for task in (gone, *tasks):
-            task.cancel()
+        gone.cancel()
+        waiting.cancel()
 
 
 async def _gone(receive: Receive) -> None:
