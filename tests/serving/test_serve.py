@@ -209,6 +209,7 @@ async def test_what_is_no_body_at_all(tmp_path, body):
         )
         nowhere = await plain.get(f"{url}/v2")
     assert (got.status_code, page.status_code, nowhere.status_code) == (400, 400, 404)
+    assert got.json()["error"]["param"] is None
     assert all("code" in one.json()["error"] for one in (got, page, nowhere))
 
 

@@ -117,5 +117,9 @@ def _serve(
     # In a script's background, too: there `guarded` holds Ctrl-C back, but `kill -INT` is how servers are ended.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     calm()
-    note(f"episodes are recorded in {folder}")
-    asyncio.run(serve(settings, say))
+
+    def ready(address: str) -> None:
+        note(f"episodes are recorded in {folder}")
+        say(address)
+
+    asyncio.run(serve(settings, ready))

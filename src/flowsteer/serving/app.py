@@ -150,7 +150,8 @@ async def _refuse(request: Request, error: Exception) -> Response:
     """What was refused within the app, or went wrong in it; the gate writes the latter to the log."""
     if isinstance(error, RequestValidationError):
         first = error.errors()[0]
-        param = ".".join(str(part) for part in first["loc"][1:])
+        unread = first["type"] == "json_invalid"  # its place is a number of characters
+        param = "" if unread else ".".join(str(part) for part in first["loc"][1:])
         refused = RequestRefused(400, "invalid_body", f"{param or 'the body'}: {first['msg']}", param=param)
     elif isinstance(error, HTTPException):
         refused = RequestRefused(error.status_code, f"http_{error.status_code}", f"{request.url.path}: {error.detail}")

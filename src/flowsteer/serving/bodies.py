@@ -124,5 +124,5 @@ def _question(text: str, param: str) -> str:
     try:
         return checked_question(text)
     except ConfigError as error:  # its hint is for the command line
-        hint = "put long material into context, and the question alone into this field"
+        hint = "say the question alone here; long material goes into context"
         raise RequestRefused(400, "bad_question", error.message, hint, param=param) from None
