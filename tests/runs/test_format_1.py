@@ -16,6 +16,9 @@ RUNS = ("solve", "solve_random", "eval", "eval_killed", "eval_faults", "train", 
 EVAL = ("eval", "simulated", "--executor", "simulated:", "--max-turns", "8", "--json", "--system", "direct")
 EVAL += ("--system", "director:simulated:")
 
+SAFELY = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+"""Python 3.11 has filters from 3.11.4 on; the archives are this project's own."""
+
 
 @pytest.fixture
 def old(tmp_path):
@@ -23,7 +26,7 @@ def old(tmp_path):
 
     def unpack(name):
         with tarfile.open(FORMAT_1 / f"{name}.tar.gz") as packed:
-            packed.extractall(tmp_path, filter="data")
+            packed.extractall(tmp_path, **SAFELY)
         return tmp_path / name
 
     return unpack

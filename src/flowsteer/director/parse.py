@@ -101,7 +101,7 @@ def understood(text: str, asks_prompt: bool) -> Action | PromptText | ActionErro
         return error
 
 
-_parsed = lru_cache(maxsize=4096)(parse_action)
+_parsed = lru_cache(maxsize=1024)(parse_action)
 """Directors say the same things again and again; actions never change. What is none is parsed anew."""
 
 
