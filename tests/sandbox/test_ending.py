@@ -70,10 +70,11 @@ async def test_a_second_cancel_does_not_stop_the_first_ones_clearing_up(bubblewr
 
 
 async def test_no_monty_worker_outlives_its_pool_whatever_was_cancelled():
+    others = children()  # such as the tracker that Python leaves behind spawned processes, where other tests ran before
     sandbox = MontySandbox()
     await cancel_within_30_ms(sandbox, 40)
     await sandbox.aclose()
-    assert not children()
+    assert children() == others
 
 
 @contextlib.asynccontextmanager
