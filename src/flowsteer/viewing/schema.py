@@ -13,7 +13,8 @@ from pydantic import TypeAdapter
 
 from flowsteer.runs.events import Event
 from flowsteer.runs.files import write_text
-from flowsteer.viewing.records import LIST_LACKS, PAGES
+from flowsteer.viewing import records, seat_records
+from flowsteer.viewing.records import LIST_LACKS
 from flowsteer.workflow.nodes import Node
 from flowsteer.workflow.serial import VERSION
 
@@ -21,6 +22,22 @@ JSON = dict[str, Any]
 
 FILE = Path("viewer/schema.json")
 """Where the front end's types are made from it, seen from the root of the repository."""
+
+PAGES = (
+    records.RunsPage,
+    records.RunPage,
+    records.EpisodesPage,
+    records.EpisodePage,
+    records.ComparePage,
+    records.TrainingPage,
+    records.GroupsPage,
+    records.SearchPage,
+    records.ErrorPage,
+    seat_records.BranchMade,
+    seat_records.MovesPage,
+    seat_records.MoveOutcome,
+)
+"""All that the server answers."""
 
 _SPARSE = {"Draft": (), "Task": ("question", "type"), "Condition": ("kind",)}
 """Records that are written without the fields that are empty, and what is never left out."""
