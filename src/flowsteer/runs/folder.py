@@ -15,7 +15,6 @@ was torn by a kill is cut off when the folder is opened, and its episode counts 
 format is of the first one, and read as well (`flowsteer.runs.format_1`); what is added to it is of today's.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -35,10 +34,11 @@ from flowsteer.runs.events import Event, Graded
 from flowsteer.runs.files import append, append_line, is_there, read_lines, writing
 from flowsteer.runs.grades import latest_grades
 from flowsteer.runs.index import EPISODES, INDEX, Entry, Indexed, read_events, read_index, summary_of
+from flowsteer.runs.lock import take_lock
 from flowsteer.runs.summary import EpisodeSummary, summary_to_json
 from flowsteer.unicode import refuse_unsound
 
-ERRORS, NOTES, OPEN, LOCK = "errors.jsonl", "notes.jsonl", "open", "lock"
+ERRORS, NOTES, OPEN = "errors.jsonl", "notes.jsonl", "open"
 
 
 Append = Callable[[str, EpisodeSummary, Iterable[str]], Entry]
@@ -132,7 +132,7 @@ class RunFolder:
         try:
             run._new = not path.exists()
             (path / OPEN).mkdir(parents=True, exist_ok=True)
-            run._take_lock()
+            run._lock = take_lock(path)
             keep_config(path, config)
             run._mend()
         except OSError as error:
@@ -249,16 +249,6 @@ class RunFolder:
         append_line(self.path / INDEX, plain | {"offset": offset, "length": len(line)})
         self.entries[episode] = Entry(episode, summary, offset, len(line))
         return self.entries[episode]
-
-    def _take_lock(self) -> None:
-        is_there(self.path / LOCK)
-        self._lock = (self.path / LOCK).open("a")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise RunError(
-                f"another process is writing to {self.path}", "wait for it, or name another folder with --run DIR"
-            ) from error
 
     def _mend(self) -> None:
         """Cut off torn last lines, index what a kill left unindexed, and drop what it left of finished episodes."""

@@ -19,8 +19,8 @@ from flowsteer.serving.design_only import DesignSystem
 from flowsteer.serving.live_episode import LiveEpisode, told
 from flowsteer.serving.player import STOPPING, EpisodeAsked, Player
 from flowsteer.serving.refusals import GONE, JSON, RequestRefused, refusal_of
-from flowsteer.serving.sse import SseResponse, sse, until
 from flowsteer.task import Task, TaskType
+from flowsteer.web.sse import SseResponse, sse, until
 from flowsteer.workflow.dsl import to_dsl
 from flowsteer.workflow.serial import workflow_to_json
 

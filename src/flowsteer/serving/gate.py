@@ -4,7 +4,6 @@ import asyncio
 import hmac
 import logging
 from collections.abc import Callable
-from ipaddress import ip_address
 from time import perf_counter
 
 from starlette.datastructures import Headers
@@ -12,6 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flowsteer.serving.refusals import GONE, RequestRefused, refusal_of
+from flowsteer.web.hosts import hostname, is_loopback
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class Gate:
         Raises:
             RequestRefused: It is one.
         """
-        if self._local and not is_loopback(_hostname(headers.get("host", ""))):
+        if self._local and not is_loopback(hostname(headers.get("host", ""))):
             found = "this server answers to localhost and 127.0.0.1 alone"
             raise RequestRefused(403, "host_not_allowed", found, "ask for the address that it printed")
         if not self._key or path == OPEN:
@@ -115,24 +115,3 @@ class Gate:
     def _too_long(self) -> RequestRefused:
         found = f"the body is longer than {self._most:,} bytes"
         return RequestRefused(413, "body_too_large", found, "send less, or raise --max-body")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a name or address is one of this machine alone.
-
-    >>> is_loopback("localhost"), is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("evil.example")
-    (True, True, True, False)
-    """
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _hostname(host: str) -> str:
-    """The name in a `Host` header, without port and brackets."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0]

@@ -1,14 +1,9 @@
 """A server from its settings to its end."""
 
-import asyncio
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
-
-import uvicorn
 
 from flowsteer.backends.base import Backend
 from flowsteer.canvas.director import Director
@@ -18,13 +13,12 @@ from flowsteer.evaluation.systems import System
 from flowsteer.runs.folder import RunFolder
 from flowsteer.serving.admission import ServeLimits
 from flowsteer.serving.app import Endpoints, make_app
-from flowsteer.serving.gate import Gate, is_loopback
+from flowsteer.serving.gate import Gate
 from flowsteer.serving.player import Player
 from flowsteer.session import Session, Setup, deciding, open_session
 from flowsteer.task import TaskType
-
-LAST_SECONDS = 5
-"""Longest time that readers have for what is left when the server stops."""
+from flowsteer.web.hosts import is_loopback
+from flowsteer.web.listening import address, listening, run_app
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,12 +65,12 @@ async def serve(
     systems = _systems(settings.systems)
     if not settings.key and not is_loopback(settings.host):
         raise ConfigError(f"{settings.host} can be reached by others, and no key is set", "set FLOWSTEER_API_KEY")
-    with _listening(settings.host, settings.port) as listener:
+    with listening(settings.host, settings.port) as listener:
         async with _player(settings, systems, extra) as player:
             endpoints = Endpoints(player, systems, settings.setup.executor, settings.type)
             local, answered = is_loopback(settings.host), player.gauges.answered
             app = Gate(make_app(endpoints), settings.key, local, settings.limits.body_bytes, answered)
-            await _run(app, listener, lambda: ready(_address(listener)), player.stop)
+            await run_app(app, listener, lambda: ready(address(listener)), player.stop)
 
 
 def _systems(specs: tuple[str, ...]) -> dict[str, System]:
@@ -116,60 +110,3 @@ def _directors_once(session: Session) -> Session:
         return known[spec]
 
     return replace(session, connect_director=connect)
-
-
-@contextmanager
-def _listening(host: str, port: int) -> Any:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listener = socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        raise ConfigError(
-            f"cannot listen at {host}, port {port}: {error.strerror}", "--port 0 takes a free one"
-        ) from error
-    with listener:
-        yield listener
-
-
-def _address(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-class _Server(uvicorn.Server):
-    """Leaves signals to whoever runs the event loop, and says when it answers."""
-
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._ready = ready
-
-    @contextmanager
-    def capture_signals(self) -> Any:
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._ready()
-
-
-async def _run(
-    app: Gate, listener: socket.socket, ready: Callable[[], None], stop: Callable[[], Awaitable[None]]
-) -> None:
-    """Answer until cancelled; then break off what is in flight, and let the clients be told."""
-    config = uvicorn.Config(
-        app,
-        lifespan="off",
-        ws="none",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=LAST_SECONDS,
-    )
-    server = _Server(config, ready)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    try:
-        await asyncio.shield(serving)
-    finally:
-        await stop()
-        server.should_exit = True
-        await serving
