@@ -1,0 +1,1 @@
+export function GroupsView({ run, step }: { run: string; step: number | null }) { return <p>{run} {step}</p>; }

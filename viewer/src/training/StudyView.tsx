@@ -1,0 +1,1 @@
+export function StudyView({ run }: { run: string }) { return <p>{run}</p>; }

@@ -1,0 +1,1 @@
+export function TrainingView({ run }: { run: string }) { return <p>{run}</p>; }
