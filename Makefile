@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench clean
+.PHONY: help setup demo test check bench viewer clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,11 @@ check: setup ## format, lint, types, import contracts
 
 bench: setup ## print the benchmark tables
 	@for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+
+viewer: ## build the viewer's front end into the package (needs Node 20)
+	@npm --prefix viewer ci --silent --no-audit --no-fund
+	@npm --prefix viewer run --silent types
+	@npm --prefix viewer run --silent build
 
 clean: ## remove .venv and caches
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -5,7 +5,7 @@ import { count, money, seconds } from "../text/figures";
 import { Block, Inline } from "../text/Text";
 import { inside, type Structure, toDsl, walk } from "../workflow/tree";
 import { DraftView } from "./DraftView";
-import type { Visit } from "./flow";
+import { only, type Visit } from "./flow";
 import { cameTo, nameOf } from "./GroupNode";
 import { SIGNS } from "./StepNode";
 import { WORDS } from "./state";
@@ -71,6 +71,7 @@ function StepDetail({ player, step }: { player: Player; step: Step }) {
 }
 
 function VisitDetail({ visit: { before, run, after }, reads }: { visit: Visit; reads: readonly string[] | undefined }) {
+  const rest = reads ? Object.keys(before).filter((name) => !reads.includes(name)) : [];
   return (
     <>
       {run?.failure && (
@@ -86,7 +87,8 @@ function VisitDetail({ visit: { before, run, after }, reads }: { visit: Visit; r
       </section>
       <section>
         <h3>Draft in{reads && <span className="dim"> · reads {reads.join(", ") || "nothing of it"}</span>}</h3>
-        <DraftView draft={before} empty="Empty: nothing has been written before it." />
+        <DraftView draft={reads ? only(before, reads) : before} empty={reads ? "Of what it reads, nothing has been written." : "Empty."} />
+        {rest.length > 0 && <details><summary>Not read: {rest.join(", ")}</summary><DraftView draft={only(before, rest)} empty="" /></details>}
       </section>
       {run && (
         <section>

@@ -138,7 +138,8 @@ class Walk {
   }
 }
 
-function only(draft: Draft, names: readonly string[]): Draft {
+/** The draft with these fields alone. */
+export function only(draft: Draft, names: readonly string[]): Draft {
   return Object.fromEntries(Object.entries(draft).filter(([name]) => names.includes(name)).sort());
 }
 
