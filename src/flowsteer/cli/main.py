@@ -21,6 +21,7 @@ from flowsteer.cli.show import show
 from flowsteer.cli.solve import solve
 from flowsteer.cli.study import study
 from flowsteer.cli.train import train
+from flowsteer.cli.viewer import view
 from flowsteer.errors import FlowSteerError
 from flowsteer.unicode import printable
 
@@ -93,6 +94,7 @@ for command in (
     validate,
     grade,
     serve,
+    view,
     operators,
     backends,
     doctor,

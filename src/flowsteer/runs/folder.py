@@ -56,7 +56,7 @@ class EpisodeWriter:
 
     def __init__(self, folder: Path, episode: str, append: Append) -> None:
         self._episode, self._append = episode, append
-        self._path = folder / _open_name(episode)
+        self._path = folder / open_name(episode)
         with writing(self._path):
             self._file = self._path.open("w", encoding="utf-8")
 
@@ -260,7 +260,7 @@ class RunFolder:
         for line in self._load():
             append_line(self.path / INDEX, line.plain)
         left = {file.name for file in (self.path / OPEN).glob("*.jsonl")}
-        for name in left & {_open_name(episode) for episode in self.entries} if left else ():
+        for name in left & {open_name(episode) for episode in self.entries} if left else ():
             (self.path / OPEN / name).unlink()
 
     def _load(self) -> list[Indexed]:
@@ -276,7 +276,7 @@ class RunFolder:
         return lacking
 
 
-def _open_name(episode: str) -> str:
+def open_name(episode: str) -> str:
     """Name of the file in `open/` that an episode is written to until it is over."""
     return f"{hashlib.sha256(episode.encode()).hexdigest()[:24]}.jsonl"
 

@@ -69,13 +69,13 @@ def read_index(run: Path) -> tuple[list[Indexed], list[Indexed]]:
         RunError: A file cannot be read.
     """
     size = (run / EPISODES).stat().st_size if is_there(run / EPISODES) else 0
-    lines = (_indexed(run, plain) for plain in read_lines(run / INDEX))
+    lines = (indexed_line(run, plain) for plain in read_lines(run / INDEX))
     latest = {line.span[0]: line for line in lines if line is not None and line.span[1] <= size}
     known: list[Indexed] = []
     for line in sorted(latest.values(), key=lambda line: line.span):
         if not known or line.span[0] >= known[-1].span[1]:
             known.append(line)
-    lacking = [line for gap in _gaps(known, size) for line in _read_gap(run, *gap)]
+    lacking = [line for gap in _gaps(known, size) for line in read_gap(run, *gap)]
     return sorted([*known, *lacking], key=lambda line: line.span), lacking
 
 
@@ -118,7 +118,7 @@ def read_events(run: Path, offset: int, length: int, kinds: Collection[type[Even
         ) from error
 
 
-def _indexed(run: Path, plain: JSON) -> Indexed | None:
+def indexed_line(run: Path, plain: JSON) -> Indexed | None:
     """A line of the index, read; None if it is damaged."""
     episode, offset, length = (plain.get(name) for name in ("episode", "offset", "length"))
     if not (isinstance(episode, str) and isinstance(offset, int) and isinstance(length, int) and offset >= 0 < length):
@@ -141,8 +141,10 @@ def _gaps(known: Sequence[Indexed], size: int) -> Iterator[tuple[int, int]]:
         end = behind
 
 
-def _read_gap(run: Path, start: int, end: int) -> Iterator[Indexed]:
-    """The episodes in lines that the index does not know."""
+def read_gap(run: Path, start: int, end: int) -> Iterator[Indexed]:
+    """The episodes in lines that the index does not know, between two bytes of `episodes.jsonl`."""
+    if start >= end:
+        return
     with (run / EPISODES).open("rb") as lines:
         lines.seek(start)
         while start < end and (line := lines.readline(end - start)):
@@ -150,7 +152,7 @@ def _read_gap(run: Path, start: int, end: int) -> Iterator[Indexed]:
             found = None
             if plain is not None and "events" in plain:
                 del plain["events"]
-                found = _indexed(run, plain | {"offset": start, "length": len(line)})
+                found = indexed_line(run, plain | {"offset": start, "length": len(line)})
             if found is not None:
                 yield found
             elif line.endswith(b"\n"):  # what is not, is still being written or was torn by a kill

@@ -26,7 +26,7 @@ class RunListed:
     """A run among others.
 
     Attributes:
-        id: Its folder below the folder that is viewed; `.` for that folder itself.
+        id: Its folder below the folder that is viewed; `~` for that folder itself.
         name: Name of its folder.
         kind: The command that made it.
         modified: When it last grew, in seconds since 1970.
@@ -203,6 +203,7 @@ class EpisodePage:
         gold: The right answers; None while it is in flight, and where they are not at hand.
         grade_reason: What the grader noticed.
         parent: The episode it branched from, if it did.
+        parent_run: The run of that one.
         parent_turn: The last turn that it shares with that one.
         group: The episodes it was compared with in training, itself included; None outside.
         previous: The episode before it in the run.
@@ -218,6 +219,7 @@ class EpisodePage:
     gold: tuple[str, ...] | None
     grade_reason: str
     parent: str | None
+    parent_run: str | None
     parent_turn: int | None
     group: tuple[GroupMember, ...] | None
     previous: str | None

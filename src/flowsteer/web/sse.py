@@ -13,7 +13,7 @@ QUIET_SECONDS = 15.0
 """After so long without an event a comment is sent: proxies cut connections on which nothing moves."""
 
 
-def sse(data: Any, event: str = "", number: int | None = None) -> bytes:
+def sse(data: Any, event: str = "", number: int | str | None = None) -> bytes:
     r"""One event.
 
     Args:
@@ -65,7 +65,8 @@ class SseResponse(Response):
             while True:
                 moved.clear()
                 try:
-                    await asyncio.wait_for(moved.wait(), QUIET_SECONDS)
+                    async with asyncio.timeout(QUIET_SECONDS):  # `wait_for` can lose a cancellation (Python 3.11)
+                        await moved.wait()
                 except TimeoutError:
                     await write(b": still at work\n\n")
 

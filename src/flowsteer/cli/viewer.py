@@ -1,0 +1,62 @@
+"""`flowsteer view`: runs in the browser."""
+
+import signal
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flowsteer.cli.collector import calm
+from flowsteer.cli.console import guarded, say
+from flowsteer.errors import ConfigError
+
+STORES = "viewer"
+"""Folder, beside the pulled models, of what the lists of runs are made of."""
+
+
+@guarded
+def view(
+    run: Annotated[Path, typer.Argument(help="Run folder, or a folder that holds some.")] = Path("runs"),
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 picks a free one.")] = 0,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Open no browser.")] = False,
+) -> None:
+    """Look at runs in the browser until Ctrl-C; a run that is being written is shown as it grows.
+
+    Prints its address, with the token that opens it, when it is ready. Only this machine can reach it.
+    """
+    import asyncio
+
+    check_view_extra()
+    from flowsteer.backends.models import home
+    from flowsteer.viewing.viewer_server import view_runs
+
+    # In a script's background, too: there `guarded` holds Ctrl-C back, but `kill -INT` is how servers are ended.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    calm()
+
+    def ready(address: str) -> None:
+        say(address)
+        if not no_browser:
+            open_browser(address)
+
+    asyncio.run(view_runs(run, port, ready, home() / STORES))
+
+
+def check_view_extra() -> None:
+    """The server is an extra.
+
+    Raises:
+        ConfigError: It is not installed.
+    """
+    missing = [name for name in ("fastapi", "uvicorn") if find_spec(name) is None]
+    if missing:
+        raise ConfigError(f"the viewer needs {', '.join(missing)}", "pip install 'flowsteer[view]'")
+
+
+def open_browser(address: str) -> None:
+    """Open the user's browser in a thread: some of them answer late, or write to the terminal."""
+    import threading
+    import webbrowser
+
+    threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()

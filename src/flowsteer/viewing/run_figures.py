@@ -1,0 +1,50 @@
+"""The figures of a run, from its store: systems with intervals, and what failed."""
+
+import sqlite3
+from collections.abc import Iterable
+from itertools import groupby
+
+from flowsteer.reporting.statistics import estimate
+from flowsteer.viewing.records import FailureFigures, SystemFigures
+
+SOME = 5
+"""So many episodes are named for each kind of failure."""
+
+_MEANS = """
+SELECT system, dataset, count(*) AS n, count(score) AS scored, avg(tokens) AS tokens, avg(seconds) AS seconds,
+    CASE WHEN count(cost) = count(*) THEN avg(cost) END AS cost, avg(gate) AS gate, avg(finished) AS finished
+FROM episodes WHERE state = 'finished' GROUP BY system, dataset ORDER BY system, dataset
+"""
+
+_SCORES = """
+SELECT system, dataset, avg(score) AS score FROM episodes WHERE state = 'finished' AND score IS NOT NULL
+GROUP BY system, dataset, task ORDER BY system, dataset
+"""
+
+
+def system_figures(db: sqlite3.Connection) -> tuple[SystemFigures, ...]:
+    """Every system on every dataset; the unit of a score is the task, over its epochs."""
+    scores = {
+        key: [row["score"] for row in rows] for key, rows in groupby(db.execute(_SCORES), lambda row: (row[0], row[1]))
+    }
+    found = []
+    for row in db.execute(_MEANS):
+        known = scores.get((row["system"], row["dataset"]), [])
+        score = estimate([known]) if known else None
+        ends = (None, None, None) if score is None else (score.mean, score.low, score.high)
+        names = ("tokens", "seconds", "cost", "gate", "finished")
+        found.append(
+            SystemFigures(row["system"], row["dataset"], row["n"], row["scored"], *ends, *(row[name] for name in names))
+        )
+    return tuple(found)
+
+
+def failure_figures(db: sqlite3.Connection) -> tuple[FailureFigures, ...]:
+    """What failed, the most frequent first."""
+    counts = db.execute("SELECT kind, count(*) FROM failures GROUP BY kind ORDER BY 2 DESC, 1").fetchall()
+    return tuple(FailureFigures(kind, count, tuple(_some(db, kind))) for kind, count in counts)
+
+
+def _some(db: sqlite3.Connection, kind: str) -> Iterable[str]:
+    query = "SELECT episode FROM failures JOIN episodes USING (id) WHERE kind = ? ORDER BY id LIMIT ?"
+    return (row[0] for row in db.execute(query, (kind, SOME)))

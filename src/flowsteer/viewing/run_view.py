@@ -1,0 +1,295 @@
+"""One run as the viewer shows it: its page, its episodes, an episode with its events."""
+
+import json
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from sqlite3 import Connection
+from typing import get_args
+
+from flowsteer.errors import RunError
+from flowsteer.runs.config import format_of, stored_config
+from flowsteer.runs.event_json import JSON, event_to_json
+from flowsteer.runs.files import UNREADABLE, read_json
+from flowsteer.runs.index import EPISODES, read_events, summary_of
+from flowsteer.runs.lock import is_locked
+from flowsteer.runs.summary import summary_to_json
+from flowsteer.viewing.branches import BRANCHES, BranchOrigin, origins_in
+from flowsteer.viewing.episode_query import EpisodeQuery, find, matches, row_of
+from flowsteer.viewing.in_flight import OpenEpisode, open_episode, open_episodes, read_events_so_far
+from flowsteer.viewing.records import RunKind
+from flowsteer.viewing.right_answers import RightAnswers
+from flowsteer.viewing.run_figures import failure_figures, system_figures
+from flowsteer.viewing.run_store import RunStore
+from flowsteer.viewing.runs_below import is_study
+from flowsteer.viewing.training_pages import FLOOR, METRICS, Examined, group_of, groups_of, metrics_since
+
+REPORT = "report.json"
+
+
+class RunView:
+    """One run.
+
+    Args:
+        id: Its id among the runs that are viewed.
+        path: Its folder.
+        cache: Folder of the stores.
+
+    Attributes:
+        id: Its id.
+        path: Its folder.
+        store: Its episodes.
+    """
+
+    def __init__(self, id: str, path: Path, cache: Path) -> None:  # noqa: A002 - what the front end calls it
+        self.id, self.path = id, path
+        self.store = RunStore(path, cache)
+        self._gold: RightAnswers | None = None
+        self._examined = Examined(path)
+        self._figures: tuple[object, JSON] = (None, {})
+
+    @property
+    def config(self) -> JSON:
+        """What it was asked to do; empty where the folder does not say."""
+        with suppress(RunError):
+            return stored_config(self.path)
+        return {}
+
+    @property
+    def kind(self) -> RunKind:
+        """The command that made it."""
+        if is_study(self.path):
+            return "study"
+        command = self.config.get("command")
+        return next((kind for kind in get_args(RunKind) if kind == command), "other")
+
+    @property
+    def writing(self) -> bool:
+        """Whether a process is writing to it."""
+        return is_locked(self.path)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Its store, brought up to date."""
+        self.store.bring_up_to_date()
+        with closing(self.store.connect()) as db:
+            yield db
+
+    def listed(self) -> JSON:
+        """What is told of it among others: see `RunListed`."""
+        with self.reading() as db:
+            systems, datasets = (
+                sorted(row[0] for row in db.execute(f"SELECT DISTINCT {name} FROM episodes"))  # noqa: S608
+                for name in ("system", "dataset")
+            )
+            known = {"finished": 0, "lost": 0} | dict(
+                db.execute("SELECT state, count(*) FROM episodes GROUP BY state").fetchall()
+            )
+            accuracy = db.execute("SELECT avg(score) FROM episodes WHERE state = 'finished'").fetchone()[0]
+        flying = self._flying(set())
+        return {
+            "id": self.id,
+            "name": self.path.resolve().name,
+            "kind": self.kind,
+            "modified": self._modified(),
+            **known,
+            "open": sum(row["state"] == "open" for row in flying),
+            "lost": known["lost"] + sum(row["state"] == "lost" for row in flying),
+            "systems": [name for name in systems if name],
+            "datasets": [name for name in datasets if name],
+            "accuracy": accuracy,
+            "training": (self.path / METRICS).is_file(),
+        }
+
+    def page(self) -> JSON:
+        """Its page: see `RunPage`."""
+        listed = self.listed()
+        kept = {name: listed[name] for name in ("id", "name", "kind", "finished", "open", "lost", "training")}
+        state = (listed["finished"], listed["lost"], self.store.grades)
+        if self._figures[0] != state:
+            with self.reading() as db:
+                systems, failures = system_figures(db), failure_figures(db)
+            told = {"systems": [asdict(one) for one in systems], "failures": [asdict(one) for one in failures]}
+            self._figures = state, told
+        about = {"config": self.config, "writing": self.writing, "indexed": self.store.indexed}
+        return kept | about | self._figures[1]
+
+    def episodes(self, query: EpisodeQuery) -> JSON:
+        """The episodes that are asked for; those in flight come first: see `EpisodesPage`."""
+        with self.reading() as db:
+            flying = self._flying(self._lost(db))
+            chosen = [row for row in flying if matches(row, query)]
+            first = chosen[query.offset : query.offset + query.limit]
+            rest = max(0, query.offset - len(chosen)), query.limit - len(first)
+            matched, rows = find(db, query, *rest)
+            total = db.execute("SELECT count(*) FROM episodes").fetchone()[0]
+        rows = [self._with_parent(row) for row in (*first, *rows)]
+        return {"total": total + len(flying), "matched": matched + len(chosen), "rows": rows}
+
+    def changed_since(self, change: int) -> tuple[int, list[JSON]]:
+        """The rows of what finished or was lost since a change, and the number of the latest change."""
+        with self.reading() as db:
+            query = "SELECT id, number, row FROM episodes WHERE id > ? ORDER BY id LIMIT 1000"
+            rows = db.execute(query, (change,)).fetchall()
+        latest = rows[-1]["id"] if rows else change
+        return latest, [self._with_parent(row_of(row)) for row in rows]
+
+    def latest_change(self) -> int:
+        """The number of the latest change."""
+        with self.reading() as db:
+            return int(db.execute("SELECT coalesce(max(id), 0) FROM episodes").fetchone()[0])
+
+    def flying(self) -> list[JSON]:
+        """The rows of the episodes in flight."""
+        with self.reading() as db:
+            return [self._with_parent(row) for row in self._flying(self._lost(db))]
+
+    def open_file(self, episode: str) -> Path | None:
+        """The file of an episode that is not finished, if it has one."""
+        found = open_episode(self.path, episode)
+        return None if found is None else found.file
+
+    def episode(self, episode: str) -> JSON:
+        """An episode with its events so far: see `EpisodePage`.
+
+        Raises:
+            RunError: The run has no such episode, or it cannot be read.
+        """
+        with self.reading() as db:
+            found = db.execute("SELECT * FROM episodes WHERE episode = ?", (episode,)).fetchone()
+            opened = open_episode(self.path, episode) if found is None or found["state"] == "lost" else None
+            if found is None and opened is None:
+                raise RunError(f"{self.path} has no episode {episode!r}", "the list of episodes has their ids")
+            if found is None or (opened is not None and not opened.given_up and self.writing):
+                assert opened is not None  # noqa: S101 - one of the two is there
+                return self._unfinished(opened.row(self.writing), opened)
+            row = row_of(found)
+            if row["state"] == "lost":
+                return self._unfinished(row, opened)
+            page = self._page_of(row, self._graded(row, *self._record(episode, found["offset"], found["length"])))
+            page["group"] = self._group(db, row)
+            page["previous"], page["next"] = (
+                _named(db, f"number {sign} ? ORDER BY number {way}", row["number"])
+                for sign, way in (("<", "DESC"), (">", "ASC"))
+            )
+            return page
+
+    def events(self, episode: str) -> list[JSON]:
+        """The events of a finished episode; none if it is not finished.
+
+        Raises:
+            RunError: It cannot be read.
+        """
+        with self.reading() as db:
+            query = "SELECT offset, length FROM episodes WHERE episode = ? AND state = 'finished'"
+            found = db.execute(query, (episode,)).fetchone()
+        return [] if found is None else self._record(episode, *found)[1]
+
+    def training(self, after: int) -> JSON:
+        """Its metrics since a line, and what the autopsy says: see `TrainingPage`."""
+        lines = metrics_since(self.path, after)
+        if (self.path / METRICS).is_file():
+            with self.reading() as db:
+                count = db.execute("SELECT count(*) FROM episodes").fetchone()[0]
+            self._examined.bring_up_to_date(after + len(lines), count)
+        verdicts, workflows = self._examined.verdicts, self._examined.workflows
+        told = {"verdicts": [asdict(one) for one in verdicts], "workflows": asdict(workflows)}
+        return {"lines": lines, "next": after + len(lines)} | told
+
+    def groups(self, step: int) -> JSON:
+        """The groups of a step: see `GroupsPage`."""
+        with self.reading() as db:
+            return asdict(groups_of(db, step, self._floor))
+
+    def study(self) -> JSON:
+        """The figures of a study; empty where there are none."""
+        found = read_json(self.path / REPORT) if is_study(self.path) else None
+        return found if isinstance(found, dict) else {}
+
+    def origin(self, episode: str) -> BranchOrigin | None:
+        """Where an episode branched from."""
+        return origins_in(self.path).get(episode) if self.path.name == BRANCHES else None
+
+    @property
+    def _floor(self) -> float:
+        return float(self.config.get("update", {}).get("std_floor", FLOOR))
+
+    def _modified(self) -> float:
+        times = [(self.path / name).stat().st_mtime for name in (EPISODES, METRICS) if (self.path / name).is_file()]
+        return max(times, default=self.path.stat().st_mtime)
+
+    def _lost(self, db: Connection) -> set[str]:
+        return {row[0] for row in db.execute("SELECT episode FROM episodes WHERE state = 'lost'")}
+
+    def _flying(self, lost: set[str]) -> list[JSON]:
+        writing = self.writing
+        return [
+            one.row(writing)
+            for one in open_episodes(self.path)
+            if one.episode not in lost or (writing and not one.given_up)
+        ]
+
+    def _record(self, episode: str, offset: int, length: int) -> tuple[JSON, list[JSON]]:
+        """The summary and the events of a finished episode, in the form of today."""
+        try:
+            with (self.path / EPISODES).open("rb") as file:
+                file.seek(offset)
+                plain: JSON = json.loads(file.read(length))
+        except (OSError, *UNREADABLE) as error:
+            raise RunError(f"{episode} cannot be read: {error}", "the other episodes can") from error
+        if format_of(plain) > 1:
+            return plain["summary"], plain["events"]
+        summary = summary_of(self.path, plain | {"offset": offset, "length": length})
+        if summary is None:
+            raise RunError(f"{episode} is damaged", "the other episodes can be read")
+        return summary_to_json(summary), [event_to_json(event) for event in read_events(self.path, offset, length)]
+
+    def _graded(self, row: JSON, summary: JSON, events: list[JSON]) -> JSON:
+        """The summary with its latest grade, and the events."""
+        grade = {name: row["summary"][name] for name in ("score", "reason")}
+        return {"summary": summary | (grade if grade["score"] != summary["score"] else {}), "events": events}
+
+    def _unfinished(self, row: JSON, opened: OpenEpisode | None) -> JSON:
+        summary = row["summary"]
+        if summary is not None:
+            summary = summary | {"served": {}, "metrics": {}}
+        events = [] if opened is None else read_events_so_far(opened.file)
+        return self._page_of(row, {"summary": summary, "events": events})
+
+    def _page_of(self, row: JSON, told: JSON) -> JSON:
+        summary, origin = told["summary"], self.origin(row["episode"])
+        over = row["state"] == "finished"
+        return {
+            "run": self.id,
+            **{name: row[name] for name in ("episode", "number", "state")},
+            "summary": summary,
+            "gold": self._right(summary) if over else None,
+            "grade_reason": summary["reason"] if over else "",
+            "parent": origin and origin.episode,
+            "parent_run": origin and self.id.rpartition("/")[0],
+            "parent_turn": origin and origin.turn,
+            "group": None,
+            "previous": None,
+            "next": None,
+            "events": told["events"],
+        }
+
+    def _right(self, summary: JSON) -> list[str] | None:
+        if self._gold is None:
+            self._gold = RightAnswers(self.path, self.config)
+        found = self._gold.of(summary["dataset"], summary["task"], summary["digest"])
+        return None if found is None else list(found)
+
+    def _group(self, db: Connection, row: JSON) -> list[JSON] | None:
+        members = group_of(db, row["episode"], self._floor)
+        return None if members is None else [asdict(member) for member in members]
+
+    def _with_parent(self, row: JSON) -> JSON:
+        origin = self.origin(row["episode"])
+        return row if origin is None else row | {"parent": origin.episode}
+
+
+def _named(db: Connection, where: str, number: int) -> str | None:
+    found = db.execute(f"SELECT episode FROM episodes WHERE {where} LIMIT 1", (number,)).fetchone()  # noqa: S608
+    return None if found is None else str(found[0])

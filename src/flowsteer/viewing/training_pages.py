@@ -1,0 +1,159 @@
+"""A training run as the viewer shows it: metrics as they come, the autopsy's verdicts, groups of a step."""
+
+import re
+import sqlite3
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import mean, stdev
+
+from flowsteer.errors import FlowSteerError
+from flowsteer.runs.event_json import JSON
+from flowsteer.runs.files import read_lines
+from flowsteer.viewing.episode_query import row_of
+from flowsteer.viewing.records import (
+    AutopsyVerdict,
+    GroupMember,
+    GroupsPage,
+    TaskGroup,
+    WorkflowChange,
+    WorkflowFrequency,
+)
+
+METRICS = "metrics.jsonl"
+
+MOST_EXAMINED = 20_000
+"""The autopsy reads every event of a run; of one with more episodes it is left to `flowsteer autopsy`."""
+
+FLOOR = 1e-4
+"""δ where the run's settings do not say: `update.std_floor` by default."""
+
+_ROLLOUT = re.compile(r"(train/\d+/\d+/).*", re.DOTALL)
+
+
+class Examined:
+    """The autopsy of a training run, made again in a thread whenever the run has grown.
+
+    Args:
+        run: The run folder.
+    """
+
+    def __init__(self, run: Path) -> None:
+        self._run = run
+        self._lock = threading.Lock()
+        self._lines = -1
+        self.verdicts: tuple[AutopsyVerdict, ...] = ()
+        self.workflows = WorkflowChange((), ())
+
+    def bring_up_to_date(self, lines: int, episodes: int, seconds: float = 0.5) -> None:
+        """Examine the run, if it has more lines of metrics than when it was examined last.
+
+        Args:
+            lines: Lines of metrics.
+            episodes: Finished episodes.
+            seconds: Longest time to wait for it.
+        """
+        if lines == self._lines:
+            return
+        if episodes > MOST_EXAMINED:
+            said = f"{episodes:,} episodes are too many to read meanwhile; flowsteer autopsy {self._run} does it"
+            self.verdicts, self._lines = (AutopsyVerdict("not examined here", said),), lines
+            return
+        thread = threading.Thread(target=self._examine, args=(lines,), daemon=True)
+        thread.start()
+        thread.join(seconds)
+
+    def _examine(self, lines: int) -> None:
+        from flowsteer.training.autopsy.examination import examine
+
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            found = examine(self._run)
+        except FlowSteerError as error:
+            self.verdicts = (AutopsyVerdict("cannot be examined", error.message),)
+        else:
+            self.verdicts = tuple(
+                AutopsyVerdict(
+                    " for ".join(filter(None, (one.name, one.about))), "; ".join(filter(None, (one.seen, one.advice)))
+                )
+                for one in found.verdicts
+            )
+            told = [
+                (one.test, WorkflowFrequency(one.type, one.dsl, one.episodes, one.accuracy))
+                for one in found.evidence.workflows
+            ]
+            before, after = (tuple(one for test, one in told if test == which) for which in ("before", "after"))
+            self.workflows = WorkflowChange(before, after)
+        finally:
+            self._lines = lines
+            self._lock.release()
+
+
+def metrics_since(run: Path, line: int) -> list[JSON]:
+    """The lines of a run's metrics from one on."""
+    return [found for at, found in enumerate(read_lines(run / METRICS)) if at >= line]
+
+
+def group_of(db: sqlite3.Connection, episode: str, floor: float) -> tuple[GroupMember, ...] | None:
+    """The episodes that one was compared with, itself included; None if it was compared with none."""
+    found = _ROLLOUT.fullmatch(episode)
+    if found is None:
+        return None
+    return _members((row_of(row) for row in _beginning(db, found[1])), floor)
+
+
+def groups_of(db: sqlite3.Connection, step: int, floor: float) -> GroupsPage:
+    """The groups of a step; of the last one for 0."""
+    steps = max((int(name.split("/")[1]) for name in _some_of_each_step(db)), default=0)
+    step = step or steps
+    groups: dict[str, list[JSON]] = {}
+    for found in _beginning(db, f"train/{step}/"):
+        row = row_of(found)
+        if match := _ROLLOUT.fullmatch(row["episode"]):
+            groups.setdefault(match[1], []).append(row)
+    ordered = sorted(groups.items(), key=lambda item: int(item[0].split("/")[2]))
+    return GroupsPage(
+        step,
+        steps,
+        tuple(
+            TaskGroup(
+                rows[0]["summary"]["task"], rows[0]["summary"]["type"], rows[0]["question"], _members(rows, floor)
+            )
+            for _, rows in ordered
+        ),
+    )
+
+
+def _some_of_each_step(db: sqlite3.Connection) -> Iterable[str]:
+    """The ids of the last episodes that were trained on: the last step is among them."""
+    query = "SELECT episode FROM episodes WHERE episode GLOB 'train/[0-9]*/*' ORDER BY id DESC LIMIT 1000"
+    return (row[0] for row in db.execute(query))
+
+
+def _beginning(db: sqlite3.Connection, start: str) -> list[sqlite3.Row]:
+    query = "SELECT number, row FROM episodes WHERE episode >= ? AND episode < ? ORDER BY id"
+    return db.execute(query, (start, start + "\U0010ffff")).fetchall()
+
+
+def _members(rows: Iterable[JSON], floor: float) -> tuple[GroupMember, ...]:
+    ordered = sorted(rows, key=lambda row: _number(row["episode"]))
+    rewards = [row["summary"]["reward"] for row in ordered]
+    known = [reward for reward in rewards if reward is not None]
+    spread = stdev(known) + floor if len(known) > 1 else None
+    return tuple(
+        GroupMember(
+            row["episode"],
+            reward,
+            row["summary"]["terms"],
+            row["summary"]["dsl"],
+            row["summary"]["score"],
+            None if reward is None or spread is None else (reward - mean(known)) / spread,
+        )
+        for row, reward in zip(ordered, rewards, strict=True)
+    )
+
+
+def _number(episode: str) -> tuple[int, str]:
+    last = episode.rpartition("/")[2]
+    return (int(last), "") if last.isdecimal() else (0, last)

@@ -1,0 +1,200 @@
+"""What the viewer's server answers: the bundle, and the runs as JSON and as server-sent events."""
+
+import asyncio
+import threading
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import unquote
+
+from fastapi import FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from flowsteer.errors import FlowSteerError, RunError
+from flowsteer.runs.event_json import JSON
+from flowsteer.viewing.episode_query import MOST_ROWS, EpisodeQuery, Order, SortKey, StateFilter
+from flowsteer.viewing.following import episode_events, run_events
+from flowsteer.viewing.plain_json import answer
+from flowsteer.viewing.run_view import RunView
+from flowsteer.viewing.runs_below import find_runs
+from flowsteer.viewing.token_gate import problem
+from flowsteer.web.sse import SseResponse
+
+BUNDLE = files("flowsteer.viewing") / "bundle"
+
+_TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
+
+
+class Viewer:
+    """The runs in a folder and below it, and what is answered about them.
+
+    Args:
+        root: The folder.
+        cache: Folder of the stores.
+
+    Attributes:
+        closing: Set when the server stops, so that streams end.
+    """
+
+    def __init__(self, root: Path, cache: Path) -> None:
+        self._root, self._cache = root, cache
+        self._views: dict[str, RunView] = {}
+        self._lock = threading.Lock()
+        self.closing = asyncio.Event()
+
+    def views(self) -> dict[str, RunView]:
+        """The runs that are there now, by id."""
+        found = find_runs(self._root)
+        with self._lock:
+            known = {name: self._views.get(name) or RunView(name, path, self._cache) for name, path in found.items()}
+            self._views = known
+            return dict(known)
+
+    def view(self, run: str) -> RunView:
+        """A run.
+
+        Raises:
+            HTTPException: There is none with this id.
+        """
+        name = unquote(run)
+        found = self._views.get(name) or self.views().get(name)
+        if found is None:
+            raise HTTPException(404, f"there is no run {name!r} in {self._root}")
+        return found
+
+    def runs(self) -> Response:
+        """All runs, the latest first."""
+        listed = [view.listed() for view in self.views().values()]
+        listed.sort(key=lambda run: -run["modified"])
+        return answer({"root": str(self._root), "runs": listed})
+
+    def run(self, run: str) -> Response:
+        """One run."""
+        return answer(self.view(run).page())
+
+    def episodes(
+        self,
+        run: str,
+        q: str = "",
+        system: str = "",
+        dataset: str = "",
+        type: str = "",  # noqa: A002 - what the front end calls it
+        state: StateFilter = "",
+        failure: str = "",
+        min: float | None = None,  # noqa: A002
+        max: float | None = None,  # noqa: A002
+        sort: SortKey = "number",
+        order: Order = "asc",
+        offset: Annotated[int, Query(ge=0)] = 0,
+        limit: Annotated[int, Query(ge=1, le=MOST_ROWS)] = 100,
+    ) -> Response:
+        """A part of a run's episodes."""
+        query = EpisodeQuery(
+            q=q,
+            system=system,
+            dataset=dataset,
+            type=type,
+            state=state,
+            failure=failure,
+            min=min,
+            max=max,
+            sort=sort,
+            order=order,
+            offset=offset,
+            limit=limit,
+        )
+        return answer(self.view(run).episodes(query))
+
+    def episode(self, run: str, episode: str) -> Response:
+        """One episode with its events."""
+        return answer(self.view(run).episode(unquote(episode)))
+
+    async def follow_episode(self, run: str, episode: str, request: Request, after: int = 0) -> Response:
+        """The events of an episode as they happen."""
+        last = request.headers.get("last-event-id", "")
+        start = int(last) + 1 if last.isdecimal() else after
+        return SseResponse(episode_events(self.view(run), unquote(episode), start, self.closing))
+
+    async def follow_run(self, run: str, request: Request) -> Response:
+        """What happens in a run."""
+        return SseResponse(run_events(self.view(run), request.headers.get("last-event-id", ""), self.closing))
+
+    def training(self, run: str, after: Annotated[int, Query(ge=0)] = 0) -> Response:
+        """The metrics of a training run, and its autopsy."""
+        return answer(self.view(run).training(after))
+
+    def groups(self, run: str, step: Annotated[int, Query(ge=0)] = 0) -> Response:
+        """The groups of a step."""
+        return answer(self.view(run).groups(step))
+
+    def study(self, run: str) -> Response:
+        """The figures of a study."""
+        return answer(self.view(run).study())
+
+    def compare(self, run: str, left: str, right: str) -> Response:
+        """Two episodes side by side."""
+        view = self.view(run)
+        return answer({"left": view.episode(left), "right": view.episode(right)})
+
+    def search(self, q: str, limit: Annotated[int, Query(ge=1, le=MOST_ROWS)] = 50) -> Response:
+        """Episodes of all runs."""
+        found: list[JSON] = []
+        for name, view in self.views().items():
+            if len(found) < limit:
+                page = view.episodes(EpisodeQuery(q=q, limit=limit - len(found)))
+                found += [{"run": name, "row": row} for row in page["rows"]]
+        return answer({"rows": found})
+
+    def page(self) -> Response:
+        """The front end."""
+        return self.asset("index.html")
+
+    def asset(self, path: str) -> Response:
+        """A file of the bundle."""
+        parts = unquote(path).split("/")
+        file = BUNDLE.joinpath(*(parts if path == "index.html" else ["assets", *parts]))
+        kind = _TYPES.get(Path(path).suffix)
+        if any(part in ("", ".", "..") for part in parts) or kind is None or not file.is_file():
+            raise HTTPException(404, f"the viewer has no file {path}")
+        headers = {"cache-control": "no-cache"}
+        return Response(file.read_bytes(), media_type=kind, headers=headers)
+
+
+def make_viewer_app(viewer: Viewer) -> FastAPI:
+    """The app, without the gate before it."""
+    app = FastAPI(title="FlowSteer viewer", openapi_url=None)
+    run, episode = "/api/runs/{run}", "/api/runs/{run}/episodes/{episode}"
+    for path, endpoint in (
+        ("/", viewer.page),
+        ("/assets/{path:path}", viewer.asset),
+        ("/api/runs", viewer.runs),
+        ("/api/search", viewer.search),
+        (run, viewer.run),
+        (f"{run}/episodes", viewer.episodes),
+        (f"{run}/stream", viewer.follow_run),
+        (f"{run}/training", viewer.training),
+        (f"{run}/groups", viewer.groups),
+        (f"{run}/study", viewer.study),
+        (f"{run}/compare", viewer.compare),
+        (episode, viewer.episode),
+        (f"{episode}/stream", viewer.follow_episode),
+    ):
+        app.add_api_route(path, endpoint, methods=["GET"], response_model=None)
+    for kind in (FlowSteerError, RequestValidationError, HTTPException, Exception):
+        app.add_exception_handler(kind, _told)
+    return app
+
+
+async def _told(request: Request, error: Exception) -> JSONResponse:
+    """What a reader is told of an error; of one that nobody had foreseen, its class alone."""
+    if isinstance(error, RequestValidationError):
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"][1:])
+        return problem(422, f"{place or 'the body'}: {first['msg']}")
+    if isinstance(error, HTTPException):
+        return problem(error.status_code, str(error.detail))
+    if isinstance(error, FlowSteerError):
+        return problem(404 if isinstance(error, RunError) else 409, error.message, error.hint)
+    return problem(500, f"an unexpected error ({type(error).__name__})", "the viewer's terminal says more")
