@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench viewer clean
+.PHONY: help setup demo test check openenv bench viewer clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,14 @@ check: setup ## format, lint, types, import contracts
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-cache > $(VENV)/imports.log || { cat $(VENV)/imports.log; exit 1; }
+
+$(VENV)/openenv/.ready: pyproject.toml $(VENV)/.python
+	@$(PYTHON) -m venv $(VENV)/openenv
+	@$(VENV)/openenv/bin/python -m pip install --quiet --editable '.[openenv]' hypothesis pytest pytest-asyncio
+	@touch $@
+
+openenv: $(VENV)/openenv/.ready ## the tests of the OpenEnv adapter, whose packages cannot live beside verifiers'
+	@$(VENV)/openenv/bin/python -m pytest tests/adapters/test_openenv.py tests/adapters/test_adapters_page.py
 
 bench: setup ## print the benchmark tables
 	@for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done

@@ -71,6 +71,19 @@ def test_the_messages_begin_with_the_task_and_only_grow(env):
     assert episode.messages[3].content == step.feedback
 
 
+def test_an_episode_that_is_stopped_is_paid_as_it_stands(env):
+    episode, steps = played(env, GATE[:2])
+    last = episode.stop("no more tokens")
+    assert last.done
+    assert last.feedback == ""
+    assert last.info["ended"] == "no more tokens"
+    assert last.info["workflow"] == steps[-1].info["workflow"]
+    assert last.reward == pytest.approx(sum(last.terms.values()))
+    assert isinstance(episode.events[-1], Graded)
+    with pytest.raises(ConfigError, match="over"):
+        episode.stop()
+
+
 def test_a_bad_action_is_feedback(env):
     episode = env.reset(0)
     for text in ("", "hello", "<action>add</action>", "<action>fly</action>", FINISH, "\x00", ADD.format("Nobody")):

@@ -55,6 +55,10 @@ class BlockingEpisode:
         """`EnvironmentEpisode.step`; see there."""
         return self._portal.call(self._episode.step, text)
 
+    def stop(self, reason: str = "stopped") -> EnvironmentStep:
+        """`EnvironmentEpisode.stop`; see there."""
+        return self._portal.call(self._episode.stop, reason)
+
 
 class Environment:
     """`environment`, for code that is not async; see there for the arguments.

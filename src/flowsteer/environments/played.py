@@ -119,18 +119,39 @@ class EnvironmentEpisode:
         canvas = self._play.canvas
         asked = canvas.asks_prompt is not None
         step = await self._play.take(Turn(text, understood(text, asked)))
+        return await self._told(render(step.feedback, canvas.settings.budgets), step.parsed, step.accepted)
+
+    async def stop(self, reason: str = "stopped") -> EnvironmentStep:
+        """End it from outside, such as where the policy says nothing more; what stands is run, graded and rewarded.
+
+        Args:
+            reason: Why; it becomes `info["ended"]`.
+
+        Raises:
+            ConfigError: The episode is over.
+            BackendUnavailable: The executor is gone; the episode is not graded.
+            SandboxError: The sandbox broke; likewise.
+            BudgetExceeded: The budget is spent; likewise.
+        """
+        if self.done:
+            raise ConfigError("the episode is over", "play another one: env.reset(…)")
+        await self._play.canvas.stop(reason)
+        return await self._told("", parsed=False, accepted=False)
+
+    async def _told(self, feedback: str, parsed: bool, accepted: bool) -> EnvironmentStep:
+        canvas = self._play.canvas
         grade, paid = await self._end() if canvas.done else (Grade(None), None)
         terms: tuple[Term, ...] = paid.terms if paid else ()
         return EnvironmentStep(
-            feedback=render(step.feedback, canvas.settings.budgets),
+            feedback=feedback,
             done=self.done,
             reward=paid.value if paid else 0.0,
             terms={term.name: term.value for term in terms},
             reasons={term.name: term.reason for term in terms},
             info=StepInfo(
                 turn=canvas.turn,
-                parsed=step.parsed,
-                accepted=step.accepted,
+                parsed=parsed,
+                accepted=accepted,
                 workflow=to_dsl(canvas.workflow),
                 usage=canvas.spent,
                 answer=canvas.draft.answer,
