@@ -1,0 +1,28 @@
+import { useEffect, useMemo, useState } from "react";
+import { paths } from "../data/paths";
+import { type Resource, useResource } from "../data/useResource";
+import type { RunPage, TrainingPage } from "../records";
+import { useRunStream } from "../runs/useRunStream";
+import type { Metrics } from "./series";
+
+export interface Training extends Resource<TrainingPage> {
+  readonly lines: readonly Metrics[];
+}
+
+/** The metrics of a training run, each step as it is made. */
+export function useTraining(page: RunPage): Training {
+  const training = useResource<TrainingPage>(paths.training(page.id, 0));
+  const [more, setMore] = useState<readonly Metrics[]>([]);
+  useRunStream(page, () => undefined, (line) => setMore((held) => [...held, line as Metrics]));
+  useEffect(() => setMore([]), [training.data]);
+  const known = (training.data?.lines ?? []) as readonly Metrics[];
+  const lines = useMemo(() => bySteps([...known, ...more]), [known, more]);
+  return { ...training, lines };
+}
+
+/** One line a step, the last one said, in their order: a resumed run says some again. */
+function bySteps(lines: readonly Metrics[]): Metrics[] {
+  const found = new Map<number, Metrics>();
+  for (const line of lines) if (typeof line.step === "number") found.set(line.step, line);
+  return [...found.values()].sort((one, other) => (one.step ?? 0) - (other.step ?? 0));
+}
