@@ -7,7 +7,7 @@ export function Answered<T>({ of, children }: { of: Resource<T>; children: (data
   if (of.error)
     return (
       <div className="notice" role="alert">
-        <strong><Inline text={of.error.message} /></strong>
+        <h1><Inline text={of.error.message} /></h1>
         {of.error.hint && <p><Inline text={of.error.hint} /></p>}
         <button type="button" onClick={of.reload}>Try again</button>
       </div>

@@ -28,7 +28,6 @@ export function App() {
   }, [route]);
   return (
     <>
-      <a className="skip" href={hash || "#/"} onClick={(event) => { event.preventDefault(); document.querySelector("main")?.focus(); }}>Skip to the content</a>
       <Header route={route} theme={theme} nextTheme={nextTheme} showKeys={() => showKeys(true)} search={search} />
       <main tabIndex={-1} className={`view-${route.view}`}><View route={route} /></main>
       <KeysHelp open={keysShown} close={() => showKeys(false)} />
@@ -59,7 +58,7 @@ function View({ route }: { route: Route }) {
     case "unknown":
       return (
         <div className="notice" role="alert">
-          <strong>There is no such page.</strong>
+          <h1>There is no such page</h1>
           <p><Link to={{ view: "runs" }}>All runs</Link></p>
         </div>
       );

@@ -1,4 +1,4 @@
-import { type FormEvent, type RefObject } from "react";
+import { type FormEvent, type MouseEvent, type RefObject } from "react";
 import { source } from "../data/source";
 import { Inline } from "../text/Text";
 import { Icon } from "./Icon";
@@ -22,6 +22,7 @@ export function Header({ route, theme, nextTheme, showKeys, search }: Props) {
   };
   return (
     <header className="top">
+      <a className="skip" href="#content" onClick={toContent}>Skip to the content</a>
       <nav aria-label="Where you are" className="trail">
         <Link to={{ view: "runs" }} className="brand" label="FlowSteer, all runs"><Mark /> <span>FlowSteer</span></Link>
         {"run" in route && <Trail route={route} />}
@@ -36,6 +37,12 @@ export function Header({ route, theme, nextTheme, showKeys, search }: Props) {
       <button type="button" className="icon" onClick={showKeys} aria-label="Show the keys" title="Keys">?</button>
     </header>
   );
+}
+
+/** The address is the place in the viewer, so a jump within the page is made by hand. */
+function toContent(event: MouseEvent): void {
+  event.preventDefault();
+  document.querySelector("main")?.focus();
 }
 
 function Trail({ route }: { route: Extract<Route, { run: string }> }) {

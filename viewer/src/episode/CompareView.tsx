@@ -20,22 +20,22 @@ export function CompareView({ run, left, right }: { run: string; left: string; r
     <Answered of={both}>
       {(pages) => (
         <div className="compare">
-          <Side key={pages.left.episode} page={pages.left} keys />
-          <Side key={pages.right.episode} page={pages.right} keys={false} />
+          <Side key={pages.left.episode} page={pages.left} side="Left" keys />
+          <Side key={`${pages.right.episode} `} page={pages.right} side="Right" keys={false} />
         </div>
       )}
     </Answered>
   );
 }
 
-function Side({ page, keys }: { page: EpisodePage; keys: boolean }) {
+function Side({ page, side, keys }: { page: EpisodePage; side: string; keys: boolean }) {
   const player = usePlayer(page, page.events, false, null);
   const [selected, select] = useState<string | null>(null);
   const { stop: here, played } = player;
   const { summary } = page;
   const toggle = (id: string | null) => select((now) => (now === id ? null : id));
   return (
-    <section className="side" aria-label={summary?.system ?? page.episode}>
+    <section className="side" aria-label={side}>
       <div className="prologue">
         <Question started={played.started} />
         <p className="episode-facts">

@@ -17,8 +17,8 @@ export const GroupNode = memo(function GroupNode({ node, flow, mark, selected, s
   const came = cameTo(node, flow);
   return (
     <div className={classes}>
-      <button type="button" className="group-head" aria-pressed={selected} onClick={() => select(node.id)} aria-label={`${nameOf(node)}, ${node.id}${mark ? `, ${mark}` : ""}${came ? `, ${came}` : ""}`}>
-        <span className="group-name">{nameOf(node)}</span>
+      <button type="button" className="group-head" aria-pressed={selected} onClick={() => select(node.id)}>
+        <span className="group-name">{nameOf(node)}<span className="hidden"> {node.id} {mark}</span></span>
         {came && <span className="group-came">{came}</span>}
         {mark === "wrapped" && <span className="mark-word w-wrapped">wrapped</span>}
       </button>

@@ -35,12 +35,11 @@ export const StepNode = memo(function StepNode({ step, category, standing, mark,
   const rounds = standing && standing.visits.length > 1 ? ` ×${standing.visits.length}` : "";
   const classes = ["step", `cat-${category}`, `is-${state}`, mark && `mark-${mark}`, selected && "selected", standing?.fresh && "fresh"];
   return (
-    <button type="button" className={classes.filter(Boolean).join(" ")} aria-pressed={selected} onClick={() => select(step.id)}
-      aria-label={`${step.operator}, ${step.id}, ${category || "operator"}, ${WORDS[state]}${mark ? `, ${MARKS[mark]}` : ""}: ${result}`}>
+    <button type="button" className={classes.filter(Boolean).join(" ")} aria-pressed={selected} onClick={() => select(step.id)}>
       <span className="step-head">
-        <span className="step-name"><Inline text={step.operator} />{step.prompt && <span className="prompted" title="has an instruction of its own">✎</span>}</span>
+        <span className="step-name"><Inline text={step.operator} />{step.prompt && <span className="prompted" title="has an instruction of its own"><span aria-hidden="true">✎</span><span className="hidden"> with an instruction of its own</span></span>}</span>
         {mark && <span className={`mark-word w-${mark}`}>{MARKS[mark]}</span>}
-        <span className={`state s-${state}`} title={WORDS[state]}>{SIGNS[state]}</span>
+        <span className={`state s-${state}`} title={WORDS[state]}><span aria-hidden="true">{SIGNS[state]}</span><span className="hidden">{category} {WORDS[state]}</span></span>
       </span>
       <span className="step-result"><Inline text={result} /></span>
       <span className="step-foot">

@@ -3,7 +3,7 @@ import { Link } from "../app/Link";
 import { paths } from "../data/paths";
 import { useResource } from "../data/useResource";
 import type { RunPage } from "../records";
-import { count, plural } from "../text/figures";
+import { count } from "../text/figures";
 import { Block, Inline } from "../text/Text";
 import { CostPlot } from "./CostPlot";
 import { RunTabs } from "./RunTabs";
@@ -52,7 +52,7 @@ function Failures({ page }: { page: RunPage }) {
         <ul className="bars">
           {failures.map(({ kind, count: number }) => (
             <li key={kind}>
-              <Link to={{ view: "episodes", run, filter: { failure: kind } }} label={`${kind}: ${plural(number, "time")}; its episodes`}>
+              <Link to={{ view: "episodes", run, filter: { failure: kind } }}>
                 <span className="bar-name"><Inline text={kind} /></span>
                 <span className="bar-track"><span style={{ width: `${(100 * number) / most}%` }} /></span>
                 <span className="bar-figure">{count(number)}</span>
