@@ -102,6 +102,7 @@ export interface ComparePage {
  *     gold: The right answers; None while it is in flight, and where they are not at hand.
  *     grade_reason: What the grader noticed.
  *     parent: The episode it branched from, if it did.
+ *     parent_run: The run of that one.
  *     parent_turn: The last turn that it shares with that one.
  *     group: The episodes it was compared with in training, itself included; None outside.
  *     previous: The episode before it in the run.
@@ -120,6 +121,7 @@ export interface EpisodePage {
   gold: string[] | null;
   grade_reason: string;
   parent: string | null;
+  parent_run: string | null;
   parent_turn: number | null;
   group: GroupMember[] | null;
   previous: string | null;
@@ -951,7 +953,7 @@ export interface MovesPage {
  * A run among others.
  *
  * Attributes:
- *     id: Its folder below the folder that is viewed; `.` for that folder itself.
+ *     id: Its folder below the folder that is viewed; `~` for that folder itself.
  *     name: Name of its folder.
  *     kind: The command that made it.
  *     modified: When it last grew, in seconds since 1970.

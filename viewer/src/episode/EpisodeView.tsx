@@ -4,7 +4,7 @@ import { Icon } from "../app/Icon";
 import { Link } from "../app/Link";
 import { useKeys } from "../app/useKeys";
 import { go, note } from "../app/useRoute";
-import type { EpisodePage } from "../records";
+import type { EpisodePage, EpisodeStarted } from "../records";
 import { Inline } from "../text/Text";
 import { Branch } from "./Branch";
 import { NodePanel } from "./NodePanel";
@@ -42,7 +42,7 @@ function Theatre({ run, episode, stop, node, page, watched }: Props & { page: Ep
     <div className="theatre">
       <div className="prologue">
         <Question started={played.started} />
-        <Facts page={page} watched={watched} />
+        <Facts page={page} watched={watched} started={played.started} />
       </div>
       <Stage player={player} selected={selected} select={toggle} />
       <aside className="panel" aria-label={selected ? "The node" : "The turn"} aria-live={watched.live ? "polite" : undefined}>
@@ -57,17 +57,17 @@ function Theatre({ run, episode, stop, node, page, watched }: Props & { page: Ep
   );
 }
 
-function Facts({ page, watched }: { page: EpisodePage; watched: Watched }) {
+function Facts({ page, watched, started }: { page: EpisodePage; watched: Watched; started: EpisodeStarted | null }) {
   const { run, summary, parent } = page;
-  const parentRun = (page as EpisodePage & { parent_run?: string | null }).parent_run;
+  const system = summary?.system ?? started?.director;
   return (
     <p className="episode-facts">
       {watched.live && <span className="live-dot">{watched.connected ? "live" : "reconnecting…"}</span>}
       {page.number !== null && <span>episode {page.number}</span>}
       {page.state === "lost" && <span className="bad">broke off{summary?.lost ? `: ${summary.lost.kind}` : ""}</span>}
-      {summary?.system && <span className="mono clip" title={summary.system}><Inline text={summary.system} /></span>}
+      {system && <span className="mono clip" title={system}><Inline text={system} /></span>}
       {summary?.task && <Link to={{ view: "episodes", run, filter: { q: `task:${summary.task}` } }}><Inline text={summary.task} /></Link>}
-      {parent && <span>branched from <Link to={{ view: "episode", run: parentRun ?? run, episode: parent, stop: null, node: null }}>its parent</Link>{page.parent_turn !== null && ` after turn ${page.parent_turn}`}</span>}
+      {parent && <span>branched from <Link to={{ view: "episode", run: page.parent_run ?? run, episode: parent, stop: null, node: null }}>its parent</Link>{page.parent_turn !== null && ` after turn ${page.parent_turn}`}</span>}
       <span className="steps">
         {page.previous && <Link to={{ view: "episode", run, episode: page.previous, stop: null, node: null }} label="Episode before" className="icon"><Icon name="left" /></Link>}
         {page.next && <Link to={{ view: "episode", run, episode: page.next, stop: null, node: null }} label="Episode after" className="icon"><Icon name="right" /></Link>}

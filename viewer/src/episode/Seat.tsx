@@ -13,7 +13,10 @@ export function Seat({ episode, played }: { episode: string; played: Played }) {
   const [busy, setBusy] = useState(false);
   const answered = played.turns.filter((turn) => turn.feedback).length;
   const { reload, data } = moves;
-  useEffect(reload, [answered, reload]);
+  const seated = data !== null;
+  useEffect(() => {
+    if (seated) reload();
+  }, [answered, seated, reload]);
   if (!data) return null;
   const act = (body: object) => {
     setBusy(true);

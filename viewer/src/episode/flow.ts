@@ -9,8 +9,9 @@ import type { Turn } from "./turns";
 
 export interface OperatorFacts {
   readonly category: string;
-  readonly reads: readonly string[];
-  readonly writes: readonly string[];
+  /** Fields of the draft that it reads and writes, where that is told. */
+  readonly reads?: readonly string[];
+  readonly writes?: readonly string[];
 }
 export type Operators = Readonly<Record<string, OperatorFacts>>;
 
@@ -125,7 +126,7 @@ class Walk {
 
   private step(step: Step, before: Draft, at: number[]) {
     const facts = this.operators[step.operator];
-    const reads = facts ? only(before, facts.reads) : before;
+    const reads = facts?.reads ? only(before, facts.reads) : before;
     const key = JSON.stringify([step.id, at, step.operator, step.prompt, step.backend, reads]);
     const run = this.fresh.get(`${step.id} ${at}`) ?? this.remembered.get(key) ?? null;
     if (run) this.remembered.set(key, run);

@@ -21,7 +21,7 @@ export interface Player {
 export function usePlayer(page: EpisodePage, events: readonly Event[], live: boolean, asked: number | null): Player {
   const [chosen, choose] = useState<number | null>(asked);
   const whole = useMemo(() => played(events), [events]);
-  const operators = useMemo(() => known(page), [page]);
+  const operators = useMemo(() => known(page, whole), [page, whole.started]);
   const stops = useMemo(() => stopsOf(whole), [whole]);
   const all = useMemo(() => flows(whole.turns, operators), [whole, operators]);
   const last = stops.length - 1;
@@ -37,8 +37,10 @@ export function usePlayer(page: EpisodePage, events: readonly Event[], live: boo
   return { played: whole, stops, at, stop, flow, standings: states, operators, live, go };
 }
 
-/** What operators are: as the server says; nothing where the run's library is not at hand. */
-function known(page: EpisodePage): Operators {
+/** What operators are: as the server says, else their categories as far as the record tells them. */
+function known(page: EpisodePage, { started }: Played): Operators {
   const said = (page as EpisodePage & { operators?: Operators }).operators;
-  return said ?? {};
+  if (said && Object.keys(said).length > 0) return said;
+  const categories = Object.entries(started?.settings?.rules.categories ?? {});
+  return Object.fromEntries(categories.map(([name, category]) => [name, { category }]));
 }

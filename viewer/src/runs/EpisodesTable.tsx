@@ -78,8 +78,8 @@ function Row({ run, row, picked, pick }: { run: string; row: EpisodeRow | undefi
   return (
     <>
       <div role="cell" className="c-number">
-        <input type="checkbox" checked={chosen} onChange={() => pick(row.episode)} aria-label={`Compare episode ${row.number ?? "in flight"}`} />
-        <span>{row.number === null ? "live" : count(row.number)}</span>
+        <input type="checkbox" checked={chosen} onChange={() => pick(row.episode)} aria-label={`Compare episode ${row.number ?? row.episode}`} />
+        <span>{row.number === null ? row.state : count(row.number)}</span>
       </div>
       <div role="cell" className="c-state"><Outcome row={row} /></div>
       <div role="cell" className="c-question">

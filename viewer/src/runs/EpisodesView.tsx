@@ -6,7 +6,8 @@ import { note } from "../app/useRoute";
 import { paths } from "../data/paths";
 import { useResource } from "../data/useResource";
 import type { RunPage } from "../records";
-import { count } from "../text/figures";
+import { count, plural } from "../text/figures";
+import { Inline } from "../text/Text";
 import { EpisodesTable } from "./EpisodesTable";
 import { Filters } from "./Filters";
 import { usePagedRows } from "./pagedRows";
@@ -37,7 +38,7 @@ function Episodes({ page, asked, reload }: { page: RunPage; asked: Filter; reloa
       <RunTabs page={page} view="episodes" />
       <Filters page={page} filter={filter} narrow={setFilter}>
         <p className="matched" role="status">
-          {rows.total === null ? "…" : rows.matched === rows.total ? `${count(rows.total)} episodes` : `${count(rows.matched)} of ${count(rows.total)}`}
+          {rows.total === null ? "…" : rows.matched === rows.total ? plural(rows.total, "episode") : `${count(rows.matched)} of ${count(rows.total)}`}
         </p>
         {left && right ? (
           <Link to={{ view: "compare", run, left, right }} className="button">Compare the two</Link>
@@ -46,7 +47,7 @@ function Episodes({ page, asked, reload }: { page: RunPage; asked: Filter; reloa
         )}
       </Filters>
       {rows.error ? (
-        <div className="notice" role="alert"><strong>{rows.error.message}</strong><p>{rows.error.hint}</p></div>
+        <div className="notice" role="alert"><strong><Inline text={rows.error.message} /></strong><p><Inline text={rows.error.hint} /></p></div>
       ) : rows.total !== null && rows.matched === 0 ? (
         <p className="empty">No episode matches. <button type="button" className="quiet" onClick={() => setFilter({})}>Show all</button></p>
       ) : (

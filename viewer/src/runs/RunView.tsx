@@ -1,3 +1,4 @@
+import { useEffect } from "react";
 import { Answered } from "../app/Answered";
 import { Link } from "../app/Link";
 import { paths } from "../data/paths";
@@ -17,6 +18,11 @@ export function RunView({ run }: { run: string }) {
 
 function Run({ page, reload }: { page: RunPage; reload: () => void }) {
   useRunStream(page, reload);
+  useEffect(() => {
+    if (page.indexed >= 1) return;
+    const timer = window.setTimeout(reload, 1000);
+    return () => window.clearTimeout(timer);
+  }, [page, reload]);
   const { id: run } = page;
   return (
     <div className="page">

@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { Answered } from "../app/Answered";
 import { Link } from "../app/Link";
 import { paths } from "../data/paths";
@@ -9,7 +9,20 @@ import { Inline } from "../text/Text";
 
 export function RunsView() {
   const runs = useResource<RunsPage>(paths.runs);
+  const { data, reload } = runs;
+  useEffect(() => {
+    if (!data?.runs.some(growing)) return;
+    const timer = window.setTimeout(reload, LOOK_AGAIN);
+    return () => window.clearTimeout(timer);
+  }, [data, reload]);
   return <Answered of={runs}>{(page) => <Runs page={page} />}</Answered>;
+}
+
+const LOOK_AGAIN = 2000;
+
+/** Whether more will be told of a run soon: it is being written, or not all of it is listed yet. */
+function growing(run: RunListed): boolean {
+  return run.open > 0 || ((run as RunListed & { indexed?: number }).indexed ?? 1) < 1;
 }
 
 function Runs({ page }: { page: RunsPage }) {
