@@ -27,7 +27,7 @@ MAX_EXACT = 16
 NEAR_NORMAL = 0.03
 """A sum under random signs is taken as normal where Σd⁴ / (Σd²)² is less: p is off by 0.0005 at 0.05, draws by more."""
 
-AT_ONCE = 4_000_000
+AT_ONCE = 1_000_000
 """Most values drawn at once: it bounds memory."""
 
 CONFIDENCE = 0.95

@@ -8,7 +8,7 @@ from pathlib import Path
 from flowsteer.runs.event_json import JSON
 from flowsteer.viewing.plain_json import text_of
 from flowsteer.viewing.run_view import RunView
-from flowsteer.viewing.training_pages import metrics_since
+from flowsteer.viewing.training_pages import metrics_of
 from flowsteer.web.sse import sse
 
 PAUSE = 0.1
@@ -91,7 +91,7 @@ async def run_events(view: RunView, last: str, closing: asyncio.Event) -> AsyncG
             if flying.get(episode) != row:
                 yield sse(text_of(row), "episode", f"{change}-{line}")
         flying = current
-        for step in await asyncio.to_thread(metrics_since, view.path, line):
+        for step in (await asyncio.to_thread(metrics_of, view.path))[line:]:
             line += 1
             yield sse(text_of(step), "step", f"{change}-{line}")
         if view.store.indexed != indexed:
@@ -106,7 +106,7 @@ def _place(view: RunView, last: str) -> tuple[int, int]:
     change, _, line = last.partition("-")
     if change.isdecimal() and line.isdecimal():
         return int(change), int(line)
-    return view.latest_change(), len(metrics_since(view.path, 0))
+    return view.latest_change(), len(metrics_of(view.path))
 
 
 async def _is_set_soon(closing: asyncio.Event) -> bool:

@@ -36,6 +36,7 @@ class RunListed:
         systems: Names of its systems.
         datasets: Names of its datasets.
         accuracy: Mean score of what is scored; None if nothing is.
+        indexed: Share of its finished episodes that can be listed by now, in [0, 1]; the counts are of these.
         training: Whether it holds training metrics.
     """
 
@@ -49,6 +50,7 @@ class RunListed:
     systems: tuple[str, ...]
     datasets: tuple[str, ...]
     accuracy: float | None
+    indexed: float
     training: bool
 
 
@@ -112,7 +114,8 @@ class RunPage:
         kind: The command that made it.
         config: What it was asked to do.
         writing: Whether a process is writing to it.
-        indexed: Share of its finished episodes that can be listed by now, in [0, 1].
+        indexed: Share of its finished episodes that can be listed by now, in [0, 1]; the figures are of all of them
+            only once it is 1.
         finished: Finished episodes.
         open: Episodes in flight.
         lost: Episodes that only ever broke off.

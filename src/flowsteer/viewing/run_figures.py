@@ -1,11 +1,16 @@
 """The figures of a run, from its store: systems with intervals, and what failed."""
 
+import json
 import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import asdict
 from itertools import groupby
 
 from flowsteer.reporting.statistics import estimate
+from flowsteer.runs.event_json import JSON
 from flowsteer.viewing.records import FailureFigures, SystemFigures
+from flowsteer.viewing.run_store import RunStore, keep_meta, read_meta
 
 SOME = 5
 """So many episodes are named for each kind of failure."""
@@ -20,6 +25,27 @@ _SCORES = """
 SELECT system, dataset, avg(score) AS score FROM episodes WHERE state = 'finished' AND score IS NOT NULL
 GROUP BY system, dataset, task ORDER BY system, dataset
 """
+
+
+NO_FIGURES: JSON = {"systems": [], "failures": []}
+"""What stands in the figures' place until they are made."""
+
+
+def run_figures(store: RunStore) -> JSON:
+    """The figures of a run, `systems` and `failures` of a `RunPage`; they are kept until the run grows."""
+    with closing(store.connect()) as db:
+        state = str(db.execute("SELECT max(id), count(*) FROM episodes").fetchone()[:]) + store.grades
+        known: JSON = json.loads(read_meta(db, "figures") or "{}")
+        if known.get("state") != state:
+            systems, failures = system_figures(db), failure_figures(db)
+            known = {
+                "state": state,
+                "systems": [asdict(one) for one in systems],
+                "failures": [asdict(one) for one in failures],
+            }
+            keep_meta(db, figures=json.dumps(known))
+            db.commit()
+    return {name: known[name] for name in NO_FIGURES}
 
 
 def system_figures(db: sqlite3.Connection) -> tuple[SystemFigures, ...]:

@@ -25,8 +25,8 @@ from flowsteer.viewing.store_rows import StoredEpisode, stored_finished, stored_
 VERSION = 1
 """Of the tables; a file of another one is made anew."""
 
-BATCH = 2000
-"""Episodes that are written at once, and can be listed from then on."""
+FIRST, BATCH = 200, 2000
+"""Episodes that are written at once, and can be listed then; few at first, so that a first page is soon there."""
 
 _TABLES = """
 PRAGMA journal_mode = WAL;
@@ -64,7 +64,7 @@ class RunStore:
 
     def __init__(self, run: Path, cache: Path) -> None:
         self.run = run
-        self.indexed, self.grades = 1.0, ""
+        self.indexed, self.grades = 0.0, ""
         try:
             cache.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -98,6 +98,7 @@ class RunStore:
             if stands == self._seen:
                 return
             with self._starting:
+                self._open()
                 if self._reader is None or not self._reader.is_alive():
                     self._failed = None
                     self._reader = threading.Thread(target=self._read_on, args=(stands,), daemon=True)
@@ -114,7 +115,6 @@ class RunStore:
 
     def _read_on(self, stands: tuple[object, ...]) -> None:
         try:
-            self._open()
             with closing(self.connect()) as db:
                 self._read_episodes(db)
                 self._read_lost(db)
@@ -140,7 +140,7 @@ class RunStore:
         if not meta:
             with closing(self.connect()) as db:
                 db.executescript(_TABLES)
-                _keep(db, version=VERSION, run=str(self.run.resolve()))
+                keep_meta(db, version=VERSION, run=str(self.run.resolve()))
                 db.commit()
         self._opened = True
 
@@ -154,20 +154,20 @@ class RunStore:
     def _read_episodes(self, db: sqlite3.Connection) -> None:
         meta = dict(db.execute("SELECT key, value FROM meta").fetchall())
         seen = Seen(int(meta.get("index", 0)), int(meta.get("end", 0)))
-        total, waiting, now = max(1, _size(self.run / INDEX)), [], seen
+        total, most, waiting, now = max(1, _size(self.run / INDEX)), FIRST, list[Entry](), seen
         for entry, now in new_entries(self.run, seen):
             if entry is not None:
                 waiting.append(entry)
-            if len(waiting) >= BATCH:
+            if len(waiting) >= most:
                 self._write(db, waiting, now)
-                waiting, self.indexed = [], min(1.0, now.index / total)
+                waiting, most, self.indexed = [], BATCH, min(0.999, now.index / total)
         self._write(db, waiting, now)
 
     def _write(self, db: sqlite3.Connection, entries: list[Entry], seen: Seen) -> None:
-        number = int(_meta(db, "finished") or 0)
+        number = int(read_meta(db, "finished") or 0)
         for entry in entries:
             number += _put(db, stored_finished(self.run, entry), number + 1)
-        _keep(
+        keep_meta(
             db,
             finished=number,
             index=seen.index,
@@ -180,7 +180,7 @@ class RunStore:
     def _read_lost(self, db: sqlite3.Connection) -> None:
         """What broke off; few enough to be read again whenever there are more of them."""
         size = _size(self.run / ERRORS)
-        if size == int(_meta(db, "errors") or 0):
+        if size == int(read_meta(db, "errors") or 0):
             return
         latest = {
             line["episode"]: line for line in read_lines(self.run / ERRORS) if isinstance(line.get("episode"), str)
@@ -189,18 +189,18 @@ class RunStore:
             summary = summary_of(self.run, line)
             if summary is not None:
                 _put(db, stored_lost(Entry(episode, summary)), None)
-        _keep(db, errors=size)
+        keep_meta(db, errors=size)
 
     def _read_grades(self, db: sqlite3.Connection) -> None:
         """Passes of grades that came since, in their order."""
-        done = _meta(db, "grades") or ""
+        done = read_meta(db, "grades") or ""
         for file in sorted((self.run / SCORES).glob("*.jsonl")):
             if file.name <= done:
                 continue
             for line in read_lines(file):
                 _grade(db, line)
             done = file.name
-            _keep(db, grades=done)
+            keep_meta(db, grades=done)
         self.grades = done
 
 
@@ -236,12 +236,14 @@ def _grade(db: sqlite3.Connection, line: JSON) -> None:
     db.execute("UPDATE episodes SET score = ?, row = ? WHERE id = ?", (score, json.dumps(row), found["id"]))
 
 
-def _meta(db: sqlite3.Connection, key: str) -> str | None:
+def read_meta(db: sqlite3.Connection, key: str) -> str | None:
+    """What a store keeps under a key."""
     found = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
     return None if found is None else str(found["value"])
 
 
-def _keep(db: sqlite3.Connection, **values: object) -> None:
+def keep_meta(db: sqlite3.Connection, **values: object) -> None:
+    """Let a store keep something."""
     rows = [(key, str(value)) for key, value in values.items()]
     db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)
 

@@ -18,14 +18,24 @@ from flowsteer.runs.summary import summary_to_json
 from flowsteer.viewing.branches import BRANCHES, BranchOrigin, origins_in
 from flowsteer.viewing.episode_query import EpisodeQuery, find, matches, row_of
 from flowsteer.viewing.in_flight import OpenEpisode, open_episode, open_episodes, read_events_so_far
+from flowsteer.viewing.latest import Latest
 from flowsteer.viewing.records import RunKind
 from flowsteer.viewing.right_answers import RightAnswers
-from flowsteer.viewing.run_figures import failure_figures, system_figures
+from flowsteer.viewing.run_figures import NO_FIGURES, run_figures
 from flowsteer.viewing.run_store import RunStore
 from flowsteer.viewing.runs_below import is_study
-from flowsteer.viewing.training_pages import FLOOR, METRICS, Examined, group_of, groups_of, metrics_since
+from flowsteer.viewing.training_pages import FLOOR, METRICS, NOT_EXAMINED, examined, group_of, groups_of, metrics_of
 
 REPORT = "report.json"
+
+PATIENCE = 30.0
+"""Seconds to wait for what must be whole."""
+
+WAIT, UNSETTLED = 0.4, 0.999
+"""Seconds to wait for figures; what is said to be indexed of a run until they are those of all its episodes."""
+
+_LISTED_ALONE = frozenset({"modified", "systems", "datasets", "accuracy"})
+"""What is told of a run among others, and not on its own page."""
 
 
 class RunView:
@@ -46,8 +56,8 @@ class RunView:
         self.id, self.path = id, path
         self.store = RunStore(path, cache)
         self._gold: RightAnswers | None = None
-        self._examined = Examined(path)
-        self._figures: tuple[object, JSON] = (None, {})
+        self._examined = Latest(self._examine, NOT_EXAMINED)
+        self._figures = Latest(lambda: run_figures(self.store), NO_FIGURES)
 
     @property
     def config(self) -> JSON:
@@ -70,9 +80,9 @@ class RunView:
         return is_locked(self.path)
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """Its store, brought up to date."""
-        self.store.bring_up_to_date()
+    def reading(self, seconds: float = 0.3) -> Iterator[Connection]:
+        """Its store, brought up to date, as far as that is done within so many seconds."""
+        self.store.bring_up_to_date(seconds)
         with closing(self.store.connect()) as db:
             yield db
 
@@ -99,21 +109,19 @@ class RunView:
             "systems": [name for name in systems if name],
             "datasets": [name for name in datasets if name],
             "accuracy": accuracy,
+            "indexed": self.store.indexed,
             "training": (self.path / METRICS).is_file(),
         }
 
     def page(self) -> JSON:
         """Its page: see `RunPage`."""
         listed = self.listed()
-        kept = {name: listed[name] for name in ("id", "name", "kind", "finished", "open", "lost", "training")}
-        state = (listed["finished"], listed["lost"], self.store.grades)
-        if self._figures[0] != state:
-            with self.reading() as db:
-                systems, failures = system_figures(db), failure_figures(db)
-            told = {"systems": [asdict(one) for one in systems], "failures": [asdict(one) for one in failures]}
-            self._figures = state, told
-        about = {"config": self.config, "writing": self.writing, "indexed": self.store.indexed}
-        return kept | about | self._figures[1]
+        kept = {name: value for name, value in listed.items() if name not in _LISTED_ALONE}
+        state = (listed["finished"], listed["lost"], self.store.grades, listed["indexed"] == 1)
+        figures, current = self._figures.of(state, WAIT)
+        if not current:
+            kept["indexed"] = min(listed["indexed"], UNSETTLED)
+        return kept | {"config": self.config, "writing": self.writing} | figures
 
     def episodes(self, query: EpisodeQuery) -> JSON:
         """The episodes that are asked for; those in flight come first: see `EpisodesPage`."""
@@ -181,21 +189,17 @@ class RunView:
         Raises:
             RunError: It cannot be read.
         """
-        with self.reading() as db:
+        with self.reading(PATIENCE) as db:  # a reader of a stream is told that it is over, so it must be there
             query = "SELECT offset, length FROM episodes WHERE episode = ? AND state = 'finished'"
             found = db.execute(query, (episode,)).fetchone()
         return [] if found is None else self._record(episode, *found)[1]
 
     def training(self, after: int) -> JSON:
         """Its metrics since a line, and what the autopsy says: see `TrainingPage`."""
-        lines = metrics_since(self.path, after)
-        if (self.path / METRICS).is_file():
-            with self.reading() as db:
-                count = db.execute("SELECT count(*) FROM episodes").fetchone()[0]
-            self._examined.bring_up_to_date(after + len(lines), count)
-        verdicts, workflows = self._examined.verdicts, self._examined.workflows
-        told = {"verdicts": [asdict(one) for one in verdicts], "workflows": asdict(workflows)}
-        return {"lines": lines, "next": after + len(lines)} | told
+        lines, told = metrics_of(self.path), NOT_EXAMINED
+        if lines:
+            told, _ = self._examined.of(len(lines), WAIT)
+        return {"lines": lines[after:], "next": max(after, len(lines))} | told
 
     def groups(self, step: int) -> JSON:
         """The groups of a step: see `GroupsPage`."""
@@ -256,6 +260,10 @@ class RunView:
             summary = summary | {"served": {}, "metrics": {}}
         events = [] if opened is None else read_events_so_far(opened.file)
         return self._page_of(row, {"summary": summary, "events": events})
+
+    def _examine(self) -> JSON:
+        with self.reading() as db:
+            return examined(self.path, db.execute("SELECT count(*) FROM episodes").fetchone()[0])
 
     def _page_of(self, row: JSON, told: JSON) -> JSON:
         summary, origin = told["summary"], self.origin(row["episode"])

@@ -2,10 +2,11 @@
 
 import re
 import sqlite3
-import threading
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from statistics import mean, stdev
+from typing import TYPE_CHECKING
 
 from flowsteer.errors import FlowSteerError
 from flowsteer.runs.event_json import JSON
@@ -20,6 +21,9 @@ from flowsteer.viewing.records import (
     WorkflowFrequency,
 )
 
+if TYPE_CHECKING:
+    from flowsteer.training.autopsy.verdicts import RunVerdict
+
 METRICS = "metrics.jsonl"
 
 MOST_EXAMINED = 20_000
@@ -28,71 +32,44 @@ MOST_EXAMINED = 20_000
 FLOOR = 1e-4
 """δ where the run's settings do not say: `update.std_floor` by default."""
 
+NOT_EXAMINED: JSON = {"verdicts": [], "workflows": asdict(WorkflowChange((), ()))}
+"""What stands in the autopsy's place until it is made."""
+
 _ROLLOUT = re.compile(r"(train/\d+/\d+/).*", re.DOTALL)
 
 
-class Examined:
-    """The autopsy of a training run, made again in a thread whenever the run has grown.
+def examined(run: Path, episodes: int) -> JSON:
+    """What the autopsy says of a training run: `verdicts` and `workflows` of a `TrainingPage`.
 
     Args:
-        run: The run folder.
+        run: The run folder; it may be under way.
+        episodes: How many it holds.
     """
+    if episodes > MOST_EXAMINED:
+        said = f"{episodes:,} episodes are too many to read meanwhile; flowsteer autopsy {run} does it"
+        return NOT_EXAMINED | {"verdicts": [asdict(AutopsyVerdict("not examined here", said))]}
+    from flowsteer.training.autopsy.examination import examine
 
-    def __init__(self, run: Path) -> None:
-        self._run = run
-        self._lock = threading.Lock()
-        self._lines = -1
-        self.verdicts: tuple[AutopsyVerdict, ...] = ()
-        self.workflows = WorkflowChange((), ())
-
-    def bring_up_to_date(self, lines: int, episodes: int, seconds: float = 0.5) -> None:
-        """Examine the run, if it has more lines of metrics than when it was examined last.
-
-        Args:
-            lines: Lines of metrics.
-            episodes: Finished episodes.
-            seconds: Longest time to wait for it.
-        """
-        if lines == self._lines:
-            return
-        if episodes > MOST_EXAMINED:
-            said = f"{episodes:,} episodes are too many to read meanwhile; flowsteer autopsy {self._run} does it"
-            self.verdicts, self._lines = (AutopsyVerdict("not examined here", said),), lines
-            return
-        thread = threading.Thread(target=self._examine, args=(lines,), daemon=True)
-        thread.start()
-        thread.join(seconds)
-
-    def _examine(self, lines: int) -> None:
-        from flowsteer.training.autopsy.examination import examine
-
-        if not self._lock.acquire(blocking=False):
-            return
-        try:
-            found = examine(self._run)
-        except FlowSteerError as error:
-            self.verdicts = (AutopsyVerdict("cannot be examined", error.message),)
-        else:
-            self.verdicts = tuple(
-                AutopsyVerdict(
-                    " for ".join(filter(None, (one.name, one.about))), "; ".join(filter(None, (one.seen, one.advice)))
-                )
-                for one in found.verdicts
-            )
-            told = [
-                (one.test, WorkflowFrequency(one.type, one.dsl, one.episodes, one.accuracy))
-                for one in found.evidence.workflows
-            ]
-            before, after = (tuple(one for test, one in told if test == which) for which in ("before", "after"))
-            self.workflows = WorkflowChange(before, after)
-        finally:
-            self._lines = lines
-            self._lock.release()
+    try:
+        found = examine(run)
+    except FlowSteerError as error:
+        return NOT_EXAMINED | {"verdicts": [asdict(AutopsyVerdict("cannot be examined", error.message))]}
+    verdicts = [_verdict(one) for one in found.verdicts]
+    told = [
+        (one.test, WorkflowFrequency(one.type, one.dsl, one.episodes, one.accuracy)) for one in found.evidence.workflows
+    ]
+    before, after = (tuple(one for test, one in told if test == which) for which in ("before", "after"))
+    return {"verdicts": [asdict(one) for one in verdicts], "workflows": asdict(WorkflowChange(before, after))}
 
 
-def metrics_since(run: Path, line: int) -> list[JSON]:
-    """The lines of a run's metrics from one on."""
-    return [found for at, found in enumerate(read_lines(run / METRICS)) if at >= line]
+def _verdict(found: "RunVerdict") -> AutopsyVerdict:
+    name = f"{found.name} for {found.about}" if found.about else found.name
+    return AutopsyVerdict(name, f"{found.seen}; {found.advice}" if found.advice else found.seen)
+
+
+def metrics_of(run: Path) -> list[JSON]:
+    """The lines of a run's metrics."""
+    return list(read_lines(run / METRICS))
 
 
 def group_of(db: sqlite3.Connection, episode: str, floor: float) -> tuple[GroupMember, ...] | None:
