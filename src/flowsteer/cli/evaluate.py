@@ -12,6 +12,7 @@ from flowsteer.cli import options as o
 from flowsteer.cli.collector import calm
 from flowsteer.cli.console import guarded, note, print_json, resumable, say, tell_faults
 from flowsteer.cli.folders import new_run_folder
+from flowsteer.cli.viewer import shown
 from flowsteer.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def evaluate(
     ] = None,
     no_cache: o.NoCache = False,
     fail_fast: o.FailFast = False,
+    view: o.View = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
 ) -> None:
     """Compare systems on the same tasks, with intervals, cost and a report in which every figure leads to its episodes.
@@ -90,7 +92,9 @@ def evaluate(
         return
     if fail_fast and config.engine == "ray":
         raise ConfigError("--fail-fast stops episodes of this process, and ray has others", "add --engine local")
-    _evaluate(config, run or new_run_folder("eval"), json, no_cache, fail_fast)
+    folder = run or new_run_folder("eval")
+    with shown(folder, view):
+        _evaluate(config, folder, json, no_cache, fail_fast)
 
 
 def _evaluate(config: "EvaluationConfig", folder: Path, json: bool, no_cache: bool, fail_fast: bool) -> None:

@@ -85,6 +85,9 @@ NoCache = Annotated[bool, typer.Option("--no-cache", help="Keep no replies: a re
 FailFast = Annotated[
     bool, typer.Option("--fail-fast", help="Stop when code of an operator or a grader fails, instead of going on.")
 ]
+View = Annotated[
+    bool, typer.Option("--view", help="Show the run in the browser as it grows; afterwards until Ctrl-C at a terminal.")
+]
 MaxCalls = Annotated[int | None, typer.Option("--max-calls", min=1, help="Budget: calls of all models.")]
 MaxTokens = Annotated[int | None, typer.Option("--max-tokens", min=1, help="Budget: tokens read and written.")]
 MaxSeconds = Annotated[float | None, typer.Option("--max-seconds", min=0, help="Budget: seconds of wall time.")]

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 from flowsteer.cli import options as o
 from flowsteer.cli.console import guarded, note, print_json, tell_faults
 from flowsteer.cli.folders import new_run_folder
+from flowsteer.cli.viewer import shown
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from flowsteer.runs.events import Emit, Event
     from flowsteer.runs.folder import RunFolder
     from flowsteer.runs.summary import EpisodeSummary
@@ -43,6 +46,7 @@ def solve(
     stream: o.Stream = None,
     no_cache: o.NoCache = False,
     fail_fast: o.FailFast = False,
+    view: o.View = False,
     max_calls: o.MaxCalls = None,
     max_tokens: o.MaxTokens = None,
     max_seconds: o.MaxSeconds = None,
@@ -62,7 +66,6 @@ def solve(
     from flowsteer.backends.budget import Caps
     from flowsteer.canvas.canvas import Settings
     from flowsteer.cli.inputs import read_task
-    from flowsteer.runs.folder import RunFolder
     from flowsteer.session import Setup
 
     task = read_task(question, kind, context)
@@ -80,7 +83,15 @@ def solve(
         stream=stream,
     )
     setup = o.with_tokens(setup, director_tokens, executor_tokens)
-    with RunFolder.create(run or new_run_folder("solve"), _config(task, setup)) as record:
+    folder = run or new_run_folder("solve")
+    with shown(folder, view):
+        _solve(folder, setup, task, json, no_cache, fail_fast)
+
+
+def _solve(folder: "Path", setup: "Setup", task: "Task", json: bool, no_cache: bool, fail_fast: bool) -> None:
+    from flowsteer.runs.folder import RunFolder
+
+    with RunFolder.create(folder, _config(task, setup)) as record:
         if not no_cache and not _is_offline(setup):
             setup = replace(setup, cache=record.replies)
         episode = task.digest[:12]

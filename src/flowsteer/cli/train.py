@@ -10,6 +10,7 @@ import typer
 from flowsteer.cli import options as o
 from flowsteer.cli.console import guarded, note, print_json, resumable, say, tell_faults
 from flowsteer.cli.folders import new_run_folder
+from flowsteer.cli.viewer import shown
 from flowsteer.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def train(
             help="With --dry-run: whose tokenizer to count with if the policy's own is not on this machine: smollm2.",
         ),
     ] = "",
+    view: o.View = False,
     json: o.Json = False,
 ) -> None:
     """Train a Director by CWRPO on the canvas; its policy, metrics and every episode go to the run folder."""
@@ -65,11 +67,12 @@ def train(
     folder = run or new_run_folder("train")
     bar = progress(config.update.steps, json or not ranks.first)
     # Trackers print what they do; standard output is for the result.
-    with resumable(folder, "--resume"), redirect_stdout(sys.stderr), bar as (on_stage, on_step):
-        result = run_training(config, folder, resume, on_stage, on_step)
-    if ranks.first:
-        _conclude(folder, result, json)
-        tell_faults(folder)
+    with shown(folder, view and ranks.first):
+        with resumable(folder, "--resume"), redirect_stdout(sys.stderr), bar as (on_stage, on_step):
+            result = run_training(config, folder, resume, on_stage, on_step)
+        if ranks.first:
+            _conclude(folder, result, json)
+            tell_faults(folder)
 
 
 def check_extra() -> None:

@@ -1,6 +1,10 @@
 """`flowsteer view`: runs in the browser."""
 
 import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -8,8 +12,8 @@ from typing import Annotated
 import typer
 
 from flowsteer.cli.collector import calm
-from flowsteer.cli.console import guarded, say
-from flowsteer.errors import ConfigError
+from flowsteer.cli.console import guarded, note, say
+from flowsteer.errors import ConfigError, RunError
 
 STORES = "viewer"
 """Folder, beside the pulled models, of what the lists of runs are made of."""
@@ -28,6 +32,8 @@ def view(
     import asyncio
 
     check_view_extra()
+    if not run.is_dir():
+        raise RunError(f"{run} is no folder", "name a run folder, or one that holds some")
     from flowsteer.backends.models import home
     from flowsteer.viewing.viewer_server import view_runs
 
@@ -43,6 +49,35 @@ def view(
     asyncio.run(view_runs(run, port, ready, home() / STORES))
 
 
+@contextmanager
+def shown(run: Path, wanted: bool) -> Iterator[None]:
+    """Show a run in the browser while it is being written, and then until Ctrl-C if a person is at the terminal.
+
+    Args:
+        run: The run folder; it may be made later.
+        wanted: Whether to show it.
+
+    Raises:
+        ConfigError: The extra is not installed.
+    """
+    if not wanted:
+        yield
+        return
+    check_view_extra()
+    from flowsteer.backends.models import home
+    from flowsteer.viewing.viewer_server import viewer_beside
+
+    with viewer_beside(run, home() / STORES) as address:
+        note(address)
+        if sys.stderr.isatty():
+            open_browser(address)
+        yield
+        if sys.stderr.isatty():
+            note("the viewer stays until Ctrl-C")
+            with suppress(KeyboardInterrupt):
+                threading.Event().wait()
+
+
 def check_view_extra() -> None:
     """The server is an extra.
 
@@ -56,7 +91,6 @@ def check_view_extra() -> None:
 
 def open_browser(address: str) -> None:
     """Open the user's browser in a thread: some of them answer late, or write to the terminal."""
-    import threading
     import webbrowser
 
     threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()

@@ -86,7 +86,7 @@ def row_of(found: sqlite3.Row) -> JSON:
 
 
 def _row(db: sqlite3.Connection, one: int) -> JSON | None:
-    found = db.execute("SELECT number, row FROM episodes WHERE id = ?", (one,)).fetchone()
+    found = db.execute("SELECT number, row FROM episodes JOIN rows USING (id) WHERE id = ?", (one,)).fetchone()
     return None if found is None else row_of(found)
 
 

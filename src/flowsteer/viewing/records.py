@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from flowsteer.runs.events import Event
 from flowsteer.runs.summary import EpisodeSummary
+from flowsteer.workflow.nodes import Category
 
 JSON = dict[str, Any]
 
@@ -194,6 +195,15 @@ class GroupMember:
 
 
 @dataclass(frozen=True, slots=True)
+class OperatorShown:
+    """What is declared of an operator: its category, and the fields of a draft that it reads and writes."""
+
+    category: Category
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class EpisodePage:
     """One episode.
 
@@ -209,6 +219,7 @@ class EpisodePage:
         parent_run: The run of that one.
         parent_turn: The last turn that it shares with that one.
         group: The episodes it was compared with in training, itself included; None outside.
+        operators: The operators of its library by name; empty where it cannot be loaded here.
         previous: The episode before it in the run.
         next: The one after it.
         events: Its events so far, as `flowsteer.runs.event_json` writes them.
@@ -225,6 +236,7 @@ class EpisodePage:
     parent_run: str | None
     parent_turn: int | None
     group: tuple[GroupMember, ...] | None
+    operators: dict[str, OperatorShown]
     previous: str | None
     next: str | None
     events: tuple[Event, ...]
@@ -265,6 +277,23 @@ class WorkflowChange:
 
 
 @dataclass(frozen=True, slots=True)
+class RejectionCourse:
+    """How often a kind of action was rejected along training.
+
+    Attributes:
+        action: The kind of action.
+        steps: The last step of each part of the run in which it was tried.
+        tries: Turns that meant to be one, in each part.
+        rejected: Those of them that were rejected.
+    """
+
+    action: str
+    steps: tuple[int, ...]
+    tries: tuple[int, ...]
+    rejected: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingPage:
     """What a training run wrote down since a line.
 
@@ -273,12 +302,14 @@ class TrainingPage:
         next: The line to ask for next.
         verdicts: What the autopsy says; empty while the run is too young.
         workflows: The workflows before and after.
+        rejections: How often each kind of action was rejected; empty likewise.
     """
 
     lines: tuple[JSON, ...]
     next: int
     verdicts: tuple[AutopsyVerdict, ...]
     workflows: WorkflowChange
+    rejections: tuple[RejectionCourse, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,17 @@ NO_FIGURES: JSON = {"systems": [], "failures": []}
 """What stands in the figures' place until they are made."""
 
 
+def counts(db: sqlite3.Connection) -> JSON:
+    """What a list of runs says of one: counts, names, the mean score."""
+    known = {"finished": 0, "lost": 0} | dict(
+        db.execute("SELECT state, count(*) FROM episodes GROUP BY state").fetchall()
+    )
+    names = db.execute("SELECT DISTINCT system, dataset FROM episodes").fetchall()
+    accuracy = db.execute("SELECT avg(score) FROM episodes WHERE state = 'finished'").fetchone()[0]
+    systems, datasets = (sorted({row[at] for row in names if row[at]}) for at in (0, 1))
+    return known | {"systems": systems, "datasets": datasets, "accuracy": accuracy}
+
+
 def run_figures(store: RunStore) -> JSON:
     """The figures of a run, `systems` and `failures` of a `RunPage`; they are kept until the run grows."""
     with closing(store.connect()) as db:

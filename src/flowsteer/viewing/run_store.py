@@ -22,7 +22,7 @@ from flowsteer.runs.growth import Seen, new_entries
 from flowsteer.runs.index import EPISODES, INDEX, Entry, summary_of
 from flowsteer.viewing.store_rows import StoredEpisode, stored_finished, stored_lost
 
-VERSION = 1
+VERSION = 2
 """Of the tables; a file of another one is made anew."""
 
 FIRST, BATCH = 200, 2000
@@ -36,16 +36,17 @@ CREATE TABLE IF NOT EXISTS episodes (
     id INTEGER PRIMARY KEY AUTOINCREMENT, episode TEXT UNIQUE, number INTEGER, state TEXT,
     offset INTEGER, length INTEGER,
     system TEXT, dataset TEXT, type TEXT, task TEXT, epoch INTEGER, score REAL, reward REAL, tokens INTEGER, cost REAL,
-    seconds REAL, turns INTEGER, gate INTEGER, finished INTEGER, failed INTEGER, row TEXT);
+    seconds REAL, turns INTEGER, gate INTEGER, finished INTEGER, failed INTEGER);
+CREATE TABLE IF NOT EXISTS rows (id INTEGER PRIMARY KEY, row TEXT);
 CREATE TABLE IF NOT EXISTS failures (kind TEXT, id INTEGER, PRIMARY KEY (kind, id)) WITHOUT ROWID;
 CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5(text, content='');
 """
 
 _INSERT = """
 INSERT INTO episodes (episode, number, state, offset, length, system, dataset, type, task, epoch, score, reward, tokens,
-    cost, seconds, turns, gate, finished, failed, row)
+    cost, seconds, turns, gate, finished, failed)
 VALUES (:episode, :number, :state, :offset, :length, :system, :dataset, :type, :task, :epoch, :score, :reward, :tokens,
-    :cost, :seconds, :turns, :gate, :finished, :failed, :row)
+    :cost, :seconds, :turns, :gate, :finished, :failed)
 """
 
 
@@ -218,22 +219,26 @@ def _put(db: sqlite3.Connection, stored: StoredEpisode, number: int | None) -> b
             if number is None:
                 return False
             number, taken = before["number"], False
-        db.execute("DELETE FROM episodes WHERE id = ?", (before["id"],))
-        db.execute("DELETE FROM failures WHERE id = ?", (before["id"],))
+        for table in ("episodes", "rows", "failures"):
+            db.execute(f"DELETE FROM {table} WHERE id = ?", (before["id"],))  # noqa: S608
     made = db.execute(_INSERT, {**stored.values, "number": number}).lastrowid
+    db.execute("INSERT INTO rows VALUES (?, ?)", (made, stored.row))
     db.execute("INSERT INTO words (rowid, text) VALUES (?, ?)", (made, stored.words))
     db.executemany("INSERT OR IGNORE INTO failures VALUES (?, ?)", [(kind, made) for kind in stored.failures])
     return taken
 
 
 def _grade(db: sqlite3.Connection, line: JSON) -> None:
-    found = db.execute("SELECT id, row FROM episodes WHERE episode = ?", (line.get("episode"),)).fetchone()
+    found = db.execute(
+        "SELECT id, row FROM episodes JOIN rows USING (id) WHERE episode = ?", (line.get("episode"),)
+    ).fetchone()
     if found is None:
         return
     row, score = json.loads(found["row"]), line.get("score")
     row["right"] = None if score is None else score >= 1
     row["summary"] |= {"score": score, "reason": line.get("reason", "")}
-    db.execute("UPDATE episodes SET score = ?, row = ? WHERE id = ?", (score, json.dumps(row), found["id"]))
+    db.execute("UPDATE episodes SET score = ? WHERE id = ?", (score, found["id"]))
+    db.execute("UPDATE rows SET row = ? WHERE id = ?", (json.dumps(row, ensure_ascii=False), found["id"]))
 
 
 def read_meta(db: sqlite3.Connection, key: str) -> str | None:

@@ -19,9 +19,10 @@ from flowsteer.viewing.branches import BRANCHES, BranchOrigin, origins_in
 from flowsteer.viewing.episode_query import EpisodeQuery, find, matches, row_of
 from flowsteer.viewing.in_flight import OpenEpisode, open_episode, open_episodes, read_events_so_far
 from flowsteer.viewing.latest import Latest
+from flowsteer.viewing.operators_shown import operators_of
 from flowsteer.viewing.records import RunKind
 from flowsteer.viewing.right_answers import RightAnswers
-from flowsteer.viewing.run_figures import NO_FIGURES, run_figures
+from flowsteer.viewing.run_figures import NO_FIGURES, counts, run_figures
 from flowsteer.viewing.run_store import RunStore
 from flowsteer.viewing.runs_below import is_study
 from flowsteer.viewing.training_pages import FLOOR, METRICS, NOT_EXAMINED, examined, group_of, groups_of, metrics_of
@@ -33,6 +34,8 @@ PATIENCE = 30.0
 
 WAIT, UNSETTLED = 0.4, 0.999
 """Seconds to wait for figures; what is said to be indexed of a run until they are those of all its episodes."""
+
+_ONE = "SELECT state, offset, length, number, row FROM episodes JOIN rows USING (id) WHERE episode = ?"
 
 _LISTED_ALONE = frozenset({"modified", "systems", "datasets", "accuracy"})
 """What is told of a run among others, and not on its own page."""
@@ -56,6 +59,7 @@ class RunView:
         self.id, self.path = id, path
         self.store = RunStore(path, cache)
         self._gold: RightAnswers | None = None
+        self._counted: tuple[object, JSON] = (None, {})
         self._examined = Latest(self._examine, NOT_EXAMINED)
         self._figures = Latest(lambda: run_figures(self.store), NO_FIGURES)
 
@@ -88,27 +92,16 @@ class RunView:
 
     def listed(self) -> JSON:
         """What is told of it among others: see `RunListed`."""
-        with self.reading() as db:
-            systems, datasets = (
-                sorted(row[0] for row in db.execute(f"SELECT DISTINCT {name} FROM episodes"))  # noqa: S608
-                for name in ("system", "dataset")
-            )
-            known = {"finished": 0, "lost": 0} | dict(
-                db.execute("SELECT state, count(*) FROM episodes GROUP BY state").fetchall()
-            )
-            accuracy = db.execute("SELECT avg(score) FROM episodes WHERE state = 'finished'").fetchone()[0]
+        counted = self._counts()
         flying = self._flying(set())
         return {
             "id": self.id,
             "name": self.path.resolve().name,
             "kind": self.kind,
             "modified": self._modified(),
-            **known,
+            **counted,
             "open": sum(row["state"] == "open" for row in flying),
-            "lost": known["lost"] + sum(row["state"] == "lost" for row in flying),
-            "systems": [name for name in systems if name],
-            "datasets": [name for name in datasets if name],
-            "accuracy": accuracy,
+            "lost": counted["lost"] + sum(row["state"] == "lost" for row in flying),
             "indexed": self.store.indexed,
             "training": (self.path / METRICS).is_file(),
         }
@@ -138,7 +131,7 @@ class RunView:
     def changed_since(self, change: int) -> tuple[int, list[JSON]]:
         """The rows of what finished or was lost since a change, and the number of the latest change."""
         with self.reading() as db:
-            query = "SELECT id, number, row FROM episodes WHERE id > ? ORDER BY id LIMIT 1000"
+            query = "SELECT id, number, row FROM episodes JOIN rows USING (id) WHERE id > ? ORDER BY id LIMIT 1000"
             rows = db.execute(query, (change,)).fetchall()
         latest = rows[-1]["id"] if rows else change
         return latest, [self._with_parent(row_of(row)) for row in rows]
@@ -165,7 +158,7 @@ class RunView:
             RunError: The run has no such episode, or it cannot be read.
         """
         with self.reading() as db:
-            found = db.execute("SELECT * FROM episodes WHERE episode = ?", (episode,)).fetchone()
+            found = db.execute(_ONE, (episode,)).fetchone()
             opened = open_episode(self.path, episode) if found is None or found["state"] == "lost" else None
             if found is None and opened is None:
                 raise RunError(f"{self.path} has no episode {episode!r}", "the list of episodes has their ids")
@@ -218,6 +211,14 @@ class RunView:
     @property
     def _floor(self) -> float:
         return float(self.config.get("update", {}).get("std_floor", FLOOR))
+
+    def _counts(self) -> JSON:
+        """What is counted over all its episodes; counted anew when it has grown."""
+        with self.reading() as db:
+            state = (db.execute("SELECT max(id) FROM episodes").fetchone()[0], self.store.grades)
+            if self._counted[0] != state:
+                self._counted = state, counts(db)
+        return self._counted[1]
 
     def _modified(self) -> float:
         times = [(self.path / name).stat().st_mtime for name in (EPISODES, METRICS) if (self.path / name).is_file()]
@@ -278,6 +279,7 @@ class RunView:
             "parent_run": origin and self.id.rpartition("/")[0],
             "parent_turn": origin and origin.turn,
             "group": None,
+            "operators": operators_of(self.config),
             "previous": None,
             "next": None,
             "events": told["events"],

@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from flowsteer.errors import RunError
 from flowsteer.runs.config import CONFIG
 from flowsteer.runs.folder import OPEN
 from flowsteer.runs.grades import FOLDER as SCORES
@@ -21,13 +20,7 @@ _NO_RUNS = frozenset({OPEN, SCORES, "report", "checkpoints", "policy", "best", "
 
 
 def find_runs(root: Path) -> dict[str, Path]:
-    """The run folders at a folder and below it, by their ids.
-
-    Raises:
-        RunError: There is no such folder.
-    """
-    if not root.is_dir():
-        raise RunError(f"{root} is no folder", "name a run folder, or one that holds some, such as runs")
+    """The run folders at a folder and below it, by their ids; none while there is no such folder."""
     return {HERE if path == root else path.relative_to(root).as_posix(): path for path in _below(root)}
 
 

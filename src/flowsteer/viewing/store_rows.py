@@ -26,11 +26,13 @@ class StoredEpisode:
 
     Attributes:
         values: Its columns by name.
+        row: Its row in lists, as JSON and without what the store itself knows.
         words: What is searched.
         failures: The kinds of what failed in it.
     """
 
     values: Mapping[str, Any]
+    row: str
     words: str
     failures: tuple[str, ...]
 
@@ -78,9 +80,9 @@ def _stored(entry: Entry, state: str, question: str) -> StoredEpisode:
         "gate": gate_open(one.terms),
         "finished": one.finished,
         "failed": bool(failures),
-        "row": json.dumps(row, ensure_ascii=False),
     }
-    return StoredEpisode(values, "\n".join(text[:WORDS] for text in told), failures)
+    row_text = json.dumps(row, ensure_ascii=False)
+    return StoredEpisode(values, row_text, "\n".join(text[:WORDS] for text in told), failures)
 
 
 def brief(summary: EpisodeSummary) -> JSON:

@@ -2,7 +2,7 @@
 
 import re
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import mean, stdev
@@ -16,12 +16,14 @@ from flowsteer.viewing.records import (
     AutopsyVerdict,
     GroupMember,
     GroupsPage,
+    RejectionCourse,
     TaskGroup,
     WorkflowChange,
     WorkflowFrequency,
 )
 
 if TYPE_CHECKING:
+    from flowsteer.training.autopsy.rejections import WindowTurns
     from flowsteer.training.autopsy.verdicts import RunVerdict
 
 METRICS = "metrics.jsonl"
@@ -32,14 +34,14 @@ MOST_EXAMINED = 20_000
 FLOOR = 1e-4
 """δ where the run's settings do not say: `update.std_floor` by default."""
 
-NOT_EXAMINED: JSON = {"verdicts": [], "workflows": asdict(WorkflowChange((), ()))}
+NOT_EXAMINED: JSON = {"verdicts": [], "workflows": asdict(WorkflowChange((), ())), "rejections": []}
 """What stands in the autopsy's place until it is made."""
 
 _ROLLOUT = re.compile(r"(train/\d+/\d+/).*", re.DOTALL)
 
 
 def examined(run: Path, episodes: int) -> JSON:
-    """What the autopsy says of a training run: `verdicts` and `workflows` of a `TrainingPage`.
+    """What the autopsy says of a training run: `verdicts`, `workflows` and `rejections` of a `TrainingPage`.
 
     Args:
         run: The run folder; it may be under way.
@@ -59,7 +61,22 @@ def examined(run: Path, episodes: int) -> JSON:
         (one.test, WorkflowFrequency(one.type, one.dsl, one.episodes, one.accuracy)) for one in found.evidence.workflows
     ]
     before, after = (tuple(one for test, one in told if test == which) for which in ("before", "after"))
-    return {"verdicts": [asdict(one) for one in verdicts], "workflows": asdict(WorkflowChange(before, after))}
+    return {
+        "verdicts": [asdict(one) for one in verdicts],
+        "workflows": asdict(WorkflowChange(before, after)),
+        "rejections": [asdict(one) for one in _rejections(found.evidence.turns)],
+    }
+
+
+def _rejections(turns: "Sequence[WindowTurns]") -> list[RejectionCourse]:
+    by_kind: dict[str, list[tuple[int, int, int]]] = {}
+    for part in turns:
+        for one in part.kinds:
+            by_kind.setdefault(one.kind, []).append((part.window.last, one.tries, one.rejected))
+    return [
+        RejectionCourse(kind, *(tuple(values) for values in zip(*counts, strict=True)))
+        for kind, counts in by_kind.items()
+    ]
 
 
 def _verdict(found: "RunVerdict") -> AutopsyVerdict:
@@ -109,7 +126,7 @@ def _some_of_each_step(db: sqlite3.Connection) -> Iterable[str]:
 
 
 def _beginning(db: sqlite3.Connection, start: str) -> list[sqlite3.Row]:
-    query = "SELECT number, row FROM episodes WHERE episode >= ? AND episode < ? ORDER BY id"
+    query = "SELECT number, row FROM episodes JOIN rows USING (id) WHERE episode >= ? AND episode < ? ORDER BY id"
     return db.execute(query, (start, start + "\U0010ffff")).fetchall()
 
 

@@ -1,10 +1,14 @@
 """The viewer's server from its settings to its end."""
 
+import asyncio
 import secrets
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from flowsteer.viewing.runs_below import find_runs
+from flowsteer.errors import FlowSteerError
 from flowsteer.viewing.token_gate import TokenGate
 from flowsteer.viewing.viewer_app import Viewer, make_viewer_app
 from flowsteer.web.listening import address, listening, run_app
@@ -13,7 +17,7 @@ HOST = "127.0.0.1"
 
 
 async def view_runs(root: Path, port: int, ready: Callable[[str], None], cache: Path) -> None:
-    """Show the runs in a folder and below it until cancelled.
+    """Show the runs in a folder and below it until cancelled; the folder may be made later.
 
     Args:
         root: A run folder, or one that holds some.
@@ -22,10 +26,8 @@ async def view_runs(root: Path, port: int, ready: Callable[[str], None], cache: 
         cache: Folder of the runs' stores.
 
     Raises:
-        RunError: There is no such folder.
         ConfigError: The port is taken.
     """
-    find_runs(root)
     token = secrets.token_urlsafe(24)
     with listening(HOST, port) as listener:
         url = address(listener)
@@ -36,3 +38,37 @@ async def view_runs(root: Path, port: int, ready: Callable[[str], None], cache: 
 
         app = TokenGate(make_viewer_app(viewer), token, listener.getsockname()[1])
         await run_app(app, listener, lambda: ready(f"{url}/?token={token}"), stop)
+
+
+@contextmanager
+def viewer_beside(root: Path, cache: Path) -> Iterator[str]:
+    """A viewer in a thread of its own, beside a command that writes the run; its address, with the token in it.
+
+    Raises:
+        ConfigError: It cannot listen.
+    """
+    started: Future[str] = Future()
+    stop: Future[Callable[[], object]] = Future()
+
+    async def serve() -> None:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None  # noqa: S101 - it is this one
+        stop.set_result(lambda: loop.call_soon_threadsafe(task.cancel))
+        await view_runs(root, 0, started.set_result, cache)
+
+    def work() -> None:
+        try:
+            asyncio.run(serve())
+        except asyncio.CancelledError:
+            pass
+        except FlowSteerError as error:
+            started.set_exception(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        yield started.result()
+    finally:
+        with suppress(RuntimeError):  # it has ended by itself
+            stop.result()()
+        thread.join()
