@@ -4,7 +4,7 @@ import { line, visible } from "../src/text/visible";
 
 describe("visible", () => {
   it("shows control and bidirectional characters", () => {
-    expect(visible("\u001b[31mred\u0007")).toBe("␛[31mred␇");
+    expect(visible("\u001b[31mred\u0007")).toBe("⟨U+001B⟩[31mred⟨U+0007⟩");
     expect(visible("a\u202eb\u200bc\u2066")).toBe("a⟨U+202E⟩b⟨U+200B⟩c⟨U+2066⟩");
   });
   it("leaves words, lines and other scripts as they are", () => {

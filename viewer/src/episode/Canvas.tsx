@@ -1,131 +1,116 @@
-import { type Node, type NodeProps, ReactFlow, ReactFlowProvider, useReactFlow } from "@xyflow/react";
-import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { type NodeProps, ReactFlow, ReactFlowProvider, useReactFlow } from "@xyflow/react";
+import { type RefObject, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { Icon } from "../app/Icon";
 import { useKeys } from "../app/useKeys";
 import type { Workflow } from "../records";
 import type { Change } from "../workflow/change";
 import { extent, fitted, readable, type Size } from "../workflow/frame";
-import { better, layout, type Layout, type Placed } from "../workflow/layout";
+import { better, type Direction, layout, type Layout } from "../workflow/layout";
 import { Ends } from "./Ends";
 import type { Flow, Operators } from "./flow";
 import { GroupNode } from "./GroupNode";
+import { type Drawn, nodesOf } from "./nodes";
 import type { Standing } from "./state";
 import { StepNode } from "./StepNode";
 import { Wires } from "./Wires";
 
-interface Props {
-  workflow: Workflow;
+export interface Scene {
+  readonly workflow: Workflow;
   /** The workflows of all turns, the last one last: the frame fits them all. */
-  workflows: readonly Workflow[];
-  change: Change;
-  flow: Flow | null;
-  standings: ReadonlyMap<string, Standing>;
-  operators: Operators;
-  selected: string | null;
-  select: (id: string | null) => void;
-  label: string;
+  readonly workflows: readonly Workflow[];
+  readonly change: Change;
+  readonly flow: Flow | null;
+  readonly standings: ReadonlyMap<string, Standing>;
+  readonly operators: Operators;
+  readonly selected: string | null;
+  readonly select: (id: string | null) => void;
+  readonly label: string;
 }
 
-type Drawn = Node<{ placed: Placed | null; drawn: Layout; props: Props }>;
-
 /** The workflow of one turn as a graph. */
-export function Canvas(props: Props) {
-  return <ReactFlowProvider><Graph {...props} /></ReactFlowProvider>;
+export function Canvas(scene: Scene) {
+  return <ReactFlowProvider><Graph {...scene} /></ReactFlowProvider>;
 }
 
 const TYPES = { step: StepShape, structure: GroupShape, end: EndShape, done: EndShape, wires: WireShape };
 
-function Graph(props: Props) {
-  const { workflow, workflows, change } = props;
+function Graph(scene: Scene) {
+  const { workflow, workflows, change, select } = scene;
   const frame = useRef<HTMLDivElement>(null);
   const size = useSize(frame);
-  const flow = useReactFlow();
+  const view = useReactFlow();
   const last = workflows.at(-1) ?? workflow;
   const direction = useMemo(() => better(last, size ?? { width: 800, height: 700 }), [last, size]);
   const room = useMemo(() => extent(workflows, direction), [workflows, direction]);
   const drawn = layout(workflow, direction);
-  const offset = direction === "down" ? { x: drawn.axis, y: 0 } : { x: 0, y: drawn.axis };
-  const nodes = nodesOf(drawn, offset, props);
-  const focus = focusOf(drawn, change, offset);
-  const whole = useCallback(() => {
-    if (size) void flow.setViewport(fitted(room, direction, size));
-  }, [flow, room, direction, size]);
+  const former = useRef<ReadonlyMap<string, Drawn>>(new Map());
+  const nodes = nodesOf(drawn, direction, scene, former.current);
   useEffect(() => {
-    if (size) void flow.setViewport(readable(room, direction, size, [focus[0], focus[1]]));
-  }, [flow, room, direction, size, focus[0], focus[1]]);
+    former.current = new Map(nodes.map((node) => [node.id, node]));
+  });
+  const [x, y] = focusOf(drawn, direction, change);
+  const whole = useCallback(() => {
+    if (size) void view.setViewport(fitted(room, direction, size));
+  }, [view, room, direction, size]);
+  const target = useMemo(() => size && readable(room, direction, size, [x, y]), [room, direction, size, x, y]);
+  const place = target ? `${target.x} ${target.y} ${target.zoom}` : "";
+  useEffect(() => {
+    if (target) void view.setViewport(target);
+  }, [view, place]);
   useKeys({ f: whole });
   return (
-    <div className="canvas" ref={frame} role="group" aria-label={props.label}>
+    <div className="canvas" ref={frame} role="group" aria-label={scene.label}>
       <ReactFlow<Drawn>
-        nodes={nodes} edges={[]} nodeTypes={TYPES} minZoom={0.1} maxZoom={2} nodesDraggable={false} nodesConnectable={false}
+        nodes={nodes} edges={NO_EDGES} nodeTypes={TYPES} minZoom={0.1} maxZoom={2} nodesDraggable={false} nodesConnectable={false}
         nodesFocusable={false} elementsSelectable={false} panActivationKeyCode={null} deleteKeyCode={null} selectionKeyCode={null}
-        multiSelectionKeyCode={null} zoomActivationKeyCode={null} disableKeyboardA11y proOptions={{ hideAttribution: true }}
-        onPaneClick={() => props.select(null)} preventScrolling zoomOnDoubleClick={false}
+        multiSelectionKeyCode={null} zoomActivationKeyCode={null} disableKeyboardA11y proOptions={PLAIN}
+        onPaneClick={() => select(null)} zoomOnDoubleClick={false}
       />
       <div className="canvas-tools" role="group" aria-label="View">
-        <button type="button" className="icon" onClick={() => void flow.zoomIn()} aria-label="Larger"><Icon name="plus" /></button>
-        <button type="button" className="icon" onClick={() => void flow.zoomOut()} aria-label="Smaller"><Icon name="minus" /></button>
+        <button type="button" className="icon" onClick={() => void view.zoomIn()} aria-label="Larger"><Icon name="plus" /></button>
+        <button type="button" className="icon" onClick={() => void view.zoomOut()} aria-label="Smaller"><Icon name="minus" /></button>
         <button type="button" className="icon" onClick={whole} aria-label="Fit the workflow into the frame"><Icon name="fit" /></button>
       </div>
     </div>
   );
 }
 
-const LEVELS = { group: 0, end: 3, done: 3, step: 3 } as const;
-const SHAPES = { group: "structure", end: "end", done: "done", step: "step" } as const;
+const NO_EDGES: never[] = [];
+const PLAIN = { hideAttribution: true };
 
-function nodesOf(drawn: Layout, offset: { x: number; y: number }, props: Props): Drawn[] {
-  const shapes = drawn.placed.map((placed): Drawn => ({
-    id: placed.kind === "step" || placed.kind === "group" ? placed.id : `:${placed.id}`,
-    type: SHAPES[placed.kind],
-    position: { x: placed.x - offset.x, y: placed.y - offset.y },
-    width: placed.width,
-    height: placed.height,
-    zIndex: LEVELS[placed.kind] + (placed.kind === "group" ? placed.depth / 100 : 0),
-    data: { placed, drawn, props },
-  }));
-  const wires: Drawn = {
-    id: ":wires", type: "wires", position: { x: -offset.x, y: -offset.y }, width: drawn.width, height: drawn.height, zIndex: 2,
-    data: { placed: null, drawn, props },
-  };
-  return [...shapes.filter(({ type }) => type === "structure"), wires, ...shapes.filter(({ type }) => type !== "structure")];
-}
-
-/** The middle of what the turn has changed; of the whole where it changed nothing. */
-function focusOf(drawn: Layout, change: Change, offset: { x: number; y: number }): readonly [number, number] {
+/** The middle of what the turn has changed; of the end where it changed nothing. */
+function focusOf(drawn: Layout, direction: Direction, change: Change): readonly [number, number] {
   const marked = drawn.placed.filter(({ id }) => change.marks.has(id));
   const of = marked.length > 0 ? marked : drawn.placed.slice(-1);
-  const x = of.reduce((sum, one) => sum + one.x + one.width / 2, 0) / Math.max(1, of.length);
-  const y = of.reduce((sum, one) => sum + one.y + one.height / 2, 0) / Math.max(1, of.length);
-  return [Math.round(x - offset.x), Math.round(y - offset.y)];
+  const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
+  const x = mean(of.map((one) => one.x + one.width / 2)) - (direction === "down" ? drawn.axis : 0);
+  const y = mean(of.map((one) => one.y + one.height / 2)) - (direction === "down" ? 0 : drawn.axis);
+  return [Math.round(x), Math.round(y)];
 }
 
-function StepShape({ data: { placed, props } }: NodeProps<Drawn>) {
+function StepShape({ data: { placed, category, standing, mark, selected, select, faint } }: NodeProps<Drawn>) {
   if (placed?.node?.type !== "step") return null;
-  const { node: step, scope } = placed;
-  const faint = props.flow && !props.flow.reached.has(scope) ? "shape faint" : "shape";
   return (
-    <div className={faint}>
-      <StepNode step={step} category={props.operators[step.operator]?.category ?? ""} standing={props.standings.get(step.id)}
-        mark={props.change.marks.get(step.id)} selected={props.selected === step.id} select={props.select} />
+    <div className={faint ? "shape faint" : "shape"}>
+      <StepNode step={placed.node} category={category} standing={standing} mark={mark} selected={selected} select={select} />
     </div>
   );
 }
 
-function GroupShape({ data: { placed, props } }: NodeProps<Drawn>) {
+function GroupShape({ data: { placed, came, mark, selected, select } }: NodeProps<Drawn>) {
   if (!placed?.node || placed.node.type === "step") return null;
-  return <GroupNode node={placed.node} flow={props.flow} mark={props.change.marks.get(placed.id)} selected={props.selected === placed.id} select={props.select} />;
+  return <GroupNode node={placed.node} came={came} mark={mark} selected={selected} select={select} />;
 }
 
 function EndShape({ data: { placed } }: NodeProps<Drawn>) {
   return placed && <Ends placed={placed} />;
 }
 
-function WireShape({ data: { drawn, props } }: NodeProps<Drawn>) {
-  return <Wires drawn={drawn} flow={props.flow} />;
+function WireShape({ data: { layout: drawn, reached } }: NodeProps<Drawn>) {
+  return drawn && <Wires drawn={drawn} reached={reached} />;
 }
 
-function useSize(of: React.RefObject<HTMLElement | null>): Size | null {
+function useSize(of: RefObject<HTMLElement | null>): Size | null {
   const [size, setSize] = useState<Size | null>(null);
   useEffect(() => {
     if (!of.current) return;

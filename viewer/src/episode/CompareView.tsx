@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { useCallback, useState } from "react";
 import { Answered } from "../app/Answered";
 import { Link } from "../app/Link";
 import { paths } from "../data/paths";
@@ -33,7 +33,7 @@ function Side({ page, side, keys }: { page: EpisodePage; side: string; keys: boo
   const [selected, select] = useState<string | null>(null);
   const { stop: here, played } = player;
   const { summary } = page;
-  const toggle = (id: string | null) => select((now) => (now === id ? null : id));
+  const toggle = useCallback((id: string | null) => select((now) => (now === id ? null : id)), []);
   return (
     <section className="side" aria-label={side}>
       <div className="prologue">

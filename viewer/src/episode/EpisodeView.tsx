@@ -1,4 +1,4 @@
-import { useEffect, useState } from "react";
+import { useCallback, useEffect, useState } from "react";
 import { Answered } from "../app/Answered";
 import { Icon } from "../app/Icon";
 import { Link } from "../app/Link";
@@ -28,15 +28,21 @@ export function EpisodeView(props: Props) {
   return <Answered of={watched}>{(page) => <Theatre {...props} page={page} watched={watched} />}</Answered>;
 }
 
+/** Browsers take only so many changes of the address a second. */
+const SETTLED = 250;
+
 function Theatre({ run, episode, stop, node, page, watched }: Props & { page: EpisodePage; watched: Watched }) {
   const player = usePlayer(page, watched.events, watched.live, stop);
   const [selected, select] = useState<string | null>(node);
   const { at, stop: here, played } = player;
   const last = player.stops.length - 1;
-  useEffect(() => note({ view: "episode", run, episode, stop: at === last ? null : at, node: selected }), [run, episode, at, last, selected]);
+  useEffect(() => {
+    const timer = window.setTimeout(() => note({ view: "episode", run, episode, stop: at === last ? null : at, node: selected }), SETTLED);
+    return () => window.clearTimeout(timer);
+  }, [run, episode, at, last, selected]);
   const to = (other: string | null) => other && go({ view: "episode", run, episode: other, stop: null, node: null });
   useKeys({ Escape: () => select(null), "[": () => to(page.previous), "]": () => to(page.next) });
-  const toggle = (id: string | null) => select((now) => (now === id ? null : id));
+  const toggle = useCallback((id: string | null) => select((now) => (now === id ? null : id)), []);
   const maxTurns = played.started?.settings?.max_turns ?? 0;
   return (
     <div className="theatre">

@@ -5,16 +5,15 @@ import type { Flow } from "./flow";
 
 interface Props {
   node: Structure;
-  flow: Flow | null;
+  came: string;
   mark: Mark | undefined;
   selected: boolean;
   select: (id: string) => void;
 }
 
 /** A structure: a box around its branches. */
-export const GroupNode = memo(function GroupNode({ node, flow, mark, selected, select }: Props) {
+export const GroupNode = memo(function GroupNode({ node, came, mark, selected, select }: Props) {
   const classes = ["group", `group-${node.type}`, mark && `mark-${mark}`, selected && "selected"].filter(Boolean).join(" ");
-  const came = cameTo(node, flow);
   return (
     <div className={classes}>
       <button type="button" className="group-head" aria-pressed={selected} onClick={() => select(node.id)}>

@@ -1,10 +1,9 @@
 import { memo } from "react";
 import type { Layout } from "../workflow/layout";
 import { rounded } from "../workflow/path";
-import type { Flow } from "./flow";
 
 /** The lines of a workflow; those that the draft did not take are faint. */
-export const Wires = memo(function Wires({ drawn, flow }: { drawn: Layout; flow: Flow | null }) {
+export const Wires = memo(function Wires({ drawn, reached }: { drawn: Layout; reached: ReadonlySet<string> | null }) {
   return (
     <svg className="wires" width={drawn.width} height={drawn.height} aria-hidden="true">
       <defs>
@@ -13,7 +12,7 @@ export const Wires = memo(function Wires({ drawn, flow }: { drawn: Layout; flow:
         </marker>
       </defs>
       {drawn.wires.map((wire) => {
-        const faint = flow && !flow.reached.has(wire.scope) ? " faint" : "";
+        const faint = reached && !reached.has(wire.scope) ? " faint" : "";
         return (
           <g key={wire.id} className={`wire wire-${wire.kind}${faint}`}>
             <path d={rounded(wire.points)} {...(wire.arrow ? { markerEnd: "url(#arrow)" } : {})} />

@@ -35,6 +35,21 @@ export function standings(turn: Turn, flow: Flow, live: boolean): Map<string, St
   return new Map(steps(turn.workflow.nodes).map(({ id }) => [id, standing(flow.visits.get(id) ?? [], turn.number, live)]));
 }
 
+/** Those of the former standings that still hold, in place of equal ones: what did not change is not drawn anew. */
+export function kept(former: ReadonlyMap<string, Standing>, now: ReadonlyMap<string, Standing>): Map<string, Standing> {
+  return new Map([...now].map(([id, standing]) => {
+    const held = former.get(id);
+    return [id, held && alike(held, standing) ? held : standing];
+  }));
+}
+
+function alike(one: Standing, other: Standing): boolean {
+  return (
+    one.state === other.state && one.fresh === other.fresh && one.run === other.run && one.cached === other.cached &&
+    one.visits.length === other.visits.length && one.visits.every((visit, index) => visit.run === other.visits[index]?.run)
+  );
+}
+
 function standing(visits: readonly Visit[], turn: number, live: boolean): Standing {
   const runs = visits.flatMap(({ run }) => (run ? [run] : []));
   const pending = visits.some(({ run }) => !run);

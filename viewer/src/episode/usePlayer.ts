@@ -1,7 +1,7 @@
-import { useMemo, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import type { EpisodePage, Event } from "../records";
 import { flows, type Flow, type Operators } from "./flow";
-import { type Standing, standings } from "./state";
+import { kept, type Standing, standings } from "./state";
 import { type Stop, stopsOf } from "./stops";
 import { played, type Played } from "./turns";
 
@@ -29,10 +29,14 @@ export function usePlayer(page: EpisodePage, events: readonly Event[], live: boo
   const stop = stops[at] ?? null;
   const flow = stop ? (all[whole.turns.indexOf(stop.turn)] ?? null) : null;
   const going = live && at === last && !stop?.turn.feedback;
+  const former = useRef<ReadonlyMap<string, Standing>>(new Map());
   const states = useMemo(
-    () => (stop && flow ? standings(stop.turn, flow, going) : new Map<string, Standing>()),
+    () => kept(former.current, stop && flow ? standings(stop.turn, flow, going) : new Map<string, Standing>()),
     [stop, flow, going],
   );
+  useEffect(() => {
+    former.current = states;
+  }, [states]);
   const go = (to: number) => choose(live && to >= last ? null : Math.max(0, Math.min(to, last)));
   return { played: whole, stops, at, stop, flow, standings: states, operators, live, go };
 }

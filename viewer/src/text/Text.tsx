@@ -16,7 +16,7 @@ export function Block({ text, code = false, label }: { text: string; code?: bool
   return (
     <div className="block">
       <pre className={code ? "text code" : "text"} dir="auto" tabIndex={code ? 0 : undefined} aria-label={code ? (label ?? "text") : undefined} role={code ? "group" : undefined}>
-        {shown}
+        {shown.length > 2 * SHOWN ? chunks(shown).map((part, index) => <span key={index} className="chunk">{part}</span>) : shown}
         {cut && "…"}
       </pre>
       {cut && (
@@ -26,6 +26,19 @@ export function Block({ text, code = false, label }: { text: string; code?: bool
       )}
     </div>
   );
+}
+
+/** A very long text in parts, at ends of lines where there are some, so that only those in sight are laid out. */
+export function chunks(text: string): string[] {
+  const parts: string[] = [];
+  let from = 0;
+  while (from < text.length) {
+    const end = text.lastIndexOf("\n", from + SHOWN);
+    const to = text.length - from <= SHOWN ? text.length : end > from ? end + 1 : from + SHOWN;
+    parts.push(text.slice(from, to).replace(/\n$/, to < text.length ? "" : "\n"));
+    from = to;
+  }
+  return parts;
 }
 
 function size(characters: number): string {
