@@ -94,7 +94,7 @@ async def asolve(
 
 async def arun(
     workflow: Workflow | str,
-    question: str,
+    question: str | Task,
     type: TaskType = "qa",  # noqa: A002 - the word users know
     context: str = "",
     *,
@@ -107,7 +107,7 @@ async def arun(
 
     Args:
         workflow: A workflow, or its DSL.
-        question: The question.
+        question: The question; or a whole task, which has a type and a context of its own.
         type: `math`, `qa` or `code`.
         context: Passages to answer from.
         executor: The LLM of every step that names none; the setup's without it.
@@ -123,10 +123,11 @@ async def arun(
         BudgetExceeded: The budget is spent.
     """
     tree = parse_dsl(workflow) if isinstance(workflow, str) else workflow
+    task = question if isinstance(question, Task) else Task(checked_question(question), type, context)
     base = setup or Setup()
     chosen = _named(base, director="", executor=executor, roster=roster_of(tree) | dict(base.roster))
     async with open_session(chosen, extra) as session:
-        execution = await session.execute(tree, Task(checked_question(question), type, context), emit)
+        execution = await session.execute(tree, task, emit)
     return Ran(execution.draft.answer, execution.ran, execution.usage)
 
 
@@ -146,7 +147,7 @@ def solve(
 
 def run(
     workflow: Workflow | str,
-    question: str,
+    question: str | Task,
     type: TaskType = "qa",  # noqa: A002 - the word users know
     context: str = "",
     *,

@@ -169,6 +169,15 @@ class Session:
         categories, backends = self.library.categories, tuple(self.roster)
         return violations(workflow, Rules(categories, max_steps=MOST_FIXED, max_runs=MOST_FIXED, backends=backends))
 
+    def refuse_broken(self, workflow: Workflow) -> None:
+        """Refuse a fixed workflow that cannot run here.
+
+        Raises:
+            ConfigError: It breaks a rule, such as an operator that does not exist.
+        """
+        if broken := self.broken(workflow):
+            raise ConfigError(f"the workflow cannot run: {'; '.join(broken)}", "flowsteer operators lists what exists")
+
     async def execute(self, workflow: Workflow, task: Task, emit: Emit = ignore, memo: Memo | None = None) -> Execution:
         """Run a fixed workflow on a task.
 
@@ -178,8 +187,7 @@ class Session:
             SandboxError: The sandbox broke.
             BudgetExceeded: The budget is spent.
         """
-        if broken := self.broken(workflow):
-            raise ConfigError(f"the workflow cannot run: {'; '.join(broken)}", "flowsteer operators lists what exists")
+        self.refuse_broken(workflow)
         return await self.executor(memo).run(workflow, task, emit)
 
 

@@ -54,6 +54,7 @@ async def test_the_answer_of_most_finished_episodes_is_taken(ends, taken, agreed
     assert isinstance(events[1], Voted)
     assert isinstance(events[2], TurnTaken)
     assert events[1].agreed == agreed
+    assert events[1].taken == taken
     assert events[2].text == f"turn of {taken}"
     assert len(events[1].others) == len(ends) - 1
 

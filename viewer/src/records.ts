@@ -674,6 +674,7 @@ export interface EpisodeEnded {
  *     agreed: How many have the answer that was taken.
  *     answers: The answer of each, in the order they were asked for.
  *     others: All events of those that were not taken.
+ *     taken: Which one was taken, from 0; -1 in runs that did not record it.
  *
  * This interface was referenced by `Viewer`'s JSON-Schema
  * via the `definition` "Voted".
@@ -683,6 +684,7 @@ export interface Voted {
   agreed: number;
   answers: string[];
   others: Event[][];
+  taken: number;
 }
 /**
  * A grader's outcome.

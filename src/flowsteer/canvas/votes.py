@@ -48,7 +48,7 @@ async def voted(play: Play, votes: int, emit: Emit) -> Episode:
     episodes = await together(play(number, tell) for number, tell in enumerate(keep))
     taken, agreed = _elected(episodes)
     others = tuple(tuple(stream) for number, stream in enumerate(streams) if number != taken)
-    emit(Voted(agreed, tuple(episode.ended.answer for episode in episodes), others))
+    emit(Voted(agreed, tuple(episode.ended.answer for episode in episodes), others, taken))
     ended = _whole(episodes[taken].ended, episodes, perf_counter() - began)
     for event in streams[taken]:
         if not isinstance(event, EpisodeStarted | EpisodeEnded):

@@ -31,7 +31,8 @@ def evaluate(
     system: Annotated[
         list[str] | None,
         typer.Option(
-            "--system", help="direct, cot, sc:N, refine, fixed:DSL, fixed:best, search, director:SPEC; repeat."
+            "--system",
+            help="direct, cot, sc:N, refine, fixed:DSL, library:NAME, fixed:best, search, director:SPEC; repeat.",
         ),
     ] = None,
     data: Data = None,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @guarded
 def run(
-    workflow: Annotated[str, typer.Option("--workflow", help="DSL text, or a file with DSL or JSON.")],
+    workflow: Annotated[str, typer.Option("--workflow", help="DSL text, a file with DSL or JSON, or library:NAME.")],
     question: Annotated[str, typer.Option("--question", help="The question, or - for standard input.")],
     kind: o.Kind = "qa",
     context: o.Context = None,

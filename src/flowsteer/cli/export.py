@@ -1,7 +1,7 @@
-"""`flowsteer export`: a workflow as DSL, JSON, Mermaid, or a Python program that runs it."""
+"""`flowsteer export`: a workflow as DSL, JSON, Mermaid, or a program that runs it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -9,50 +9,36 @@ from flowsteer.cli import options as o
 from flowsteer.cli.console import guarded, print_json, say
 from flowsteer.cli.inputs import is_folder, read_workflow
 from flowsteer.cli.show import find_episode
-from flowsteer.errors import ConfigError, RunError
+from flowsteer.errors import ConfigError
 from flowsteer.unicode import printable_json
 
 if TYPE_CHECKING:
+    from flowsteer.exporting.reproduction import Reproduction
     from flowsteer.workflow.nodes import Workflow
-
-PROGRAM = '''"""Runs one workflow with FlowSteer: python THIS_FILE "your question"."""
-
-import sys
-
-import flowsteer
-
-WORKFLOW = flowsteer.workflow_from_json({workflow})
-CONTEXT = {context}
-SETUP = flowsteer.Setup(library={library}, sandbox={sandbox}, roster={roster})
-
-if __name__ == "__main__":
-    question = sys.argv[1] if len(sys.argv) > 1 else {question}
-    result = flowsteer.run(WORKFLOW, question, type={kind}, context=CONTEXT, executor={executor}, setup=SETUP)
-    print(result.answer)
-'''
 
 
 @guarded
 def export(
-    source: Annotated[str, typer.Argument(help="A run folder, DSL text, or a file with DSL or JSON.")],
-    to: Annotated[Literal["dsl", "json", "mermaid", "python"], typer.Option("--to", help="What to write.")] = "dsl",
+    source: Annotated[str, typer.Argument(help="A run folder, DSL text, a file with DSL or JSON, or library:NAME.")],
+    to: Annotated[
+        Literal["dsl", "json", "mermaid", "python", "langgraph"], typer.Option("--to", help="What to write.")
+    ] = "dsl",
     episode: Annotated[str, typer.Option("--episode", help="Which episode of the run.")] = "",
     out: Annotated[
         Path | None, typer.Option("--out", help="File to write; standard output without it.", show_default=False)
     ] = None,
     json: o.Json = False,
 ) -> None:
-    """Write a workflow as DSL, JSON, Mermaid or a Python program.
+    """Write a workflow as DSL, JSON, Mermaid, or a program in Python alone or with LangGraph.
 
-    The workflow is that of a recorded episode, or your own.
+    The workflow is that of a recorded episode, or your own. A program runs it as it was run.
 
     \b
     Examples:
       flowsteer export runs/solve-20260101-120000 --to python --out workflow.py
       flowsteer export "Plan -> [Programmer, Custom] -> ScEnsemble" --to mermaid
     """  # noqa: D301 - \b keeps the lines of the examples apart
-    tree, values = _read(source, episode)
-    text = _render(tree, to, values)
+    text = _render(_read(source, episode), to)
     if out is not None:
         _write(out, text)
     if json:
@@ -68,30 +54,28 @@ def _write(out: Path, text: str) -> None:
         raise ConfigError(f"cannot write {out}: {error.strerror}", "name another with --out FILE") from error
 
 
-def _read(source: str, episode: str) -> tuple["Workflow", dict[str, Any]]:
-    """The workflow, and what the program needs to run it as it was run: the values of `PROGRAM` by name."""
-    if not is_folder(source):
-        asked = {"question": "What is 6 times 7?", "kind": "math", "context": "", "executor": o.DEFAULT}
-        return _known(read_workflow(source), source), asked | {"library": "paper", "sandbox": "auto", "roster": {}}
-    from flowsteer.runs.events import EpisodeEnded, EpisodeStarted
-    from flowsteer.runs.folder import RunFolder
+def _read(source: str, episode: str) -> "Reproduction":
+    """The workflow, and what a program needs to run it as it was run."""
+    from flowsteer.exporting.reproduction import Reproduction, reproduction
 
-    record = RunFolder.read(Path(source))
-    events = record.events(find_episode(record, episode))
-    start = next((event for event in events if isinstance(event, EpisodeStarted)), None)
-    end = next((event for event in events if isinstance(event, EpisodeEnded)), None)
-    if start is None or end is None:
-        raise RunError(f"the episode {episode!r} of {source} has no workflow", f"flowsteer show {source}")
-    task, config = start.task, record.config
-    return end.workflow, {
-        "question": task.question,
-        "kind": task.type,
-        "context": task.context,
-        "executor": start.executor,
-        "library": config.get("library", "paper"),
-        "sandbox": config.get("sandbox", "auto"),
-        "roster": config.get("roster", {}),
-    }
+    if is_folder(source):
+        from flowsteer.runs.folder import RunFolder
+
+        record = RunFolder.read(Path(source))
+        return reproduction(record, find_episode(record, episode))
+    from flowsteer.session import Setup
+    from flowsteer.task import Task
+
+    setup = Setup(director="", executor=o.DEFAULT, library=_operators(source))
+    tree = _known(read_workflow(source), source)
+    return Reproduction(tree, Task("What is 6 times 7?", "math"), o.with_tokens(setup, None, None))
+
+
+def _operators(source: str) -> str:
+    """The operator library of a workflow that was mined; the usual one for any other."""
+    from flowsteer.evaluation.saved_workflows import SCHEME, find_saved
+
+    return find_saved(source).operators if source.startswith(SCHEME) else "paper"
 
 
 def _known(tree: "Workflow", source: str) -> "Workflow":
@@ -114,11 +98,12 @@ def _known(tree: "Workflow", source: str) -> "Workflow":
     return tree
 
 
-def _render(tree: "Workflow", to: str, values: dict[str, Any]) -> str:
+def _render(reproduced: "Reproduction", to: str) -> str:
     from flowsteer.workflow.drawing import to_mermaid
     from flowsteer.workflow.dsl import to_dsl
     from flowsteer.workflow.serial import workflow_to_json
 
+    tree = reproduced.workflow
     match to:
         case "dsl":
             return to_dsl(tree)
@@ -126,6 +111,11 @@ def _render(tree: "Workflow", to: str, values: dict[str, Any]) -> str:
             return printable_json(workflow_to_json(tree))
         case "mermaid":
             return to_mermaid(tree).rstrip("\n")
+        case "langgraph":
+            from flowsteer.exporting.langgraph_program import langgraph_program
+
+            return langgraph_program(reproduced).rstrip("\n")
         case _:
-            filled = {"workflow": workflow_to_json(tree), **values}
-            return PROGRAM.format(**{name: repr(value) for name, value in filled.items()}).rstrip("\n")
+            from flowsteer.exporting.python_program import python_program
+
+            return python_program(reproduced).rstrip("\n")

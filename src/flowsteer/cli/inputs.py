@@ -33,14 +33,18 @@ def read_task(question: str, kind: "TaskType", context: Path | None) -> "Task":
 
 
 def read_workflow(source: str) -> "Workflow":
-    """A workflow from DSL text, from JSON text, or from a file that holds either.
+    """A workflow from DSL text, from JSON text, from a file that holds either, or from the library by its name.
 
     Raises:
-        ConfigError: The file cannot be read.
+        ConfigError: The file cannot be read, or the library has no such workflow.
         WorkflowError: What it holds is no workflow.
     """
     from flowsteer.workflow.dsl import parse_dsl
 
+    if source.startswith("library:"):
+        from flowsteer.evaluation.saved_workflows import find_saved
+
+        return find_saved(source).workflow
     is_file = source.endswith(WORKFLOW_FILES)
     text = (read_text(Path(source), "workflow") if is_file else source).strip()
     refuse_unsound([text], "the workflow")

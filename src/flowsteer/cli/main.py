@@ -16,6 +16,7 @@ from flowsteer.cli.evaluate import evaluate, report, score, swap
 from flowsteer.cli.execute import run
 from flowsteer.cli.export import export
 from flowsteer.cli.grade import grade, validate
+from flowsteer.cli.library import library
 from flowsteer.cli.serve import serve
 from flowsteer.cli.show import show
 from flowsteer.cli.solve import solve
@@ -95,6 +96,7 @@ for command in (
     grade,
     serve,
     view,
+    library,
     operators,
     backends,
     doctor,

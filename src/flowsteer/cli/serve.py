@@ -24,7 +24,10 @@ KEY = "FLOWSTEER_API_KEY"
 def serve(
     system: Annotated[
         list[str] | None,
-        typer.Option("--system", help="direct, cot, sc:N, refine, fixed:DSL, director:SPEC; repeat. Each is a model."),
+        typer.Option(
+            "--system",
+            help="direct, cot, sc:N, refine, fixed:DSL, library:NAME, director:SPEC; repeat. Each is a model.",
+        ),
     ] = None,
     executor: o.ExecutorSpec = o.DEFAULT,
     host: Annotated[

@@ -8,11 +8,12 @@ from flowsteer.errors import ConfigError
 from flowsteer.evaluation.ablations import ABLATIONS, OPTION, Ablation, ablated
 from flowsteer.evaluation.baselines import COT, DIRECT, REFINE, SC_TEMPERATURE, self_consistency
 from flowsteer.evaluation.design import Designer, FixedBest
+from flowsteer.evaluation.saved_workflows import SCHEME, find_saved
 from flowsteer.evaluation.search import Search
 from flowsteer.evaluation.systems import System, WorkflowSystem
 from flowsteer.workflow.dsl import parse_dsl
 
-FORMS = "direct, cot, sc:N, refine, fixed:DSL, fixed:best, search:rounds=8,tasks=8, director:SPEC"
+FORMS = "direct, cot, sc:N, refine, fixed:DSL, library:NAME, fixed:best, search:rounds=8,tasks=8, director:SPEC"
 
 VALIDATION_TASKS = 8
 """Validation tasks of each dataset that `fixed:best` uses."""
@@ -28,6 +29,7 @@ def parse_system(spec: str) -> System | Designer:
     * `refine`: step-by-step reasoning, then at most two rounds of a critique and a new solution; it stops as soon as a
       critique finds no fault (`Custom -> (Review -> Revise) * 2`; self-refine, Madaan et al. 2023, arXiv 2303.17651).
     * `fixed:DSL`: that workflow on every task.
+    * `library:NAME`: a workflow of the library that `flowsteer library` mined.
     * `fixed:best`, `search:…`: one workflow for each dataset, chosen on validation tasks.
     * `director:SPEC`: the Director of that spec; ` --without canvas,prompts`, ` --without multi-turn` or
       ` --without agent` behind it name the paper's ablations.
@@ -91,6 +93,11 @@ def _fixed(text: str) -> System:
     return WorkflowSystem(f"fixed:{text}", parse_dsl(text))
 
 
+def _saved(name: str) -> System:
+    found = find_saved(name)
+    return WorkflowSystem(f"{SCHEME}{found.name}", found.workflow)
+
+
 def _directed(text: str) -> System:
     director, _, names = text.partition(OPTION)
     without = frozenset(part.strip() for part in names.split(",") if part.strip())
@@ -103,4 +110,9 @@ def _directed(text: str) -> System:
 
 
 _FIXED: Mapping[str, str] = {"direct": DIRECT, "cot": COT, "refine": REFINE}
-_MAKERS: Mapping[str, Callable[[str], System]] = {"sc": _consistent, "fixed": _fixed, "director": _directed}
+_MAKERS: Mapping[str, Callable[[str], System]] = {
+    "sc": _consistent,
+    "fixed": _fixed,
+    "library": _saved,
+    "director": _directed,
+}

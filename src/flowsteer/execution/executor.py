@@ -101,7 +101,7 @@ class Executor:
             SandboxError: The sandbox broke.
             BudgetExceeded: The budget is spent.
         """
-        run = _Run(self, workflow, task, emit, turn, set() if seen is None else seen)
+        run = Walk(self, workflow, task, emit, turn, set() if seen is None else seen)
         try:
             draft, _ = await run.sequence(workflow.nodes, EMPTY, (), in_loop=False)
         finally:
@@ -111,8 +111,12 @@ class Executor:
         return Execution(draft, ran, fresh, run.made)
 
 
-class _Run:
-    """One walk over one tree; a step of the interpreter per kind of node."""
+class Walk:
+    """One walk over one tree; a step of the interpreter per kind of node.
+
+    Attributes:
+        ran: Every node run so far, in the order in which they ended.
+    """
 
     def __init__(self, executor: Executor, workflow: Workflow, task: Task, emit: Emit, turn: int, seen: Seen) -> None:
         self._executor = executor
@@ -141,7 +145,7 @@ class _Run:
         """
         for node in nodes:
             if isinstance(node, Step):
-                draft, verdict = await self._step(node, draft, at)
+                draft, verdict = await self.step(node, draft, at)
                 passed = verdict is True
             elif isinstance(node, Conditional):
                 draft, passed = await self._conditional(node, draft, at, in_loop)
@@ -157,7 +161,7 @@ class _Run:
 
     async def _conditional(self, node: Conditional, draft: Draft, at: Iteration, in_loop: bool) -> tuple[Draft, bool]:
         """Spec §2: the first branch runs if the check FAILS, else the second; after an error neither."""
-        draft, verdict = await self._step(node.check, draft, at)
+        draft, verdict = await self.step(node.check, draft, at)
         if verdict is None:
             return draft, False
         if verdict:
@@ -174,7 +178,7 @@ class _Run:
         return draft
 
     async def _parallel(self, node: Parallel, draft: Draft, at: Iteration) -> Draft:
-        start = replace(draft, candidates=())
+        start = branch_start(draft)
         tasks = [asyncio.create_task(self.sequence(branch, start, at, in_loop=False)) for branch in node.branches]
         try:
             ends = [end for end, _ in await asyncio.gather(*tasks)]
@@ -183,10 +187,15 @@ class _Run:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             raise
-        return _join(draft, start, node, ends)
+        return joined(draft, node, ends)
 
-    async def _step(self, step: Step, draft: Draft, at: Iteration) -> tuple[Draft, bool | None]:
+    async def step(self, step: Step, draft: Draft, at: Iteration) -> tuple[Draft, bool | None]:
         """Run one step.
+
+        Args:
+            step: The step.
+            draft: What comes in.
+            at: Which iteration of each loop around it.
 
         Returns:
             The draft after it (unchanged if it failed), and for a check that ran whether it passed, else None.
@@ -274,12 +283,18 @@ def _named(sampling: Sampling) -> str:
     return repr(sampling)
 
 
-def _join(before: Draft, start: Draft, node: Parallel, ends: list[Draft]) -> Draft:
+def branch_start(draft: Draft) -> Draft:
+    """What each branch of a parallel starts from: no candidates of an earlier one."""
+    return replace(draft, candidates=())
+
+
+def joined(before: Draft, node: Parallel, ends: list[Draft]) -> Draft:
     """Join parallel branches: their results become candidates, in the order of the branches.
 
     Until an ensemble step chooses, the first branch with a new result speaks for all; plans, sub-problems and verdicts
     come from the first branch that made one, a failing verdict before a passing one.
     """
+    start = branch_start(before)
     new = [(branch, end) for branch, end in zip(node.branches, ends, strict=True) if _work(end) != _work(start)]
     plan = next((end.plan for end in ends if end.plan != start.plan), before.plan)
     parts = next((end.subproblems for end in ends if end.subproblems != start.subproblems), before.subproblems)

@@ -102,7 +102,7 @@ def event_to_json(event: Event) -> JSON:
     plain: JSON = {"kind": event.kind}
     if isinstance(event, Voted):
         others = [[event_to_json(one) for one in stream] for stream in event.others]
-        return plain | {"agreed": event.agreed, "answers": event.answers, "others": others}
+        return plain | {"agreed": event.agreed, "answers": event.answers, "others": others, "taken": event.taken}
     for name in _NAMES[type(event)]:
         value = getattr(event, name)
         convert = _TO_PLAIN.get(type(value))

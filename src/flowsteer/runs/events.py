@@ -238,12 +238,14 @@ class Voted:
         agreed: How many have the answer that was taken.
         answers: The answer of each, in the order they were asked for.
         others: All events of those that were not taken.
+        taken: Which one was taken, from 0; -1 in runs that did not record it.
     """
 
     kind: ClassVar[str] = "voted"
     agreed: int
     answers: tuple[str, ...]
     others: "tuple[tuple[Event, ...], ...]"
+    taken: int = -1
 
 
 @dataclass(frozen=True, slots=True)
