@@ -105,6 +105,7 @@ export interface ComparePage {
  *     parent_run: The run of that one.
  *     parent_turn: The last turn that it shares with that one.
  *     group: The episodes it was compared with in training, itself included; None outside.
+ *     operators: The operators of its library by name; empty where it cannot be loaded here.
  *     previous: The episode before it in the run.
  *     next: The one after it.
  *     events: Its events so far, as `flowsteer.runs.event_json` writes them.
@@ -124,6 +125,9 @@ export interface EpisodePage {
   parent_run: string | null;
   parent_turn: number | null;
   group: GroupMember[] | null;
+  operators: {
+    [k: string]: OperatorShown;
+  };
   previous: string | null;
   next: string | null;
   events: Event[];
@@ -257,6 +261,17 @@ export interface GroupMember {
   dsl: string;
   score: number | null;
   advantage: number | null;
+}
+/**
+ * What is declared of an operator: its category, and the fields of a draft that it reads and writes.
+ *
+ * This interface was referenced by `Viewer`'s JSON-Schema
+ * via the `definition` "OperatorShown".
+ */
+export interface OperatorShown {
+  category: "planning" | "solving" | "verification" | "revision" | "ensemble" | "formatting";
+  reads: string[];
+  writes: string[];
 }
 /**
  * An episode began.
@@ -952,6 +967,24 @@ export interface MovesPage {
   done: boolean;
 }
 /**
+ * How often a kind of action was rejected along training.
+ *
+ * Attributes:
+ *     action: The kind of action.
+ *     steps: The last step of each part of the run in which it was tried.
+ *     tries: Turns that meant to be one, in each part.
+ *     rejected: Those of them that were rejected.
+ *
+ * This interface was referenced by `Viewer`'s JSON-Schema
+ * via the `definition` "RejectionCourse".
+ */
+export interface RejectionCourse {
+  action: string;
+  steps: number[];
+  tries: number[];
+  rejected: number[];
+}
+/**
  * A run among others.
  *
  * Attributes:
@@ -965,6 +998,7 @@ export interface MovesPage {
  *     systems: Names of its systems.
  *     datasets: Names of its datasets.
  *     accuracy: Mean score of what is scored; None if nothing is.
+ *     indexed: Share of its finished episodes that can be listed by now, in [0, 1]; the counts are of these.
  *     training: Whether it holds training metrics.
  *
  * This interface was referenced by `Viewer`'s JSON-Schema
@@ -981,6 +1015,7 @@ export interface RunListed {
   systems: string[];
   datasets: string[];
   accuracy: number | null;
+  indexed: number;
   training: boolean;
 }
 /**
@@ -992,7 +1027,8 @@ export interface RunListed {
  *     kind: The command that made it.
  *     config: What it was asked to do.
  *     writing: Whether a process is writing to it.
- *     indexed: Share of its finished episodes that can be listed by now, in [0, 1].
+ *     indexed: Share of its finished episodes that can be listed by now, in [0, 1]; the figures are of all of them
+ *         only once it is 1.
  *     finished: Finished episodes.
  *     open: Episodes in flight.
  *     lost: Episodes that only ever broke off.
@@ -1080,6 +1116,7 @@ export interface SearchPage {
  *     next: The line to ask for next.
  *     verdicts: What the autopsy says; empty while the run is too young.
  *     workflows: The workflows before and after.
+ *     rejections: How often each kind of action was rejected; empty likewise.
  *
  * This interface was referenced by `Viewer`'s JSON-Schema
  * via the `definition` "TrainingPage".
@@ -1091,6 +1128,7 @@ export interface TrainingPage {
   next: number;
   verdicts: AutopsyVerdict[];
   workflows: WorkflowChange;
+  rejections: RejectionCourse[];
 }
 /**
  * The most frequent workflows of each type, in the first steps of a training run and in its last.

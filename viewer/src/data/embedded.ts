@@ -6,6 +6,8 @@ export interface Embedded {
   readonly run: RunPage;
   readonly episodes: readonly EpisodeRow[];
   readonly episode: Readonly<Record<string, EpisodePage>>;
+  /** Scripts beside the page that hold the other episodes. */
+  readonly parts?: Readonly<Record<string, string>>;
   readonly training?: TrainingPage | null;
   readonly groups?: Readonly<Record<string, GroupsPage>> | null;
   readonly study?: unknown;

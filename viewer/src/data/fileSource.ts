@@ -2,7 +2,8 @@
 import { type Filter, FILTERS } from "../app/route";
 import { selected } from "./selected";
 import type { Embedded } from "./embedded";
-import { type Source, SourceError } from "./source";
+import { fromPart } from "./parts";
+import { type Source, SourceError } from "./contract";
 
 export function fileSource(data: Embedded): Source {
   return {
@@ -14,7 +15,7 @@ export function fileSource(data: Embedded): Source {
   };
 }
 
-function answer(data: Embedded, path: string): unknown {
+async function answer(data: Embedded, path: string): Promise<unknown> {
   const [place = "", query = ""] = path.split("?", 2);
   const asked = new URLSearchParams(query);
   const [root, , part, id, more] = place.split("/").map(decodeURIComponent);
@@ -26,7 +27,7 @@ function answer(data: Embedded, path: string): unknown {
   if (!part) return data.run;
   if (part === "episodes" && id === undefined) return page(data, asked);
   if (part === "episodes" && id !== undefined && !more) return held(data, id);
-  if (part === "compare") return { left: held(data, asked.get("left") ?? ""), right: held(data, asked.get("right") ?? "") };
+  if (part === "compare") return { left: await held(data, asked.get("left") ?? ""), right: await held(data, asked.get("right") ?? "") };
   if (part === "training" && data.training) return Number(asked.get("after") ?? 0) > 0 ? { ...data.training, lines: [] } : data.training;
   if (part === "groups" && data.groups) return data.groups[asked.get("step") ?? "1"] ?? missing(`step ${asked.get("step")}`);
   if (part === "study") return data.study ?? {};
@@ -40,8 +41,9 @@ function page(data: Embedded, asked: URLSearchParams): unknown {
   return { total: data.episodes.length, matched: found.length, rows: found.slice(offset, offset + limit) };
 }
 
-function held(data: Embedded, episode: string): unknown {
-  return data.episode[episode] ?? missing(`episode ${episode}`);
+async function held(data: Embedded, episode: string): Promise<unknown> {
+  const file = data.parts?.[episode];
+  return data.episode[episode] ?? (file ? await fromPart(file, episode) : null) ?? missing(`episode ${episode}`);
 }
 
 function missing(what: string): never {

@@ -1,5 +1,5 @@
 import type { ErrorPage } from "../records";
-import { type Source, SourceError } from "./source";
+import { type Source, SourceError } from "./contract";
 
 /** The server that served the page; its cookie is what lets in. */
 export function httpSource(): Source {

@@ -1,5 +1,6 @@
 import { useCallback, useEffect, useState } from "react";
-import { source, SourceError } from "./source";
+import { SourceError } from "./contract";
+import { source } from "./source";
 
 export interface Resource<T> {
   readonly data: T | null;

@@ -1,7 +1,8 @@
 import { useState } from "react";
 import { go } from "../app/useRoute";
 import { paths } from "../data/paths";
-import { source, type SourceError } from "../data/source";
+import type { SourceError } from "../data/contract";
+import { source } from "../data/source";
 import { asSourceError } from "../data/useResource";
 import type { BranchMade, EpisodePage } from "../records";
 import { Inline } from "../text/Text";

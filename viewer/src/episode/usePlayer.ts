@@ -43,8 +43,7 @@ export function usePlayer(page: EpisodePage, events: readonly Event[], live: boo
 
 /** What operators are: as the server says, else their categories as far as the record tells them. */
 function known(page: EpisodePage, { started }: Played): Operators {
-  const said = (page as EpisodePage & { operators?: Operators }).operators;
-  if (said && Object.keys(said).length > 0) return said;
+  if (Object.keys(page.operators ?? {}).length > 0) return page.operators;
   const categories = Object.entries(started?.settings?.rules.categories ?? {});
   return Object.fromEntries(categories.map(([name, category]) => [name, { category }]));
 }

@@ -22,7 +22,7 @@ const LOOK_AGAIN = 2000;
 
 /** Whether more will be told of a run soon: it is being written, or not all of it is listed yet. */
 function growing(run: RunListed): boolean {
-  return run.open > 0 || ((run as RunListed & { indexed?: number }).indexed ?? 1) < 1;
+  return run.open > 0 || run.indexed < 1;
 }
 
 function Runs({ page }: { page: RunsPage }) {

@@ -1,6 +1,7 @@
 /** Rows of a long list, fetched page by page where they are looked at. */
 import { useCallback, useEffect, useRef, useState } from "react";
-import { source, type SourceError } from "../data/source";
+import type { SourceError } from "../data/contract";
+import { source } from "../data/source";
 import { asSourceError } from "../data/useResource";
 import type { EpisodeRow, EpisodesPage } from "../records";
 

@@ -1,18 +1,16 @@
 import type { TrainingPage } from "../records";
 import type { Chart } from "./series";
 
-interface Rejections {
-  windows?: readonly number[];
-  rejections?: readonly { action: string; tries: readonly number[]; rejected: readonly number[] }[];
-}
-
-/** Share of edits that were refused, by kind of action, window by window; null where it is not told. */
-export function rejected(page: TrainingPage): { chart: Chart; steps: readonly number[] } | null {
-  const { windows = [], rejections = [] } = page as TrainingPage & Rejections;
-  if (windows.length === 0 || rejections.length === 0) return null;
-  const lines = rejections.map(({ action, tries, rejected: refused }) => ({
+/** Share of edits that were refused, by kind of action, part by part of a training; null where it is not told. */
+export function rejected({ rejections }: TrainingPage): { chart: Chart; steps: readonly number[] } | null {
+  const steps = [...new Set(rejections.flatMap((one) => one.steps))].sort((one, other) => one - other);
+  if (steps.length === 0) return null;
+  const lines = rejections.map(({ action, steps: tried, tries, rejected: refused }) => ({
     label: action,
-    values: tries.map((tried, index) => (tried > 0 ? (refused[index] ?? 0) / tried : null)),
+    values: steps.map((step) => {
+      const part = tried.indexOf(step);
+      return part < 0 || !tries[part] ? null : (refused[part] ?? 0) / tries[part];
+    }),
   }));
-  return { chart: { title: "Rejected", says: "share of edits that were refused, by kind of action", unit: "share", lines }, steps: windows };
+  return { chart: { title: "Rejected", says: "share of edits that were refused, by kind of action, in parts of the training", unit: "share", lines }, steps };
 }
