@@ -4,8 +4,6 @@ import json
 import math
 from typing import Any
 
-from starlette.responses import Response
-
 
 def text_of(value: Any) -> str:
     """A value as JSON; numbers that JSON does not have become null.
@@ -17,11 +15,6 @@ def text_of(value: Any) -> str:
         return _encode(value)
     except ValueError:
         return _encode(_finite(value))
-
-
-def answer(value: Any) -> Response:
-    """An answer of JSON."""
-    return Response(text_of(value), media_type="application/json")
 
 
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode

@@ -105,7 +105,7 @@ class RunStore:
                     self._reader = threading.Thread(target=self._read_on, args=(stands,), daemon=True)
                     self._reader.start()
                 reader = self._reader
-            reader.join(max(0.0, until - time.monotonic()))
+            reader.join(min(threading.TIMEOUT_MAX, max(0.0, until - time.monotonic())))
             if self._failed is not None:
                 raise self._failed
 

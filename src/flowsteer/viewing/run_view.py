@@ -106,12 +106,12 @@ class RunView:
             "training": (self.path / METRICS).is_file(),
         }
 
-    def page(self) -> JSON:
-        """Its page: see `RunPage`."""
+    def page(self, seconds: float = WAIT) -> JSON:
+        """Its page, with the figures that are made within so many seconds: see `RunPage`."""
         listed = self.listed()
         kept = {name: value for name, value in listed.items() if name not in _LISTED_ALONE}
         state = (listed["finished"], listed["lost"], self.store.grades, listed["indexed"] == 1)
-        figures, current = self._figures.of(state, WAIT)
+        figures, current = self._figures.of(state, seconds)
         if not current:
             kept["indexed"] = min(listed["indexed"], UNSETTLED)
         return kept | {"config": self.config, "writing": self.writing} | figures
@@ -187,11 +187,11 @@ class RunView:
             found = db.execute(query, (episode,)).fetchone()
         return [] if found is None else self._record(episode, *found)[1]
 
-    def training(self, after: int) -> JSON:
-        """Its metrics since a line, and what the autopsy says: see `TrainingPage`."""
+    def training(self, after: int, seconds: float = WAIT) -> JSON:
+        """Its metrics since a line, and what the autopsy says within so many seconds: see `TrainingPage`."""
         lines, told = metrics_of(self.path), NOT_EXAMINED
         if lines:
-            told, _ = self._examined.of(len(lines), WAIT)
+            told, _ = self._examined.of(len(lines), seconds)
         return {"lines": lines[after:], "next": max(after, len(lines))} | told
 
     def groups(self, step: int) -> JSON:

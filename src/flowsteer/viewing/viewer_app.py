@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import unquote
@@ -14,15 +13,14 @@ from starlette.responses import JSONResponse, Response
 
 from flowsteer.errors import FlowSteerError, RunError
 from flowsteer.runs.event_json import JSON
+from flowsteer.viewing.bundle_files import INDEX, bundle_file
 from flowsteer.viewing.episode_query import MOST_ROWS, EpisodeQuery, Order, SortKey, StateFilter
 from flowsteer.viewing.following import episode_events, run_events
-from flowsteer.viewing.plain_json import answer
+from flowsteer.viewing.plain_json import text_of
 from flowsteer.viewing.run_view import RunView
 from flowsteer.viewing.runs_below import find_runs
 from flowsteer.viewing.token_gate import problem
 from flowsteer.web.sse import SseResponse
-
-BUNDLE = files("flowsteer.viewing") / "bundle"
 
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
 
@@ -149,17 +147,14 @@ class Viewer:
 
     def page(self) -> Response:
         """The front end."""
-        return self.asset("index.html")
+        return self.asset(INDEX)
 
     def asset(self, path: str) -> Response:
         """A file of the bundle."""
-        parts = unquote(path).split("/")
-        file = BUNDLE.joinpath(*(parts if path == "index.html" else ["assets", *parts]))
-        kind = _TYPES.get(Path(path).suffix)
-        if any(part in ("", ".", "..") for part in parts) or kind is None or not file.is_file():
+        kind, content = _TYPES.get(Path(path).suffix), bundle_file(unquote(path))
+        if kind is None or content is None:
             raise HTTPException(404, f"the viewer has no file {path}")
-        headers = {"cache-control": "no-cache"}
-        return Response(file.read_bytes(), media_type=kind, headers=headers)
+        return Response(content, media_type=kind, headers={"cache-control": "no-cache"})
 
 
 def make_viewer_app(viewer: Viewer) -> FastAPI:
@@ -185,6 +180,11 @@ def make_viewer_app(viewer: Viewer) -> FastAPI:
     for kind in (FlowSteerError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _told)
     return app
+
+
+def answer(value: JSON) -> Response:
+    """An answer of JSON."""
+    return Response(text_of(value), media_type="application/json")
 
 
 async def _told(request: Request, error: Exception) -> JSONResponse:
