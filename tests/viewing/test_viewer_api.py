@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("fastapi")
 
+from made_runs import hostile_run
 from showing import evaluated, reader, showing
 
 from flowsteer.runs.event_json import event_to_json
@@ -95,6 +96,19 @@ async def test_episodes_are_filtered_sorted_and_found_by_their_words(tmp_path):
         assert (await found(min=1, limit=1, offset=1))[1] == len(right)
         assert (await get(client, "/api/search", "SearchPage", q="ScEnsemble"))["rows"][0]["run"] == "~"
         assert (await client.get("/api/runs/~/episodes", params={"sort": "row"})).status_code == 422
+
+
+async def test_every_figure_leads_to_its_episodes(tmp_path):
+    run = hostile_run(tmp_path / "run")
+    async with showing(tmp_path / "run", tmp_path / "cache") as address, reader(address) as client:
+        page = await get(client, "/api/runs/~", "RunPage")
+        behind = [({"system": one["system"], "dataset": one["dataset"]}, one["n"]) for one in page["systems"]]
+        behind += [({"failure": one["kind"]}, one["count"]) for one in page["failures"]]
+        assert len(behind) == 7
+        for filters, count in behind:
+            assert (await get(client, "/api/runs/~/episodes", "EpisodesPage", **filters))["matched"] == count
+        for one in page["failures"]:
+            assert all(run.entries[name].summary.failures[one["kind"]] for name in one["episodes"])
 
 
 async def test_grades_given_later_and_episodes_that_finish_later_are_seen(tmp_path):

@@ -113,14 +113,14 @@ def _evaluate(config: "EvaluationConfig", folder: Path, json: bool, no_cache: bo
 
 def _conclude(folder: Path, progress: "Progress", json: bool) -> None:
     """Write the report, print the table, and exit with 1 if episodes are missing."""
-    from flowsteer.reporting.report import read_summary, write_report
+    from flowsteer.reporting.report import write_figures
     from flowsteer.reporting.summary import to_json
     from flowsteer.reporting.table import table_text
     from flowsteer.runs.folder import RunFolder
+    from flowsteer.viewing.report_file import write_report_page
 
-    record = RunFolder.read(folder)
-    paths = write_report(record, folder / "report")
-    summary = read_summary(record)
+    summary = write_figures(RunFolder.read(folder), folder / "report")
+    page = write_report_page(folder, folder / "report")
     if json:
         counts = {
             "total": progress.total,
@@ -128,10 +128,10 @@ def _conclude(folder: Path, progress: "Progress", json: bool) -> None:
             "errors": progress.errors,
             "stopped": progress.stopped,
         }
-        print_json({"run": str(folder), "report": str(paths.html), "progress": counts, **to_json(summary)})
+        print_json({"run": str(folder), "report": str(page), "progress": counts, **to_json(summary)})
     else:
         say(table_text(summary))
-        note(f"report: {paths.html}")
+        note(f"report: {page}")
     if progress.partial:
         why = progress.stopped or progress.error or "episodes are missing"
         note(f"{progress.done} of {progress.total} episodes: {why}")
@@ -156,23 +156,24 @@ def _dry_run(config: "EvaluationConfig", json: bool) -> None:
 def report(
     run: EvaluationRun,
     out: Annotated[Path | None, typer.Option("--out", help="Folder to write to; RUN/report without it.")] = None,
-    episode: Annotated[str, typer.Option("--episode", help="Draw the page of this episode only.")] = "",
+    episode: Annotated[str, typer.Option("--episode", help="Write a page of this episode only.")] = "",
     json: o.Json = False,
 ) -> None:
-    """Write the report of a run again: HTML, Markdown, JSON, and a page for every episode."""
-    from flowsteer.reporting.report import read_summary, write_page, write_report
+    """Write the report of a run again: the viewer as a file to share, Markdown and JSON."""
+    from flowsteer.reporting.report import write_figures
     from flowsteer.reporting.summary import to_json
     from flowsteer.runs.folder import RunFolder
+    from flowsteer.viewing.report_file import write_episode_page, write_report_page
 
-    record, folder = RunFolder.read(run), out or run / "report"
+    folder = out or run / "report"
     if episode:
-        say(str(write_page(record, folder, episode)))
+        say(str(write_episode_page(run, folder, episode)))
         return
-    paths = write_report(record, folder)
+    summary, page = write_figures(RunFolder.read(run), folder), write_report_page(run, folder)
     if json:
-        print_json({"run": str(run), "report": str(paths.html), **to_json(read_summary(record))})
+        print_json({"run": str(run), "report": str(page), **to_json(summary)})
     else:
-        say(str(paths.html))
+        say(str(page))
 
 
 @guarded

@@ -51,9 +51,11 @@ def study(
 
 
 def _conclude(folder: Path, reported: "Reported", json: bool) -> None:
-    found = reported.summary
+    from flowsteer.viewing.report_file import write_report_page
+
+    found, page = reported.summary, write_report_page(folder, folder)
     if json:
-        print_json({"run": str(folder), "report": str(reported.html), **asdict(replace(found, curves=()))})
+        print_json({"run": str(folder), "report": str(page), **asdict(replace(found, curves=()))})
         return
     say(f"{'world':>12}  {'arm':>12}  {'test':>6}" + "".join(f"  {name:>9}" for name in SHOWN))
     for row in found.rows:
@@ -61,7 +63,7 @@ def _conclude(folder: Path, reported: "Reported", json: bool) -> None:
             means = (row.figures[name] for name in SHOWN)
             shown = "".join(f"  {'–':>9}" if value is None else f"  {value.mean:9.3f}" for value in means)
             say(f"{row.world:>12}  {row.arm:>12}  {f'T={row.temperature:g}':>6}{shown}")
-    note(f"{found.done} of {found.cells} cells; the report is {reported.html}")
+    note(f"{found.done} of {found.cells} cells; the report is {page}")
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The figures of a run as Markdown."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from flowsteer.reporting import words
 from flowsteer.reporting.summary import POOLED, Summary, rows_of, standing
@@ -101,3 +102,16 @@ def _failures(summary: Summary) -> Iterator[str]:
     if rows:
         yield "## Failures\n"
         yield from markdown_table(["dataset", "system", "what", "kind", "times"], rows)
+
+
+def simulated_specs(config: Any) -> list[str]:
+    """Every simulated backend that a run's settings name, however deep."""
+    found: set[str] = set()
+    match config:
+        case str() if config.startswith("simulated:"):
+            found.add(config)
+        case Mapping():
+            found.update(*map(simulated_specs, config.values()))
+        case list() | tuple():
+            found.update(*map(simulated_specs, config))
+    return sorted(found)

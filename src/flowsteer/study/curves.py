@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from math import ceil, floor
 
-from flowsteer.reporting.plots import HUES
 from flowsteer.reporting.statistics import Estimate
 from flowsteer.study.study_summary import CURVES, Curve, StudySummary
 
 LIGHT = ("#0072b2", "#d55e00", "#009e73", "#b5559a", "#b8860b", "#4aa3d8", "#6a51a3", "#6e7781")
 DARK = ("#4aa8e0", "#f0834a", "#2dbd92", "#dd8fc4", "#d9ad3d", "#8fcdf2", "#a893dc", "#9aa4ae")
-"""The colours of the evaluation report."""
+"""The colours of arms, on light and on dark ground."""
+
+HUES = len(LIGHT)
 
 TITLES = {"cwrpo": "the paper's R", "accuracy": "accuracy", "gate_open": "gate open", "valid": "valid edits"}
 WIDTH, HEIGHT, LEFT, TOP, GAP = 214, 150, 92, 34, 46

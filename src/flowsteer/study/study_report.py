@@ -1,8 +1,8 @@
-"""The report of a study: the same headings, texts, tables and curves as Markdown, as one HTML page, and as JSON.
+"""The report of a study: headings, texts, tables and curves as Markdown, and the figures as JSON.
 
-report.md, report.html   for people; the page needs nothing outside itself
-figure.svg               the curves
-report.json              the figures
+report.md     for people
+figure.svg    its curves
+report.json   the figures, which the viewer shows, too
 """
 
 import json
@@ -15,7 +15,6 @@ from flowsteer.errors import RunError
 from flowsteer.reporting import words
 from flowsteer.reporting.markdown import markdown_table
 from flowsteer.reporting.statistics import Estimate
-from flowsteer.reporting.templates import render
 from flowsteer.runs.files import write_json
 from flowsteer.study.curves import figure
 from flowsteer.study.seed_statistics import least_p
@@ -68,12 +67,10 @@ class Reported:
 
     Attributes:
         summary: The figures.
-        html: The page.
-        markdown: The same as Markdown.
+        markdown: The report.
     """
 
     summary: StudySummary
-    html: Path
     markdown: Path
 
 
@@ -91,12 +88,11 @@ def write_study_report(study: Study, name: str, run: Path) -> Reported:
     summary = summarise(study, run)
     drawn = figure(summary, tuple(study.config.worlds), tuple(study.config.arms))
     blocks = tuple(_blocks(study, summary, drawn))
-    paths = Reported(summary, run / "report.html", run / "report.md")
+    paths = Reported(summary, run / "report.md")
     try:
         (run / "figure.svg").write_text(drawn, encoding="utf-8")
         write_json(run / "report.json", asdict(summary))
         paths.markdown.write_text(_markdown(name, blocks), encoding="utf-8")
-        paths.html.write_text(render("study.html.jinja", name=name, blocks=blocks), encoding="utf-8")
     except OSError as error:
         raise RunError(f"cannot write {error.filename}: {error.strerror}", "name another folder with --run") from error
     return paths

@@ -13,6 +13,7 @@ from pathlib import Path
 from flowsteer.errors import RunError
 from flowsteer.runs.event_json import JSON
 from flowsteer.runs.files import writing
+from flowsteer.runs.index import EPISODES
 from flowsteer.viewing.bundle_files import INDEX, SCRIPT, STYLE, bundle_file
 from flowsteer.viewing.episode_query import EpisodeQuery
 from flowsteer.viewing.plain_json import text_of
@@ -52,7 +53,7 @@ def write_report_page(run: Path, out: Path) -> Path:
         view.store.bring_up_to_date(float("inf"))
         data = _about(view)
         rows = data["episodes"]
-        small = len(rows) <= MOST_INSIDE and (run / "episodes.jsonl").stat().st_size <= MOST_BYTES
+        small = len(rows) <= MOST_INSIDE and _size(run / EPISODES) <= MOST_BYTES
         with writing(out):
             out.mkdir(parents=True, exist_ok=True)
             if small:
@@ -153,6 +154,10 @@ def _write(path: Path, data: JSON, parts: bool = False) -> None:
             raise RunError(f"the built viewer lacks {old}", "build it anew: make viewer")
         index = f"{before}{new}{after}"
     path.write_text(index, encoding="utf-8")
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.is_file() else 0
 
 
 def _of_bundle(name: str) -> str:

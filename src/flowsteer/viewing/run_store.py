@@ -22,7 +22,7 @@ from flowsteer.runs.growth import Seen, new_entries
 from flowsteer.runs.index import EPISODES, INDEX, Entry, summary_of
 from flowsteer.viewing.store_rows import StoredEpisode, stored_finished, stored_lost
 
-VERSION = 2
+VERSION = 3
 """Of the tables; a file of another one is made anew."""
 
 FIRST, BATCH = 200, 2000
@@ -38,6 +38,7 @@ CREATE TABLE IF NOT EXISTS episodes (
     system TEXT, dataset TEXT, type TEXT, task TEXT, epoch INTEGER, score REAL, reward REAL, tokens INTEGER, cost REAL,
     seconds REAL, turns INTEGER, gate INTEGER, finished INTEGER, failed INTEGER);
 CREATE TABLE IF NOT EXISTS rows (id INTEGER PRIMARY KEY, row TEXT);
+CREATE INDEX IF NOT EXISTS numbers ON episodes (number);
 CREATE TABLE IF NOT EXISTS failures (kind TEXT, id INTEGER, PRIMARY KEY (kind, id)) WITHOUT ROWID;
 CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5(text, content='');
 """

@@ -58,6 +58,7 @@ class RunView:
     def __init__(self, id: str, path: Path, cache: Path) -> None:  # noqa: A002 - what the front end calls it
         self.id, self.path = id, path
         self.store = RunStore(path, cache)
+        self._config: JSON = {}
         self._gold: RightAnswers | None = None
         self._counted: tuple[object, JSON] = (None, {})
         self._examined = Latest(self._examine, NOT_EXAMINED)
@@ -66,9 +67,10 @@ class RunView:
     @property
     def config(self) -> JSON:
         """What it was asked to do; empty where the folder does not say."""
-        with suppress(RunError):
-            return stored_config(self.path)
-        return {}
+        if not self._config:
+            with suppress(RunError):
+                self._config = stored_config(self.path)
+        return self._config
 
     @property
     def kind(self) -> RunKind:
