@@ -45,13 +45,16 @@ def test_a_kind_that_fails_too_often_is_named_and_a_rare_one_is_not_judged():
     assert "add loop 40.0 % of 50" in speech_line(found)
 
 
-def with_least(share):
+def with_least(share, grammar=False):
     config = small(steps=1)
-    return replace(config, warmup=replace(config.warmup, least_valid=share))
+    held = replace(config.sampler, grammar=grammar)
+    return replace(config, warmup=replace(config.warmup, least_valid=share), sampler=held)
 
 
-def test_a_run_stops_before_rl_and_can_go_on_with_less(tmp_path):
-    config = with_least(1.0)
+@pytest.mark.parametrize("grammar", [False, True])
+def test_a_run_stops_before_rl_and_can_go_on_with_less(tmp_path, grammar):
+    """What a grammar would let through in training says nothing of what the cold start taught."""
+    config = with_least(1.0, grammar)
     said = []
     with pytest.raises(ConfigError, match="cannot say what it was taught"):
         train(config, tmp_path / "run", on_stage=said.append)
@@ -59,7 +62,7 @@ def test_a_run_stops_before_rl_and_can_go_on_with_less(tmp_path):
     assert found["taught"]
     assert any("accepted at T = 1" in line for line in said)
     assert not (tmp_path / "run" / "metrics.jsonl").exists()
-    lenient = with_least(0.0)
+    lenient = with_least(0.0, grammar)
     assert c.settings_of(lenient) == c.settings_of(config)
     with open_run(lenient, tmp_path / "run", c.settings_of(lenient)) as run:
         run.start(tmp_path / "run" / "start")

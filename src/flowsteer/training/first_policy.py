@@ -81,8 +81,8 @@ class FirstPolicy:
             check_speech(found, least)
 
     def _listen(self, policy: Policy, kinds: Sequence[str]) -> None:
-        """Let it play, until every kind of action was tried often enough, and count."""
-        played, limits = list[Rollout](), replace(self._config.sampler, temperature=1.0)
+        """Let it play, held to no grammar, until every kind of action was tried often enough, and count."""
+        played, limits = list[Rollout](), replace(self._config.sampler, temperature=1.0, grammar=False)
         spoken: dict[str, tuple[int, int]] = {}
         while len(played) < ROUNDS * EPISODES and rare(kinds, spoken):
             numbers = range(len(played), len(played) + EPISODES)
