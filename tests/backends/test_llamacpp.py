@@ -127,6 +127,15 @@ async def test_a_prompt_beyond_the_context_is_a_rejected_request(backend: Backen
 
 
 @needs_model
+async def test_slots_and_their_context_are_those_of_the_spec():
+    async with Backends() as backends:
+        backend = await backends.get(f"{SPEC}?slots=3&context=256")
+        assert len(await asyncio.gather(*(backend.complete(ask(f"Say {number}.")) for number in range(3)))) == 3
+        with pytest.raises(BackendRejected, match="exceeds the available context size"):
+            await backend.complete(ask("hello " * 300))
+
+
+@needs_model
 async def test_a_reply_that_fills_its_tokens_says_so(backend: Backend):
     assert (await backend.complete(ask("Tell a long story.", max_tokens=5))).finish == "length"
 
@@ -182,9 +191,10 @@ async def test_a_killed_server_is_unavailable_also_in_the_middle_of_a_reply():
 
 PARENT = """
 import asyncio
+from flowsteer.backends.llama_options import LlamaOptions
 from flowsteer.backends.llamacpp import LlamaServer
 async def main():
-    print((await LlamaServer.start("smollm2")).pid, flush=True)
+    print((await LlamaServer.start("smollm2", LlamaOptions())).pid, flush=True)
     await asyncio.sleep(60)
 asyncio.run(main())
 """

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from flowsteer.backends.base import Backend
 from flowsteer.backends.limits import Limits
+from flowsteer.backends.llama_options import LlamaOptions
 from flowsteer.backends.llamacpp import LlamaServer, name_of
 from flowsteer.backends.openai import Catalogue, Endpoint, OpenAIBackend
 from flowsteer.backends.presets import PRESETS, SERVER, Preset
@@ -105,9 +106,11 @@ class Backends:
             preset = replace(SERVER, base_url=base_url)
             key = _key(preset)
         elif scheme == "llamacpp" and rest:
-            server = await self._server(rest)
-            model = name_of(rest)
-            preset, key = replace(PRESETS[scheme], base_url=server.base_url), server.key
+            named, options = LlamaOptions.read(rest)
+            server = await self._server(rest, named, options)
+            model = name_of(named)
+            preset = replace(PRESETS[scheme], base_url=server.base_url, concurrency=options.slots)
+            key = server.key
         elif scheme in PRESETS and rest:
             model, preset = rest, PRESETS[scheme]
             key = _key(preset)
@@ -118,10 +121,10 @@ class Backends:
         context = catalogue.contexts.get(served, 0)
         return OpenAIBackend(spec, endpoint, model, served=served, stream=self._stream, context=context)
 
-    async def _server(self, model: str) -> LlamaServer:
-        if model not in self._servers:
-            self._servers[model] = await LlamaServer.start(model)
-        return self._servers[model]
+    async def _server(self, named: str, model: str, options: LlamaOptions) -> LlamaServer:
+        if named not in self._servers:
+            self._servers[named] = await LlamaServer.start(model, options)
+        return self._servers[named]
 
     async def _endpoint(self, name: str, preset: Preset, key: str) -> tuple[Endpoint, Catalogue]:
         if preset.base_url not in self._endpoints:
@@ -153,6 +156,8 @@ def check_spec(spec: str) -> None:
         _split_url(spec)
     elif not rest or scheme not in ("recorded", *PRESETS):
         raise _unknown(spec)
+    elif scheme == "llamacpp":
+        LlamaOptions.read(rest)
 
 
 def _split_url(spec: str) -> tuple[str, str]:

@@ -18,16 +18,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from flowsteer.backends.limits import START_SECONDS
+from flowsteer.backends.llama_options import LlamaOptions
 from flowsteer.backends.models import locate
 from flowsteer.errors import BackendUnavailable, ConfigError, FlowSteerError
-
-SLOTS = 2
-CONTEXT = 4096
-"""Tokens of one slot, prompt and reply together."""
-
-THREADS = max(1, (os.cpu_count() or 1) // 2)
-"""Half of the processors. Threads of llama.cpp wait for each other after every step, so on a machine whose processors
-are all taken one thread too many is ruin: 2 tokens/s with two threads against 27 with one, on two busy cores."""
 
 _KEY_ENV = "FLOWSTEER_API_KEY"
 _CACHE_MIB = 1024  # llama.cpp would take up to 8 GiB of memory for prompts seen before
@@ -50,11 +43,12 @@ class LlamaServer:
         self.pid = process.pid
 
     @classmethod
-    async def start(cls, model: str) -> "LlamaServer":
+    async def start(cls, model: str, options: LlamaOptions) -> "LlamaServer":
         """Start a server and wait until it answers; about a second for a small model.
 
         Args:
             model: A known model's name, or the path of a GGUF file.
+            options: How it runs the model.
 
         Raises:
             ConfigError: `xllamacpp` or the model file is missing.
@@ -64,7 +58,7 @@ class LlamaServer:
         key = secrets.token_urlsafe(16)
         stderr = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the server
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "flowsteer.backends.llamacpp", model, "--child"),
+            *(sys.executable, "-m", "flowsteer.backends.llamacpp", model, "--child", *options.arguments()),
             stdin=asyncio.subprocess.PIPE,  # closes when this process ends, however it ends, and the child with it
             stdout=asyncio.subprocess.PIPE,
             stderr=stderr,
@@ -105,35 +99,28 @@ class LlamaServer:
         return lines[-1] if lines else "no message"
 
 
-def serve(
-    model: str,
-    *,
-    port: int = 0,
-    slots: int = SLOTS,
-    context: int = CONTEXT,
-    threads: int = THREADS,
-    child: bool = False,
-) -> None:
+def serve(model: str, options: LlamaOptions, *, port: int = 0, child: bool = False) -> None:
     """Serve a model on 127.0.0.1 until interrupted; prints the spec that reaches it.
 
     A key is wanted from clients when `FLOWSTEER_API_KEY` is set.
 
     Args:
         model: A known model's name, or the path of a GGUF file.
+        options: How it runs the model.
         port: Where to listen; 0 takes a free port.
-        slots: Requests decoded at once.
-        context: Tokens of each slot, prompt and reply together.
-        threads: Processors to use.
         child: Serve only until standard input closes, as a part of another process.
 
     Raises:
         ConfigError: `xllamacpp` or the model file is missing, or the port is taken.
     """
     _require(model)
+    # Its threads wait for each other after every operation, and would spin while they wait. On processors that others
+    # want, too, each then holds up the one it waits for: two threads on two busy cores all but stop.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     import xllamacpp  # type: ignore[import-untyped, unused-ignore]
 
     try:
-        server = xllamacpp.Server(_parameters(model, port, slots, context, threads))
+        server = xllamacpp.Server(_parameters(model, port, options))
     except RuntimeError as error:
         raise ConfigError(f"llama.cpp cannot serve {model} on port {port}: {error}", "Try --port 0.") from error
     sys.stdout.write(f"{server.listening_address}/v1#{name_of(model)}\n")
@@ -157,7 +144,7 @@ def name_of(model: str) -> str:
     return Path(model).stem if model.endswith(".gguf") else model
 
 
-def _parameters(model: str, port: int, slots: int, context: int, threads: int) -> Any:
+def _parameters(model: str, port: int, options: LlamaOptions) -> Any:
     import xllamacpp  # type: ignore[import-untyped, unused-ignore]
 
     parameters = xllamacpp.CommonParams()
@@ -165,9 +152,9 @@ def _parameters(model: str, port: int, slots: int, context: int, threads: int) -
     parameters.model_alias = {name_of(model)}
     parameters.hostnames = ["127.0.0.1"]
     parameters.port = port
-    parameters.n_parallel = slots
-    parameters.n_ctx = slots * context  # llama.cpp divides it among the slots
-    parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = threads
+    parameters.n_parallel = options.slots
+    parameters.n_ctx = options.slots * options.context  # llama.cpp divides it among the slots
+    parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = options.threads
     parameters.cache_ram_mib = _CACHE_MIB
     parameters.api_keys = [key] if (key := os.environ.get(_KEY_ENV)) else []
     parameters.cors_origins = ""  # no web page may call it
@@ -185,15 +172,18 @@ def _require(model: str) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line of this module."""
+    usual = LlamaOptions()
     parser = argparse.ArgumentParser(prog="flowsteer.backends.llamacpp", description="Serve a model on 127.0.0.1.")
     parser.add_argument("model", help="a known model's name, or the path of a GGUF file")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free port")
-    parser.add_argument("--slots", type=int, default=SLOTS, help="requests decoded at once")
-    parser.add_argument("--context", type=int, default=CONTEXT, help="tokens of each slot")
-    parser.add_argument("--threads", type=int, default=THREADS, help="processors to use")
+    parser.add_argument("--slots", type=int, default=usual.slots, help="requests decoded at once")
+    parser.add_argument("--context", type=int, default=usual.context, help="tokens of each slot")
+    parser.add_argument("--threads", type=int, default=usual.threads, help="processors to use")
     parser.add_argument("--child", action="store_true", help="serve until standard input closes")
+    asked = parser.parse_args(arguments)
     try:
-        serve(**vars(parser.parse_args(arguments)))
+        options = LlamaOptions(asked.threads, asked.slots, asked.context)
+        serve(asked.model, options, port=asked.port, child=asked.child)
     except FlowSteerError as error:
         sys.stderr.write(f"{error.message} {error.hint}\n")
         return error.exit_code

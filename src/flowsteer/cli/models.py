@@ -93,11 +93,14 @@ def measure(name: _Name, json: o.Json = False) -> None:
 @app.command()
 @guarded
 def serve(
-    model: Annotated[str, typer.Argument(help="Model name, hf:OWNER/REPO/FILE.gguf, or GGUF file.")] = "smollm2",
+    model: Annotated[
+        str, typer.Argument(help="Model name, hf:OWNER/REPO/FILE.gguf, or GGUF file; ?threads=N&slots=N&context=N.")
+    ] = "smollm2",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port on 127.0.0.1; 0 picks a free one.")] = 0,
-    slots: Annotated[int, typer.Option("--slots", min=1, help="Requests served at once.")] = 2,
 ) -> None:
     """Serve a model on 127.0.0.1, OpenAI-compatible, until Ctrl-C."""
+    from flowsteer.backends.llama_options import LlamaOptions
     from flowsteer.backends.llamacpp import serve as run
 
-    run(model, port=port, slots=slots)
+    named, options = LlamaOptions.read(model)
+    run(named, options, port=port)
