@@ -79,7 +79,7 @@ describe("frame", () => {
     const room = extent(of, "down");
     const widest = layout(of[1] as Workflow, "down");
     expect(room.before + room.after).toBe(widest.width);
-    expect(fitted(room, "down", { width: 2000, height: 2000 }).zoom).toBe(1);
+    expect(fitted(room, "down", { width: 1500, height: 2000 }).zoom).toBe(1);
   });
 
   it("follows a point where the whole cannot be read", () => {

@@ -3,7 +3,7 @@ import type { RunPage, SystemFigures } from "../records";
 import { brief, money, percent } from "../text/figures";
 import { Inline } from "../text/Text";
 
-const [WIDTH, HEIGHT, LEFT, TOP, BOTTOM, RIGHT] = [520, 300, 44, 14, 40, 18];
+const [WIDTH, HEIGHT, LEFT, TOP, BOTTOM, RIGHT] = [520, 290, 44, 14, 30, 18];
 
 interface Pooled extends Pick<SystemFigures, "system"> {
   accuracy: number;
@@ -34,7 +34,6 @@ export function CostPlot({ page }: { page: RunPage }) {
         {[0, 0.5, 1].map((part) => (
           <text key={part} x={x((part * most) / 1.08)} y={HEIGHT - BOTTOM + 18} textAnchor="middle">{words((part * most) / 1.08)}</text>
         ))}
-        <text x={LEFT} y={HEIGHT - 4}>{priced ? "US dollars an episode" : "tokens an episode"} · score in %, 95 % interval, mean over datasets</text>
         {points.map((one, index) => (
           <g key={one.system} className={`series s${index % 6}`}>
             <line className="whisker" x1={x(one.spent)} x2={x(one.spent)} y1={y(one.low)} y2={y(one.high)} />
@@ -42,6 +41,7 @@ export function CostPlot({ page }: { page: RunPage }) {
           </g>
         ))}
       </svg>
+      <p className="dim small">Across: {priced ? "US dollars" : "tokens"} an episode. Up: score in %, with 95 % intervals, mean over datasets.</p>
       <ul className="legend">
         {points.map((one, index) => (
           <li key={one.system} className={`series s${index % 6}`}>

@@ -6,6 +6,7 @@ import { useResource } from "../data/useResource";
 import type { RunPage } from "../records";
 import { count } from "../text/figures";
 import { Block, Inline } from "../text/Text";
+import { StudyView } from "../training/StudyView";
 import { CostPlot } from "./CostPlot";
 import { RunTabs } from "./RunTabs";
 import { SystemsTable } from "./SystemsTable";
@@ -13,7 +14,7 @@ import { useRunStream } from "./useRunStream";
 
 export function RunView({ run }: { run: string }) {
   const page = useResource<RunPage>(paths.run(run));
-  return <Answered of={page}>{(data) => <Run page={data} reload={page.reload} />}</Answered>;
+  return <Answered of={page}>{(data) => (data.kind === "study" ? <StudyView run={run} /> : <Run page={data} reload={page.reload} />)}</Answered>;
 }
 
 function Run({ page, reload }: { page: RunPage; reload: () => void }) {
@@ -31,15 +32,18 @@ function Run({ page, reload }: { page: RunPage; reload: () => void }) {
         <li><Link to={{ view: "episodes", run, filter: {} }}><strong>{count(page.finished)}</strong> finished</Link></li>
         {page.open > 0 && <li><Link to={{ view: "episodes", run, filter: { state: "open" } }} className="live-dot"><strong>{count(page.open)}</strong> in flight</Link></li>}
         {page.lost > 0 && <li><Link to={{ view: "episodes", run, filter: { state: "lost" } }}><strong>{count(page.lost)}</strong> lost</Link></li>}
-        {page.indexed < 1 && <li className="dim">{Math.floor(100 * page.indexed)} % listed so far</li>}
       </ul>
       {page.systems.length > 0 && (
         <section aria-labelledby="systems"><h2 id="systems">Systems</h2><SystemsTable page={page} /></section>
       )}
-      <div className="two">
-        <CostPlot page={page} />
-        <Failures page={page} />
-      </div>
+      {page.indexed < 1 ? (
+        <p className="empty" role="status">The run is read for the first time: {Math.floor(100 * page.indexed)} %.</p>
+      ) : (
+        <div className="two">
+          <CostPlot page={page} />
+          <Failures page={page} />
+        </div>
+      )}
       <details className="config">
         <summary>What the run was asked to do</summary>
         <Block text={JSON.stringify(page.config, null, 2)} code label="configuration" />

@@ -23,6 +23,8 @@ export interface View {
 const MARGIN = 28;
 /** Below it the words in a step cannot be read: then the frame follows what changes. */
 const READABLE = 0.6;
+/** Up to this width of a frame a step has its own size. */
+const WIDE = 1700;
 
 /** The room that all of these workflows need, each with its axis in the same place. */
 export function extent(workflows: readonly Workflow[], direction: Direction): Extent {
@@ -39,11 +41,11 @@ function spread({ axis, width, height }: Layout, direction: Direction): Extent {
   return { before: axis, after: across - axis, along };
 }
 
-/** The view that shows the whole extent; nothing is drawn larger than it is. */
+/** The view that shows the whole extent; only in a very wide frame is anything drawn larger than it is. */
 export function fitted(room: Extent, direction: Direction, frame: Size): View {
   const across = room.before + room.after;
   const [width, height] = direction === "down" ? [across, room.along] : [room.along, across];
-  const zoom = Math.max(0.1, Math.min(1, (frame.width - 2 * MARGIN) / width, (frame.height - 2 * MARGIN) / height));
+  const zoom = Math.max(0.1, Math.min(Math.max(1, frame.width / WIDE), (frame.width - 2 * MARGIN) / width, (frame.height - 2 * MARGIN) / height));
   return placed(room, direction, frame, zoom);
 }
 
