@@ -29,7 +29,7 @@ export function App() {
   return (
     <>
       <Header route={route} theme={theme} nextTheme={nextTheme} showKeys={() => showKeys(true)} search={search} />
-      <main tabIndex={-1} className={`view-${route.view}`}><View route={route} /></main>
+      <main id="content" tabIndex={-1} className={`view-${route.view}`}><View route={route} /></main>
       <KeysHelp open={keysShown} close={() => showKeys(false)} />
     </>
   );
