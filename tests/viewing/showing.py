@@ -29,9 +29,12 @@ async def showing(root, cache):
 
 @asynccontextmanager
 async def reader(address):
-    """A client with the token of an address, as a script would show it."""
+    """A client with the token of an address, as a script would show it; all runs have been read by then."""
     base, _, token = address.partition("/?token=")
     async with httpx.AsyncClient(base_url=base, headers={"authorization": f"Bearer {token}"}, timeout=20) as client:
+        for _ in range(100):
+            if all(run["indexed"] == 1 for run in (await client.get("/api/runs")).json()["runs"]):
+                break
         yield client
 
 

@@ -1,7 +1,7 @@
 """`flowsteer solve`: a Director builds and runs a workflow for one question."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from flowsteer.cli import options as o
 from flowsteer.cli.console import guarded, note, print_json, tell_faults
 from flowsteer.cli.folders import new_run_folder
-from flowsteer.cli.viewer import shown
+from flowsteer.cli.viewer import check_view_extra, shown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from flowsteer.runs.summary import EpisodeSummary
     from flowsteer.session import Setup
     from flowsteer.task import Task
+    from flowsteer.viewing.seat import Seat
 
 OFFLINE = ("simulated:", "script:", "dsl:", "human")
 """Specs that cost nothing to ask again."""
@@ -84,11 +85,28 @@ def solve(
     )
     setup = o.with_tokens(setup, director_tokens, executor_tokens)
     folder = run or new_run_folder("solve")
-    with shown(folder, view):
-        _solve(folder, setup, task, json, no_cache, fail_fast)
+    seats = _seats(task.digest[:12]) if view and director == "human" else {}
+    with shown(folder, view, seats):
+        _solve(folder, setup, task, json, no_cache, fail_fast, seats)
 
 
-def _solve(folder: "Path", setup: "Setup", task: "Task", json: bool, no_cache: bool, fail_fast: bool) -> None:
+def _seats(episode: str) -> "dict[str, Seat]":
+    """The seat that a person takes in the browser."""
+    check_view_extra()
+    from flowsteer.viewing.seat import Seat
+
+    return {episode: Seat()}
+
+
+def _solve(
+    folder: "Path",
+    setup: "Setup",
+    task: "Task",
+    json: bool,
+    no_cache: bool,
+    fail_fast: bool,
+    seats: "Mapping[str, Seat]",
+) -> None:
     from flowsteer.runs.folder import RunFolder
 
     with RunFolder.create(folder, _config(task, setup)) as record:
@@ -96,7 +114,7 @@ def _solve(folder: "Path", setup: "Setup", task: "Task", json: bool, no_cache: b
             setup = replace(setup, cache=record.replies)
         episode = task.digest[:12]
         if episode not in record.entries:
-            _work(record, setup, task, episode, quiet=json, fail_fast=fail_fast)
+            _work(record, setup, task, episode, json, fail_fast, seats.get(episode))
         elif not json:
             _replay(record, episode)
         if json:
@@ -118,7 +136,15 @@ def _is_offline(setup: "Setup") -> bool:
     return all(spec.startswith(OFFLINE) for spec in (setup.director, setup.executor, *setup.roster.values()))
 
 
-def _work(record: "RunFolder", setup: "Setup", task: "Task", episode: str, quiet: bool, fail_fast: bool) -> None:
+def _work(
+    record: "RunFolder",
+    setup: "Setup",
+    task: "Task",
+    episode: str,
+    quiet: bool,
+    fail_fast: bool,
+    seat: "Seat | None",
+) -> None:
     """Run the episode and add it to the record; what breaks off can be resumed, and says how."""
     import asyncio
 
@@ -133,7 +159,7 @@ def _work(record: "RunFolder", setup: "Setup", task: "Task", episode: str, quiet
                 show(event)
 
             strict = stop_at_faults(emit) if fail_fast else emit
-            summary = asyncio.run(_episode(setup, task, episode, strict))
+            summary = asyncio.run(_episode(setup, task, episode, strict, seat))
     except BaseException as error:
         if writer.abandon():
             error.add_note(f"what was done is kept; to go on, add --run {record.path} to the same command")
@@ -143,7 +169,7 @@ def _work(record: "RunFolder", setup: "Setup", task: "Task", episode: str, quiet
     writer.commit(summary)
 
 
-async def _episode(setup: "Setup", task: "Task", episode: str, emit: "Emit") -> "EpisodeSummary":
+async def _episode(setup: "Setup", task: "Task", episode: str, emit: "Emit", seat: "Seat | None") -> "EpisodeSummary":
     """Run the episode; what comes back is its entry in the record."""
     from flowsteer.runs.summary import Tally
     from flowsteer.session import open_session
@@ -155,7 +181,12 @@ async def _episode(setup: "Setup", task: "Task", episode: str, emit: "Emit") -> 
         emit(event)
 
     async with open_session(setup) as session:
+        if seat is not None:
+            seat.connect = session.connect_director
+            session = replace(session, director=seat)
         await session.episode(task, watch, episode)
+    if seat is not None:
+        seat.over = True
     return tally.summary(f"director:{setup.director}", seed=setup.seed, served=session.served)
 
 

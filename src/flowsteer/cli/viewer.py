@@ -3,17 +3,20 @@
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flowsteer.cli.collector import calm
 from flowsteer.cli.console import guarded, note, say
 from flowsteer.errors import ConfigError, RunError
+
+if TYPE_CHECKING:
+    from flowsteer.viewing.seat import Seat
 
 STORES = "viewer"
 """Folder, beside the pulled models, of what the lists of runs are made of."""
@@ -50,12 +53,13 @@ def view(
 
 
 @contextmanager
-def shown(run: Path, wanted: bool) -> Iterator[None]:
+def shown(run: Path, wanted: bool, seats: "Mapping[str, Seat] | None" = None) -> Iterator[None]:
     """Show a run in the browser while it is being written, and then until Ctrl-C if a person is at the terminal.
 
     Args:
         run: The run folder; it may be made later.
         wanted: Whether to show it.
+        seats: Seats of its episodes that the browser may take.
 
     Raises:
         ConfigError: The extra is not installed.
@@ -67,7 +71,7 @@ def shown(run: Path, wanted: bool) -> Iterator[None]:
     from flowsteer.backends.models import home
     from flowsteer.viewing.viewer_server import viewer_beside
 
-    with viewer_beside(run, home() / STORES) as address:
+    with viewer_beside(run, home() / STORES, seats) as address:
         note(address)
         if sys.stderr.isatty():
             open_browser(address)

@@ -64,7 +64,7 @@ class HumanDirector:
                 self.show(f"{HELP}\n\n{_operators(observation)}")
                 continue
             try:
-                return Turn(line, _understood(line, observation), seconds=perf_counter() - started)
+                return Turn(line, understood(line, observation), seconds=perf_counter() - started)
             except ActionError as error:
                 self.show(f"{error.message}\n{error.hint}".rstrip())
 
@@ -84,7 +84,7 @@ class HumanDirector:
                 raise KeyboardInterrupt from None
 
 
-def _understood(line: str, observation: Observation) -> Action | PromptText:
+def understood(line: str, observation: Observation) -> Action | PromptText:
     """The action of a line that the canvas will accept; a slip of a person costs no turn.
 
     Raises:

@@ -24,7 +24,7 @@ from flowsteer.viewing.records import RunKind
 from flowsteer.viewing.right_answers import RightAnswers
 from flowsteer.viewing.run_figures import NO_FIGURES, counts, run_figures
 from flowsteer.viewing.run_store import RunStore
-from flowsteer.viewing.runs_below import is_study
+from flowsteer.viewing.runs_below import HERE, is_study
 from flowsteer.viewing.training_pages import FLOOR, METRICS, NOT_EXAMINED, examined, group_of, groups_of, metrics_of
 
 REPORT = "report.json"
@@ -86,7 +86,7 @@ class RunView:
         return is_locked(self.path)
 
     @contextmanager
-    def reading(self, seconds: float = 0.3) -> Iterator[Connection]:
+    def reading(self, seconds: float = WAIT) -> Iterator[Connection]:
         """Its store, brought up to date, as far as that is done within so many seconds."""
         self.store.bring_up_to_date(seconds)
         with closing(self.store.connect()) as db:
@@ -278,7 +278,7 @@ class RunView:
             "gold": self._right(summary) if over else None,
             "grade_reason": summary["reason"] if over else "",
             "parent": origin and origin.episode,
-            "parent_run": origin and self.id.rpartition("/")[0],
+            "parent_run": origin and self._above,
             "parent_turn": origin and origin.turn,
             "group": None,
             "operators": operators_of(self.config),
@@ -296,6 +296,11 @@ class RunView:
     def _group(self, db: Connection, row: JSON) -> list[JSON] | None:
         members = group_of(db, row["episode"], self._floor)
         return None if members is None else [asdict(member) for member in members]
+
+    @property
+    def _above(self) -> str | None:
+        """The id of the run whose episodes this one's branched from, where that is among those that are viewed."""
+        return None if self.id == HERE else self.id.rpartition("/")[0] or HERE
 
     def _with_parent(self, row: JSON) -> JSON:
         origin = self.origin(row["episode"])

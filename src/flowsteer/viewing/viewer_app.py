@@ -2,27 +2,46 @@
 
 import asyncio
 import threading
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import unquote
 
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from flowsteer.errors import FlowSteerError, RunError
 from flowsteer.runs.event_json import JSON
+from flowsteer.viewing.branching import Branching
 from flowsteer.viewing.bundle_files import INDEX, bundle_file
 from flowsteer.viewing.episode_query import MOST_ROWS, EpisodeQuery, Order, SortKey, StateFilter
 from flowsteer.viewing.following import episode_events, run_events
 from flowsteer.viewing.plain_json import text_of
 from flowsteer.viewing.run_view import RunView
 from flowsteer.viewing.runs_below import find_runs
+from flowsteer.viewing.seat import Seat
 from flowsteer.viewing.token_gate import problem
 from flowsteer.web.sse import SseResponse
 
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
+
+
+class BranchBody(BaseModel):
+    """What begins a branch: the last turn that it shares with its parent."""
+
+    turn: Annotated[int, Field(ge=0)]
+
+
+class ActBody(BaseModel):
+    """What is done in a seat: an action, an undo, or the spec of a Director that takes it."""
+
+    text: str = ""
+    undo: bool = False
+    seat: str = ""
 
 
 class Viewer:
@@ -31,13 +50,16 @@ class Viewer:
     Args:
         root: The folder.
         cache: Folder of the stores.
+        seats: Seats of episodes that this process plays elsewhere, by episode.
 
     Attributes:
         closing: Set when the server stops, so that streams end.
+        branching: The seats, and the branches that are played here.
     """
 
-    def __init__(self, root: Path, cache: Path) -> None:
+    def __init__(self, root: Path, cache: Path, seats: Mapping[str, Seat] | None = None) -> None:
         self._root, self._cache = root, cache
+        self.branching = Branching(seats)
         self._views: dict[str, RunView] = {}
         self._lock = threading.Lock()
         self.closing = asyncio.Event()
@@ -145,6 +167,27 @@ class Viewer:
                 found += [{"run": name, "row": row} for row in page["rows"]]
         return answer({"rows": found})
 
+    async def branch(self, run: str, episode: str, body: BranchBody) -> Response:
+        """Begin a branch of an episode."""
+        folder, made = await self.branching.branch(self.view(run), unquote(episode), body.turn)
+        found = next(name for name, view in self.views().items() if view.path == folder)
+        return answer({"run": found, "episode": made})
+
+    def moves(self, episode: str) -> Response:
+        """What may be done in a live episode."""
+        return answer(asdict(self.branching.seat(unquote(episode)).moves()))
+
+    async def act(self, episode: str, body: ActBody) -> Response:
+        """Do something in a live episode."""
+        seat = self.branching.seat(unquote(episode))
+        if body.seat:
+            outcome = await seat.give(body.seat)
+        elif body.undo:
+            outcome = seat.undo()
+        else:
+            outcome = seat.take(body.text)
+        return answer(asdict(outcome))
+
     def page(self) -> Response:
         """The front end."""
         return self.asset(INDEX)
@@ -177,6 +220,9 @@ def make_viewer_app(viewer: Viewer) -> FastAPI:
         (f"{episode}/stream", viewer.follow_episode),
     ):
         app.add_api_route(path, endpoint, methods=["GET"], response_model=None)
+    app.add_api_route("/api/live/{episode}/moves", viewer.moves, methods=["GET"], response_model=None)
+    for path, posted in ((f"{episode}/branch", viewer.branch), ("/api/live/{episode}/act", viewer.act)):
+        app.add_api_route(path, posted, methods=["POST"], response_model=None)
     for kind in (FlowSteerError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _told)
     return app

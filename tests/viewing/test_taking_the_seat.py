@@ -1,0 +1,186 @@
+"""A person takes the Director's seat: by branching from a finished episode, or of a live one."""
+
+import asyncio
+import re
+import subprocess
+import time
+from urllib.parse import quote
+
+import httpx
+import pytest
+from flowsteer_cli import COMMAND, environment
+from hypothesis import given
+from hypothesis import strategies as st
+
+pytest.importorskip("fastapi")
+
+import jsonschema
+from showing import evaluated, reader, showing
+
+from flowsteer.canvas.canvas import Canvas, Settings, rules_for
+from flowsteer.canvas.director import Turn
+from flowsteer.director.human import understood
+from flowsteer.runs.events import EditApplied, EditRejected, EpisodeEnded, TurnTaken
+from flowsteer.runs.folder import RunFolder
+from flowsteer.session import Setup, open_session
+from flowsteer.task import Task
+from flowsteer.viewing import schema
+from flowsteer.viewing.legal_moves import legal_moves
+from flowsteer.viewing.undoing import undoing
+from flowsteer.workflow.apply import apply
+from flowsteer.workflow.dsl import to_dsl
+from flowsteer.workflow.edits import Finish
+
+POSTED = {"x-flowsteer": "1"}
+
+
+def filled(move, pick=lambda choices: choices[0]):
+    """The action of a move, with a choice in each of its fields."""
+    text = move["text"]
+    for field in move["fields"]:
+        choice = "Be brief." if field["choices"] is None else pick(field["choices"])
+        text = text.replace(f"{{{field['name']}}}", choice)
+    return text
+
+
+class Live:
+    """A live episode, as the front end sees it."""
+
+    def __init__(self, client, episode):
+        self.client, self.path = client, f"/api/live/{quote(episode, safe='')}"
+
+    async def moves(self):
+        """The moves, once it is the person's turn or all is over."""
+        for _ in range(100):
+            plain = (await self.client.get(f"{self.path}/moves")).json()
+            if plain.get("moves") or plain.get("done"):
+                check = {"$ref": "#/$defs/MovesPage", "$defs": schema.schema()["$defs"]}
+                jsonschema.Draft202012Validator(check).validate(plain)
+                return plain
+            await asyncio.sleep(0.05)
+        raise AssertionError(plain)
+
+    async def act(self, **body):
+        answer = await self.client.post(f"{self.path}/act", json=body, headers=POSTED)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def take(self, kind, pick=lambda choices: choices[0]):
+        move = next(move for move in (await self.moves())["moves"] if move["kind"] == kind)
+        assert (await self.act(text=filled(move, pick)))["accepted"]
+
+
+async def branched(client, episode, turn):
+    path = f"/api/runs/~/episodes/{quote(episode, safe='')}/branch"
+    answer = await client.post(path, json={"turn": turn}, headers=POSTED)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def test_a_branch_shares_the_turns_of_its_parent_and_names_it(tmp_path):
+    await evaluated(tmp_path / "run", limit=1)
+    parent = next(name for name in RunFolder.read(tmp_path / "run").entries if name.startswith("director:"))
+    before = RunFolder.read(tmp_path / "run").events(parent)
+    async with showing(tmp_path / "run", tmp_path / "cache") as address, reader(address) as client:
+        made = await branched(client, parent, 2)
+        live = Live(client, made["episode"])
+        assert (await live.moves())["turn"] == 3
+        await live.take("add", lambda choices: "Custom" if "Custom" in choices else choices[0])
+        assert not (await live.act(text="add Nonsense"))["accepted"]
+        assert (await live.moves())["can_undo"]
+        assert (await live.act(undo=True))["accepted"]
+        assert (await live.moves())["turn"] == 5
+        await live.act(seat="dsl:Plan -> [Programmer, Custom] -> ScEnsemble -> Verify ? Revise : done")
+        for _ in range(100):
+            page = (await client.get(f"/api/runs/{made['run']}/episodes/{quote(made['episode'], safe='')}")).json()
+            if page["state"] == "finished":
+                break
+            await asyncio.sleep(0.1)
+        rows = (await client.get(f"/api/runs/{made['run']}/episodes")).json()["rows"]
+        assert (await client.get("/api/runs/~/episodes")).json()["total"] == 2
+    assert (made["run"], page["parent"], page["parent_run"], page["parent_turn"]) == ("branches", parent, "~", 2)
+    assert rows[0]["parent"] == parent
+    folder = RunFolder.read(tmp_path / "run/branches")
+    events = folder.events(made["episode"])
+    assert [one.text for one in events if isinstance(one, TurnTaken)][:2] == [
+        one.text for one in before if isinstance(one, TurnTaken)
+    ][:2]
+    edits = [one for one in events if isinstance(one, EditApplied)]
+    assert to_dsl(edits[3].workflow) == to_dsl(edits[1].workflow)
+    assert isinstance(events[-1], EpisodeEnded)
+    assert not any(isinstance(one, EditRejected) and one.turn < 5 for one in events)
+    assert RunFolder.read(tmp_path / "run").events(parent) == before
+
+
+async def test_a_branch_that_is_left_is_kept_as_broken_off(tmp_path):
+    await evaluated(tmp_path / "run", limit=1)
+    parent = next(name for name in RunFolder.read(tmp_path / "run").entries if name.startswith("director:"))
+    async with showing(tmp_path / "run", tmp_path / "cache") as address, reader(address) as client:
+        made = await branched(client, parent, 99)
+        assert (await Live(client, made["episode"]).moves())["moves"]
+        refused = await client.post(f"/api/runs/~/episodes/{quote('direct/x', safe='')}/branch", json={"turn": 1})
+        assert refused.status_code == 403
+    async with showing(tmp_path / "run", tmp_path / "cache") as address, reader(address) as client:
+        (row,) = (await client.get("/api/runs/branches/episodes")).json()["rows"]
+        assert (row["state"], row["parent"]) == ("lost", parent)
+        assert (await client.get(f"/api/live/{quote(made['episode'], safe='')}/moves")).status_code == 404
+
+
+@given(st.data())
+def test_every_move_that_is_offered_is_accepted_and_can_be_taken_back_where_that_is_said(data):
+    asyncio.run(_random_walk(data))
+
+
+async def _random_walk(data):
+    task = Task("What is 6 times 7?", "math")
+    async with open_session(Setup(director="", executor="simulated:")) as session:
+        rules = rules_for(task, session.library, Settings(), ())
+        canvas = Canvas(task, session.executor(), rules, Settings(feedback="status"))
+        for _ in range(data.draw(st.integers(1, 5))):
+            seen = canvas.observe()
+            move = data.draw(st.sampled_from(legal_moves(seen)))
+            fields = [{"name": one.name, "choices": one.choices} for one in move.fields]
+            text = filled({"text": move.text, "fields": fields})
+            action = understood(text, seen)  # raises if the canvas would refuse it
+            if isinstance(action, Finish):
+                return
+            after = apply(seen.workflow, action, rules).workflow
+            back = undoing(seen.workflow, action, after, rules)
+            if back is not None:
+                assert to_dsl(apply(after, back, rules).workflow) == to_dsl(seen.workflow)
+            await canvas.step(Turn(text, action))
+
+
+def test_a_person_directs_a_solve_from_the_browser(tmp_path):
+    command = [*COMMAND, "solve", "What is 6 times 7?", "--director", "human", "--executor", "simulated:", "--view"]
+    env = environment(FLOWSTEER_HOME=str(tmp_path / "home"))
+    with subprocess.Popen(
+        [*command, "--run", "run"], cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as solving:
+        address = re.search(r"http\S+", solving.stderr.readline())[0]
+        base, _, token = address.partition("/?token=")
+        headers = POSTED | {"authorization": f"Bearer {token}"}
+        with httpx.Client(base_url=base, headers=headers) as client:
+            episode = wait_for(lambda: client.get("/api/runs/~/episodes").json().get("rows"))[0]["episode"]
+            for text in (
+                "add Plan",
+                "add [Custom, Programmer]",
+                "add ScEnsemble",
+                "add Verify ? Revise : done",
+                "finish",
+            ):
+                wait_for(lambda: client.get(f"/api/live/{episode}/moves").json().get("moves"))
+                assert client.post(f"/api/live/{episode}/act", json={"text": text}).json()["accepted"]
+        _, err = solving.communicate(timeout=30)
+        assert solving.returncode == 0, err
+    (entry,) = RunFolder.read(tmp_path / "run").entries.values()
+    assert (entry.summary.finished, entry.summary.turns, entry.summary.director) == (True, 5, "human")
+
+
+def wait_for(ask, seconds=20.0):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if found := ask():
+            return found
+        time.sleep(0.05)
+    raise AssertionError("nothing came")
