@@ -49,6 +49,7 @@ class OperatorSettings:
         node_seconds: Longest time one node may take.
         caps: Budget of the run.
         cache: File of the response cache; None for none.
+        requests: File that what is sent to LLMs is kept in; None for none.
     """
 
     library: str = "paper"
@@ -56,6 +57,7 @@ class OperatorSettings:
     node_seconds: Annotated[float, Gt(0)] = 600.0
     caps: Caps = Caps()
     cache: Path | None = None
+    requests: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,7 +209,9 @@ async def open_session(setup: Setup, extra: Mapping[str, Backend] | None = None)
     from flowsteer.backends.budgeted import BudgetedBackend
     from flowsteer.backends.cache import CachedBackend, ResponseCache
     from flowsteer.backends.connect import Backends
+    from flowsteer.backends.keeping import KeepingBackend
     from flowsteer.director.connect import connect_director
+    from flowsteer.runs.request_store import RequestStore
     from flowsteer.sandbox.connect import connect_sandbox
 
     library, budget = load_library(setup.library), Budget(setup.caps)
@@ -217,16 +221,20 @@ async def open_session(setup: Setup, extra: Mapping[str, Backend] | None = None)
         if setup.cache is not None:
             cache = ResponseCache(setup.cache)
             stack.callback(cache.close)
+        store = None
+        if setup.requests is not None:
+            store = RequestStore(setup.requests)
+            stack.callback(store.close)
         served: dict[str, str] = {}
 
         async def connect(spec: str) -> Backend:
             backend = await backends.get(spec)
             served[spec] = backends.served(spec)
-            paid: Backend = BudgetedBackend(backend, budget)
+            asked: Backend = BudgetedBackend(backend, budget)
             # A simulated executor also answers by who asks, which is no part of a request's text, nor of its cache key.
-            if cache is None or spec.startswith("simulated:"):
-                return paid
-            return CachedBackend(paid, cache, served[spec])
+            if cache is not None and not spec.startswith("simulated:"):
+                asked = CachedBackend(asked, cache, served[spec])
+            return asked if store is None else KeepingBackend(asked, store)
 
         async def direct(spec: str) -> Director:
             return await connect_director(
@@ -246,9 +254,9 @@ async def open_session(setup: Setup, extra: Mapping[str, Backend] | None = None)
 
 
 def deciding(setup: Setup) -> dict[str, Any]:
-    """What decides how an episode goes, for the record of a run; budgets, streaming and the cache do not."""
+    """What decides how an episode goes, for the record of a run; budgets, streaming and what is kept do not."""
     values = asdict(setup) | {"roster": dict(setup.roster)}
-    for free in ("caps", "cache", "stream"):
+    for free in ("caps", "cache", "requests", "stream"):
         del values[free]
     return values
 

@@ -380,7 +380,17 @@ export interface Rules {
   two_step: boolean;
 }
 /**
- * The Director replied. `text` is what it sampled, unchanged; `folded` earlier turns were shown to it in short.
+ * The Director replied.
+ *
+ * Attributes:
+ *     turn: The turn's number.
+ *     text: What it sampled, unchanged.
+ *     reasoning: Thinking that its backend returned apart.
+ *     usage: What the turn cost.
+ *     seconds: Wall time.
+ *     folded: Earlier turns that were shown to it in short.
+ *     requests: Keys of what its LLM was sent, in that order (`flowsteer.runs.request_store`); empty where it is not
+ *         kept.
  *
  * This interface was referenced by `Viewer`'s JSON-Schema
  * via the `definition` "TurnTaken".
@@ -393,6 +403,7 @@ export interface TurnTaken {
   usage: Usage;
   seconds: number;
   folded: number;
+  requests: string[];
 }
 /**
  * Calls, tokens, seconds and money, added up.
@@ -524,6 +535,8 @@ export interface EditRejected {
  *     usage: What the call cost; zero for a memo hit.
  *     retries: Replies that had to be asked for again because they did not parse.
  *     seconds: Wall time.
+ *     requests: Keys of what its LLM was sent, in that order, also where a memo hit uses what came back; empty where
+ *         it is not kept.
  *
  * This interface was referenced by `Viewer`'s JSON-Schema
  * via the `definition` "NodeRan".
@@ -541,6 +554,7 @@ export interface NodeRan {
   usage: Usage;
   retries: number;
   seconds: number;
+  requests: string[];
 }
 /**
  * The state of the work so far; an operator reads some fields and writes some.
@@ -665,6 +679,7 @@ export interface Condition {
  *     director_usage: What the Director's turns cost.
  *     executor_usage: What the operators' calls cost.
  *     seconds: Wall time.
+ *     requests: Keys of what a Director's LLM refused, so that no turn came of it.
  *
  * This interface was referenced by `Viewer`'s JSON-Schema
  * via the `definition` "EpisodeEnded".
@@ -681,6 +696,7 @@ export interface EpisodeEnded {
   director_usage: Usage;
   executor_usage: Usage;
   seconds: number;
+  requests: string[];
 }
 /**
  * Several episodes were played on the task; the turns behind this event are those of the one that was taken.

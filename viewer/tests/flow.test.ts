@@ -82,7 +82,8 @@ it("stops at each turn and at the end", () => {
     edit(1, workflow(step(1)), "node_1"),
     { kind: "edit_rejected", turn: 2, parsed: true, reason: "no", choices: [] },
     { kind: "episode_ended", answer: "", finished: true, reason: "finished", turns: 2, stated: "", dsl: "", workflow: workflow(step(1)),
-      director_usage: ran(0, 0, "", {}).usage, executor_usage: ran(0, 0, "", {}).usage, seconds: 1 },
+      director_usage: ran(0, 0, "", {}).usage, executor_usage: ran(0, 0, "", {}).usage, seconds: 1,
+      requests: [] },
   ]);
   expect(stopsOf(whole).map(({ sign, tone }) => [sign, tone])).toEqual([["plus", "accepted"], ["cross", "rejected"], ["end", "over"]]);
 });

@@ -17,7 +17,8 @@ export const edit = (turn: number, after: Workflow, ...fresh: string[]): EditApp
 
 export const ran = (turn: number, node: number, operator: string, wrote: Draft, more: Partial<NodeRan> = {}): NodeRan => ({
   kind: "node_ran", turn, node: `node_${node}`, operator, iteration: [], memo: false, wrote, failure: null, backend: "simulated:",
-  usage: { calls: 1, prompt_tokens: 10, completion_tokens: 5, seconds: 0, cost: 0 }, retries: 0, seconds: 0.1, ...more,
+  usage: { calls: 1, prompt_tokens: 10, completion_tokens: 5, seconds: 0, cost: 0 }, retries: 0, seconds: 0.1, requests: [],
+  ...more,
 });
 
 export const verdict = (passed: boolean) => ({ passed, feedback: "", confidence: null, by: "Verify" });

@@ -1,8 +1,10 @@
 """One episode: a Director edits a canvas until it finishes, or the turns are used up (spec §1)."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from time import perf_counter
 
+from flowsteer.backends.keeping import sent
 from flowsteer.canvas.canvas import Canvas, StepResult
 from flowsteer.canvas.director import Director, Turn
 from flowsteer.errors import BackendRejected, NoTurn
@@ -59,8 +61,12 @@ class Play:
         self._parsed = self._accepted = 0
         emit(EpisodeStarted(episode, canvas.task, director, executor, episode_settings(canvas)))
 
-    async def take(self, turn: Turn) -> StepResult:
+    async def take(self, turn: Turn, requests: Sequence[str] = ()) -> StepResult:
         """Take one turn.
+
+        Args:
+            turn: What the Director did.
+            requests: Keys of what its LLM was sent.
 
         Raises:
             BackendUnavailable: A backend is gone. The events so far are recorded; nothing is made up.
@@ -68,17 +74,21 @@ class Play:
             BudgetExceeded: The budget is spent.
         """
         number = self.canvas.turn + 1
-        self._emit(TurnTaken(number, turn.text, turn.reasoning, turn.usage, turn.seconds, turn.folded))
+        self._emit(TurnTaken(number, turn.text, turn.reasoning, turn.usage, turn.seconds, turn.folded, tuple(requests)))
         self._spent += turn.usage
         step = await self.canvas.step(turn)
         self._parsed += step.parsed
         self._accepted += step.accepted
         return step
 
-    def end(self) -> Episode:
-        """What it came to, once the canvas is done; this leaves the last event."""
+    def end(self, refused: Sequence[str] = ()) -> Episode:
+        """What it came to, once the canvas is done; this leaves the last event.
+
+        Args:
+            refused: Keys of what was sent last, where no turn came of it.
+        """
         canvas = self.canvas
-        ended = episode_ended(canvas, self._spent, perf_counter() - self._started)
+        ended = replace(episode_ended(canvas, self._spent, perf_counter() - self._started), requests=tuple(refused))
         self._emit(ended)
         return Episode(self.id, canvas.task, ended, canvas.execution, self._parsed, self._accepted)
 
@@ -104,16 +114,19 @@ async def run_episode(
         BudgetExceeded: The budget is spent.
     """
     play = Play(canvas, director.spec, emit, episode, executor)
+    unanswered: Sequence[str] = ()
     while not canvas.done:
         try:
-            turn = await director.act(canvas.observe())
+            with sent() as requests:
+                turn = await director.act(canvas.observe())
         except BackendRejected as error:
+            unanswered = requests
             await canvas.stop(f"the Director's request was refused: {error.message}")
         except NoTurn as error:
             await canvas.stop(error.message)
         else:
-            await play.take(turn)
-    return play.end()
+            await play.take(turn, requests)
+    return play.end(unanswered)
 
 
 def episode_settings(canvas: Canvas) -> EpisodeSettings:

@@ -58,6 +58,7 @@ def evaluate(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other setting, such as layout=rebuilt.")
     ] = None,
     no_cache: o.NoCache = False,
+    no_requests: o.NoRequests = False,
     fail_fast: o.FailFast = False,
     view: o.View = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
@@ -95,16 +96,25 @@ def evaluate(
         raise ConfigError("--fail-fast stops episodes of this process, and ray has others", "add --engine local")
     folder = run or new_run_folder("eval")
     with shown(folder, view):
-        _evaluate(config, folder, json, no_cache, fail_fast)
+        _evaluate(_keeping(config, folder, no_cache, no_requests), folder, json, fail_fast)
 
 
-def _evaluate(config: "EvaluationConfig", folder: Path, json: bool, no_cache: bool, fail_fast: bool) -> None:
+def _keeping(config: "EvaluationConfig", folder: Path, no_cache: bool, no_requests: bool) -> "EvaluationConfig":
+    """The evaluation with replies and requests kept in its folder, unless they are kept elsewhere or not at all."""
+    from flowsteer.runs.request_store import FILE
+
+    if config.cache is None and not no_cache:
+        config = replace(config, cache=folder / "replies.sqlite")
+    if config.requests is None and not no_requests:
+        config = replace(config, requests=(folder / FILE).absolute())
+    return config
+
+
+def _evaluate(config: "EvaluationConfig", folder: Path, json: bool, fail_fast: bool) -> None:
     import asyncio
 
     from flowsteer.evaluation.evaluate import evaluate as run_evaluation
 
-    if config.cache is None and not no_cache:
-        config = replace(config, cache=folder / "replies.sqlite")
     calm()
     with resumable(folder), _bar(json) as show:
         progress = asyncio.run(run_evaluation(config, folder, show, fail_fast=fail_fast))

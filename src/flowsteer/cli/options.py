@@ -82,6 +82,7 @@ Stream = Annotated[
     ),
 ]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Keep no replies: a resumed run asks everything again.")]
+NoRequests = Annotated[bool, typer.Option("--no-requests", help="Keep nothing of what is sent to LLMs in the record.")]
 FailFast = Annotated[
     bool, typer.Option("--fail-fast", help="Stop when code of an operator or a grader fails, instead of going on.")
 ]

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -56,6 +57,7 @@ def serve(
     max_calls: o.MaxCalls = None,
     max_tokens: o.MaxTokens = None,
     max_cost: o.MaxCost = None,
+    no_requests: o.NoRequests = False,
 ) -> None:
     """Serve systems to OpenAI's clients until Ctrl-C; every answer is an episode in the run folder.
 
@@ -68,6 +70,7 @@ def serve(
     """  # noqa: D301 - \b keeps the lines of the examples apart
     from flowsteer.backends.budget import Caps
     from flowsteer.canvas.canvas import Settings
+    from flowsteer.runs.request_store import FILE as REQUESTS
     from flowsteer.session import Setup
 
     systems = system or ["direct"]
@@ -87,7 +90,10 @@ def serve(
         stream=stream,
     )
     setup = o.with_tokens(setup, director_tokens, executor_tokens)
-    _serve(systems, setup, run or new_run_folder("serve"), host, port, kind, (concurrency, queue, max_body, timeout))
+    folder = run or new_run_folder("serve")
+    if not no_requests:
+        setup = replace(setup, requests=(folder / REQUESTS).absolute())
+    _serve(systems, setup, folder, host, port, kind, (concurrency, queue, max_body, timeout))
 
 
 def _serve(

@@ -10,7 +10,9 @@ from flowsteer.cli.console import guarded, note, print_json
 from flowsteer.errors import RunError
 
 if TYPE_CHECKING:
+    from flowsteer.runs.events import Event
     from flowsteer.runs.folder import RunFolder
+    from flowsteer.runs.request_store import SentRequest
 
 SHOWN = 50
 """Most episodes listed."""
@@ -20,6 +22,9 @@ SHOWN = 50
 def show(
     run: Annotated[Path, typer.Argument(help="The run folder.")],
     episode: Annotated[str, typer.Argument(help="Episode id, or its beginning; none lists them.")] = "",
+    prompts: Annotated[
+        bool, typer.Option("--prompts", help="What was sent to LLMs, too: every request, under who sent it.")
+    ] = False,
     json: o.Json = False,
 ) -> None:
     """Show an episode again, or list the episodes of a run."""
@@ -33,8 +38,12 @@ def show(
         return
     name = find_episode(record, episode)
     events = record.events(name)
+    sent = _sent(record, events) if prompts else {}
     if json:
-        print_json({"episode": name, "events": [event_to_json(event) for event in events]})
+        from flowsteer.cli.sent_prompts import request_json
+
+        plain = {"episode": name, "events": [event_to_json(event) for event in events]}
+        print_json(plain | ({"requests": {key: request_json(one) for key, one in sent.items()}} if prompts else {}))
         return
     from flowsteer.cli.live import Display
     from flowsteer.cli.terminal import Terminal
@@ -45,6 +54,29 @@ def show(
         failure = event.failure if isinstance(event, NodeRan | Graded) else None
         if failure is not None and failure.trace:
             note(f"{failure.place}: {failure.trace.rstrip()}")
+    if prompts:
+        from flowsteer.cli.sent_prompts import prompt_lines
+
+        Terminal().print("\n".join(prompt_lines(events, sent)), soft_wrap=True, highlight=False)
+
+
+def _sent(record: "RunFolder", events: "list[Event]") -> "dict[str, SentRequest]":
+    """What was sent in an episode.
+
+    Raises:
+        RunError: Nothing of it is kept.
+    """
+    from flowsteer.cli.sent_prompts import keys_of
+    from flowsteer.runs.request_store import read_requests
+
+    keys = keys_of(events)
+    found = read_requests(record.path, keys)
+    if not found:
+        raise RunError(
+            f"{record.path} keeps nothing of what was sent in this episode",
+            "it was made with --no-requests or before requests were kept, or nothing was sent to an LLM",
+        )
+    return found
 
 
 def find_episode(record: "RunFolder", start: str) -> str:

@@ -46,6 +46,7 @@ def solve(
     seed: o.Seed = 0,
     stream: o.Stream = None,
     no_cache: o.NoCache = False,
+    no_requests: o.NoRequests = False,
     fail_fast: o.FailFast = False,
     view: o.View = False,
     max_calls: o.MaxCalls = None,
@@ -87,7 +88,7 @@ def solve(
     folder = run or new_run_folder("solve")
     seats = _seats(task.digest[:12]) if view and director == "human" else {}
     with shown(folder, view, seats):
-        _solve(folder, setup, task, json, no_cache, fail_fast, seats)
+        _solve(folder, setup, task, json, (no_cache, no_requests), fail_fast, seats)
 
 
 def _seats(episode: str) -> "dict[str, Seat]":
@@ -103,15 +104,19 @@ def _solve(
     setup: "Setup",
     task: "Task",
     json: bool,
-    no_cache: bool,
+    unkept: tuple[bool, bool],
     fail_fast: bool,
     seats: "Mapping[str, Seat]",
 ) -> None:
+    """Solve into a folder; `unkept` says whether replies, and requests, are not kept."""
     from flowsteer.runs.folder import RunFolder
 
     with RunFolder.create(folder, _config(task, setup)) as record:
-        if not no_cache and not _is_offline(setup):
+        no_replies, no_requests = unkept
+        if not no_replies and not _is_offline(setup):
             setup = replace(setup, cache=record.replies)
+        if not no_requests:
+            setup = replace(setup, requests=record.requests)
         episode = task.digest[:12]
         if episode not in record.entries:
             _work(record, setup, task, episode, json, fail_fast, seats.get(episode))

@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,6 +43,7 @@ def train(
             help="With --dry-run: whose tokenizer to count with if the policy's own is not on this machine: smollm2.",
         ),
     ] = "",
+    no_requests: o.NoRequests = False,
     view: o.View = False,
     json: o.Json = False,
 ) -> None:
@@ -65,6 +67,8 @@ def train(
     if ranks.count > 1 and run is None:
         raise ConfigError(f"{ranks.count} processes need to know their common run folder", "add --run DIR")
     folder = run or new_run_folder("train")
+    if not no_requests:
+        config = _keeping(config, folder)
     bar = progress(config.update.steps, json or not ranks.first)
     # Trackers print what they do; standard output is for the result.
     with shown(folder, view and ranks.first):
@@ -73,6 +77,16 @@ def train(
         if ranks.first:
             _conclude(folder, result, json)
             tell_faults(folder)
+
+
+def _keeping(config: "TrainingConfig", folder: Path) -> "TrainingConfig":
+    """The run with what operators send kept in its folder; a simulated executor reads nothing of it."""
+    from flowsteer.runs.request_store import FILE
+
+    executor = config.executor
+    if executor.requests is not None or executor.backend.startswith("simulated:"):
+        return config
+    return replace(config, executor=replace(executor, requests=(folder / FILE).absolute()))
 
 
 def check_extra() -> None:

@@ -52,7 +52,7 @@ class EvaluationConfig(SessionSettings):
 OUTSIDE = ("datasets", "systems", "without", "data", "split", "limit", "epochs")
 """What says which episodes there are, not how one goes: a run may be extended by changing it."""
 
-FREE = ("concurrency", "engine", "workers", "caps", "cache")
+FREE = ("concurrency", "engine", "workers", "caps", "cache", "requests")
 """What no result depends on."""
 
 

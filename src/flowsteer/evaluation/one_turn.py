@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass, replace
 from time import perf_counter
 
-from flowsteer.backends.base import Message, Origin, Request
+from flowsteer.backends.base import Message, Origin, Reply, Request
+from flowsteer.backends.keeping import sent
 from flowsteer.canvas.canvas import rules_for
 from flowsteer.canvas.feedback import in_words
 from flowsteer.director.chat import ChatDirector
@@ -23,7 +24,7 @@ from flowsteer.runs.events import (
 )
 from flowsteer.session import Session, seed_of
 from flowsteer.task import Task
-from flowsteer.usage import NO_USAGE, Usage
+from flowsteer.usage import NO_USAGE
 from flowsteer.workflow.dsl import SYNTAX, parse_dsl, to_dsl
 from flowsteer.workflow.nodes import Workflow, steps
 from flowsteer.workflow.rules import Rules, unmet, violations
@@ -62,10 +63,15 @@ class OneTurnSystem:
         settings = EpisodeSettings(1, None, "none", rules)
         emit(EpisodeStarted(episode, task, director.spec, session.executor_backend.spec, settings))
         workflow, spent, reason = Workflow(), NO_USAGE, "rejected edits"
+        refused: tuple[str, ...] = ()
         try:
-            text, spent = await _ask(director, task, session.library, rules, seed_of(seed, episode), emit)
-            workflow = read_workflow(text, rules)
+            with sent() as requests:
+                reply, took = await _ask(director, task, session.library, rules, seed_of(seed, episode))
+            emit(TurnTaken(1, reply.text, reply.reasoning, reply.usage, took, requests=tuple(requests)))
+            spent = reply.usage
+            workflow = read_workflow("" if reply.finish == "length" else reply.text, rules)
         except BackendRejected as error:
+            refused = tuple(requests)
             reason = f"the Director's LLM refused: {error.message}"
         except ActionError as error:
             emit(EditRejected(1, False, error.message, (error.hint,) if error.hint else ()))
@@ -76,7 +82,9 @@ class OneTurnSystem:
         own = replace(session, setup=replace(session.setup, seed=seed))
         execution = await own.execute(workflow, task, emit)
         answer, seconds = execution.draft.answer, perf_counter() - started
-        ended = EpisodeEnded.of(workflow, answer, reason, execution.usage, seconds, turns=1, director_usage=spent)
+        ended = EpisodeEnded.of(
+            workflow, answer, reason, execution.usage, seconds, turns=1, director_usage=spent, requests=refused
+        )
         emit(ended)
         return ended
 
@@ -113,10 +121,8 @@ def read_workflow(text: str, rules: Rules) -> Workflow:
     return workflow
 
 
-async def _ask(
-    director: ChatDirector, task: Task, library: Library, rules: Rules, seed: int, emit: Emit
-) -> tuple[str, Usage]:
-    """The LLM's reply and what it cost; a reply that was cut counts as none."""
+async def _ask(director: ChatDirector, task: Task, library: Library, rules: Rules, seed: int) -> tuple[Reply, float]:
+    """The LLM's reply, and the seconds it took."""
     held = director.backend.features.grammar if director.constrained is None else director.constrained
     sampling = director.sampling.seeded(None if director.sampling.temperature == 0 else seed)
     messages = (
@@ -125,9 +131,7 @@ async def _ask(
     )
     started = perf_counter()
     request = Request(messages, sampling, grammar=_grammar(rules) if held else None, origin=Origin("director", task))
-    reply = await director.backend.complete(request)
-    emit(TurnTaken(1, reply.text, reply.reasoning, reply.usage, perf_counter() - started))
-    return "" if reply.finish == "length" else reply.text, reply.usage
+    return await director.backend.complete(request), perf_counter() - started
 
 
 def _system(library: Library, rules: Rules) -> str:

@@ -8,6 +8,7 @@ data by the canvas's own actions instead of code, and in scoring a workflow once
 import re
 from dataclasses import dataclass, fields
 
+from flowsteer.backends.keeping import sent
 from flowsteer.canvas.director import Director, Exchange, Observation, PromptText
 from flowsteer.director.spec_options import refuse_votes
 from flowsteer.errors import ActionError, BackendRejected, ConfigError
@@ -133,11 +134,13 @@ def _assignment(bench: Bench, best: Trial) -> Task:
 
 async def _propose(director: Director, observation: Observation, best: Workflow) -> JSON:
     """One edit of the best workflow: what was said, the workflow it makes, or why it makes none."""
-    try:
-        turn = await director.act(observation)
-    except BackendRejected as refusal:
-        return {"text": "", "workflow": None, "refused": refusal.message, "calls": 1}
+    with sent() as requests:
+        try:
+            turn = await director.act(observation)
+        except BackendRejected as refusal:
+            return {"text": "", "workflow": None, "refused": refusal.message, "calls": 1, "requests": requests}
     proposal: JSON = {"text": turn.text, "workflow": None, "refused": "", "calls": turn.usage.calls}
+    proposal["requests"] = requests
     match turn.action:
         case ActionError() as error:
             return proposal | {"refused": error.message}

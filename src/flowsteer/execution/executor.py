@@ -8,6 +8,7 @@ from time import perf_counter
 
 from flowsteer.backends.base import Backend, Sampling
 from flowsteer.backends.budget import Budget
+from flowsteer.backends.keeping import sent
 from flowsteer.draft import EMPTY, Candidate, Draft
 from flowsteer.errors import BackendRejected, FlowSteerError, OperatorError, WorkflowError
 from flowsteer.execution.draws import numbers, repeated, sample_name, sampling_of
@@ -235,7 +236,7 @@ class Walk:
         call = OperatorCall(self._task, reads, step.prompt, backend, executor.sandbox, sampling, operator, sample)
         wrote, failure, started = EMPTY, None, perf_counter()
         try:
-            with self.watchdog:
+            with self.watchdog, sent() as requests:
                 wrote = (await operator.run(call)).only(operator.writes)
             if operator.category == "verification" and wrote.verdict is None:
                 wrote, failure = EMPTY, Failure("no_verdict", f"{operator.name} gave no verdict")
@@ -252,7 +253,7 @@ class Walk:
             raise
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the one boundary of an operator's code: the node fails
             failure = unexpected(error, f"operator {operator.name}")
-        return NodeResult(wrote, failure, call.usage, call.retries, perf_counter() - started)
+        return NodeResult(wrote, failure, call.usage, call.retries, perf_counter() - started, tuple(requests))
 
     def _record(self, step: Step, at: Iteration, result: NodeResult, memo: bool, backend: str) -> None:
         record = NodeRan(
@@ -267,6 +268,7 @@ class Walk:
             NO_USAGE if memo else result.usage,
             result.retries,
             result.seconds,
+            result.requests,
         )
         self.ran.append(record)
         self.made[step.id, at] = result.usage

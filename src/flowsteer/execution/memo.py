@@ -23,6 +23,7 @@ class NodeResult:
         usage: What the call cost.
         retries: Replies asked for again.
         seconds: Wall time.
+        requests: Keys of what its LLM was sent.
     """
 
     wrote: Draft
@@ -30,6 +31,7 @@ class NodeResult:
     usage: Usage
     retries: int
     seconds: float
+    requests: tuple[str, ...] = ()
 
 
 class Once(Generic[R]):

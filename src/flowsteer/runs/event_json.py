@@ -94,6 +94,7 @@ _FROM_PLAIN: dict[str, Callable[[Any], Any]] = {
     "new": tuple,
     "choices": tuple,
     "iteration": tuple,
+    "requests": tuple,
 }
 
 

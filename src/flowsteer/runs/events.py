@@ -60,7 +60,18 @@ class EpisodeStarted:
 
 @dataclass(frozen=True, slots=True)
 class TurnTaken:
-    """The Director replied. `text` is what it sampled, unchanged; `folded` earlier turns were shown to it in short."""
+    """The Director replied.
+
+    Attributes:
+        turn: The turn's number.
+        text: What it sampled, unchanged.
+        reasoning: Thinking that its backend returned apart.
+        usage: What the turn cost.
+        seconds: Wall time.
+        folded: Earlier turns that were shown to it in short.
+        requests: Keys of what its LLM was sent, in that order (`flowsteer.runs.request_store`); empty where it is not
+            kept.
+    """
 
     kind: ClassVar[str] = "turn_taken"
     turn: int
@@ -69,6 +80,7 @@ class TurnTaken:
     usage: Usage
     seconds: float
     folded: int = 0
+    requests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +122,8 @@ class NodeRan:
         usage: What the call cost; zero for a memo hit.
         retries: Replies that had to be asked for again because they did not parse.
         seconds: Wall time.
+        requests: Keys of what its LLM was sent, in that order, also where a memo hit uses what came back; empty where
+            it is not kept.
     """
 
     kind: ClassVar[str] = "node_ran"
@@ -124,6 +138,7 @@ class NodeRan:
     usage: Usage
     retries: int
     seconds: float
+    requests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +199,7 @@ class EpisodeEnded:
         director_usage: What the Director's turns cost.
         executor_usage: What the operators' calls cost.
         seconds: Wall time.
+        requests: Keys of what a Director's LLM refused, so that no turn came of it.
     """
 
     kind: ClassVar[str] = "episode_ended"
@@ -197,6 +213,7 @@ class EpisodeEnded:
     director_usage: Usage
     executor_usage: Usage
     seconds: float
+    requests: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -210,6 +227,7 @@ class EpisodeEnded:
         turns: int = 0,
         stated: str = "",
         director_usage: Usage = NO_USAGE,
+        requests: tuple[str, ...] = (),
     ) -> "EpisodeEnded":
         """The one maker of this event: how the workflow is written, and whether it is finished, follows from the rest.
 
@@ -227,6 +245,7 @@ class EpisodeEnded:
             director_usage=director_usage,
             executor_usage=executor_usage,
             seconds=seconds,
+            requests=requests,
         )
 
 

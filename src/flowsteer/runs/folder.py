@@ -7,6 +7,7 @@
     notes.jsonl      what else a run keeps so as not to do it twice, such as the rounds of a search
     scores/          grades given later, a file each pass (`flowsteer.runs.grades`)
     open/            events of the episodes in flight, written as they happen
+    requests.sqlite  what was sent to models, if it is kept (`flowsteer.runs.request_store`)
     replies.sqlite   replies of the backends, if they are kept: what lets a broken-off episode go on where it stopped
     lock             held by the one process that writes
 
@@ -35,6 +36,7 @@ from flowsteer.runs.files import append, append_line, is_there, read_lines, writ
 from flowsteer.runs.grades import latest_grades
 from flowsteer.runs.index import EPISODES, INDEX, Entry, Indexed, read_events, read_index, summary_of
 from flowsteer.runs.lock import take_lock
+from flowsteer.runs.request_store import FILE as REQUESTS
 from flowsteer.runs.summary import EpisodeSummary, summary_to_json
 from flowsteer.unicode import refuse_unsound
 
@@ -170,6 +172,11 @@ class RunFolder:
     def replies(self) -> Path:
         """Where the replies of backends are kept."""
         return self.path / "replies.sqlite"
+
+    @property
+    def requests(self) -> Path:
+        """Where what is sent to backends is kept."""
+        return (self.path / REQUESTS).absolute()
 
     @property
     def unfinished(self) -> int:

@@ -145,7 +145,7 @@ def setup_of(config: TrainingConfig) -> Setup:
 
 
 FREE = {
-    "executor": ("caps", "cache"),
+    "executor": ("caps", "cache", "requests"),
     "update": ("steps", "threads", "save_every"),
     "sampler": ("urls", "gpu_memory"),
     "warmup": ("least_valid",),

@@ -99,6 +99,6 @@ class FirstPolicy:
         config, warmup, arena = self._config, self._config.warmup, self._arena
         async with AsyncExitStack() as stack:
             if warmup.episodes and warmup.backend:
-                setup = replace(setup_of(config), executor=warmup.backend, caps=Caps(), cache=None)
+                setup = replace(setup_of(config), executor=warmup.backend, caps=Caps(), cache=None, requests=None)
                 arena = replace(arena, session=await stack.enter_async_context(open_session(setup)))
             return await play_scripts(arena, view, self._schedule, warmup.episodes, config.seed, warmup)

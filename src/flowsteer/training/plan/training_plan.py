@@ -364,7 +364,7 @@ def _prompt(
 
 async def _observed(config: c.TrainingConfig, sample: Sample) -> Any:
     """What the policy sees first; a simulated executor stands behind the canvas and is not asked."""
-    setup = replace(c.setup_of(config), executor="simulated:typed", cache=None)
+    setup = replace(c.setup_of(config), executor="simulated:typed", cache=None, requests=None)
     async with open_session(setup) as session:
         arena = Arena(session, _ungraded, config.canvas, config.reward)
         return arena.open(sample, ignore, 0, Memo()).observe()
