@@ -142,7 +142,7 @@ def test_a_kind_that_is_rejected_at_the_end_cannot_be_written_also_when_it_is_gi
     (verdict,) = found.verdicts
     assert verdict.figures == {"tries": 40, "rejected": 40, "unread": 0}
     assert "not tried any more" in verdict.seen
-    assert "warmup.episodes" in str(verdict)
+    assert "sampler.grammar=true" in str(verdict)
 
 
 def test_a_healthy_run_has_nothing_to_complain_of(run):

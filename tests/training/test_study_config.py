@@ -97,7 +97,9 @@ def test_what_does_not_fit_is_refused_with_its_name(write, old, new, said):
         load_study(write(STUDY.replace(old, new)))
 
 
-@pytest.mark.parametrize(("name", "cells", "starts"), [("study_rewards", 60, 15), ("study_ablations", 30, 15)])
+@pytest.mark.parametrize(
+    ("name", "cells", "starts"), [("study_rewards", 60, 15), ("study_gate", 32, 8), ("study_ablations", 30, 15)]
+)
 def test_shipped_studies_read_and_pin_their_simulators(name, cells, starts):
     study = load_study(EXAMPLES / f"{name}.toml")
     assert (len(study.cells), len({cell.start for cell in study.cells})) == (cells, starts)
@@ -106,7 +108,7 @@ def test_shipped_studies_read_and_pin_their_simulators(name, cells, starts):
 
 def test_the_study_of_additions_takes_them_away_and_adds_them_one_at_a_time():
     cells = load_study(EXAMPLES / "study_additions.toml").cells
-    assert len(cells) == 11 * 8
+    assert len(cells) == 12 * 8
     assert all("#" in cell.config.executor.backend for cell in cells)
     first = {cell.arm: cell for cell in cells if cell.seed == 0}
     assert len({cell.start for cell in first.values()}) == 2
@@ -116,6 +118,7 @@ def test_the_study_of_additions_takes_them_away_and_adds_them_one_at_a_time():
     assert (plain.update.std_floor, plain.update.kl, plain.update.epochs, plain.update.dynamic) == (1e-4, 0.005, 1, 0)
     assert plain.temperature_at(1) == plain.temperature_at(plain.update.steps) == 0.6
     alone = {
+        "no_grammar": ("sampler", "grammar"),
         "no_rejected": ("reward", "rejected"),
         "no_gated_finish": ("reward", "gated_finish"),
         "no_std_floor": ("update", "std_floor"),

@@ -30,11 +30,13 @@ def test_the_demo_reads_and_says_its_departures():
     rules = config.canvas
     assert (rules.needs, rules.min_steps, rules.needs_structure) == (("verification", "formatting"), 6, True)
     assert (config.sampler.temperature, config.sampler.temperature_end) == (1.0, 0.5)
+    assert config.sampler.grammar
     text = (EXAMPLES / "demo.toml").read_text().replace("\n# ", " ")
     for said in (
         "a finish is allowed once the workflow has all that R_div asks for",
         "a penalty for rejected edits, a finish that is paid behind the gate, a floor under the deviation of a group",
         "three passes over a step's rollouts, a falling temperature",
+        "turns held to the grammar of the legal actions",
     ):
         assert said in text
 

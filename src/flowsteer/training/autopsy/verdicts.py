@@ -146,7 +146,7 @@ def _cannot_write(evidence: Evidence) -> Iterator[RunVerdict]:
                 f"{one.rejected} of {one.tries} tries from step {evidence.turns[first].window.first} on were rejected, "
                 f"{one.unread} of them unread{given_up}",
                 {"tries": one.tries, "rejected": one.rejected, "unread": one.unread},
-                "try more warmup.episodes or warmup.epochs, and warmup.least_valid=0.97 to stop before RL",
+                "try sampler.grammar=true, which holds turns to the legal actions, or more warmup.epochs",
             )
 
 
