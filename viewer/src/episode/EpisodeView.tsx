@@ -52,12 +52,12 @@ function Theatre({ run, episode, stop, node, page, watched }: Props & { page: Ep
       </div>
       <Stage player={player} selected={selected} select={toggle} />
       <aside className="panel" aria-label={selected ? "The node" : "The turn"} aria-live={watched.live ? "polite" : undefined}>
+        {watched.live && <Seat episode={episode} played={played} selected={selected} />}
         {selected ? <NodePanel player={player} id={selected} close={() => select(null)} />
           : here?.end ? <OutcomePanel page={page} played={played} />
           : here ? <TurnPanel turn={here.turn} maxTurns={maxTurns} operators={player.operators} select={toggle} />
           : <p className="empty">Nothing has happened yet.</p>}
         {!selected && here && <Branch page={page} turn={here.turn.number} live={watched.live} />}
-        {watched.live && <Seat episode={episode} played={played} />}
       </aside>
     </div>
   );

@@ -7,7 +7,7 @@ import { Inline } from "../text/Text";
 import type { Played } from "./turns";
 
 /** The Director's seat of a live episode: what the rules allow now, by click. */
-export function Seat({ episode, played }: { episode: string; played: Played }) {
+export function Seat({ episode, played, selected }: { episode: string; played: Played; selected: string | null }) {
   const moves = useResource<MovesPage>(paths.moves(episode));
   const [outcome, setOutcome] = useState<MoveOutcome | null>(null);
   const [busy, setBusy] = useState(false);
@@ -35,8 +35,8 @@ export function Seat({ episode, played }: { episode: string; played: Played }) {
       {outcome && <p className={`verdict ${outcome.accepted ? "accepted" : "rejected"}`} role="status"><span aria-hidden="true">{outcome.accepted ? "✓" : "✗"}</span><Inline text={outcome.status} /></p>}
       {data.done ? <p className="dim">The episode is over.</p> : data.seat === "model" ? <p className="dim">A model directs.</p> : (
         <>
-          <p className="dim">Turn {data.turn}: what the rules allow.</p>
-          <Moves moves={data.moves} busy={busy} act={(text) => act({ text })} />
+          <p className="dim">Turn {data.turn}: what the rules allow {selected ? <>with <span className="mono">{selected}</span></> : "with the workflow; select a node to change, wrap or delete it"}.</p>
+          <Moves key={`${data.turn} ${selected}`} moves={data.moves.filter(({ node }) => node === selected)} busy={busy} act={(text) => act({ text })} />
         </>
       )}
       {!data.done && data.seat === "human" && (
@@ -58,11 +58,12 @@ const HEADS: Record<(typeof ORDER)[number], string> = {
 function Moves({ moves, busy, act }: { moves: readonly LegalMove[]; busy: boolean; act: (text: string) => void }) {
   return (
     <div className="moves">
+      {moves.length === 0 && <p className="dim">Nothing.</p>}
       {ORDER.filter((kind) => moves.some((move) => move.kind === kind)).map((kind) => (
-        <details key={kind} open={kind === "add" || kind === "finish"}>
-          <summary>{HEADS[kind]}</summary>
+        <div key={kind} role="group" aria-label={HEADS[kind]}>
+          <h3>{HEADS[kind]}</h3>
           {moves.filter((move) => move.kind === kind).map((move) => <Move key={`${move.label} ${move.text}`} move={move} busy={busy} act={act} />)}
-        </details>
+        </div>
       ))}
     </div>
   );

@@ -2,10 +2,12 @@ import { useEffect, useState } from "react";
 import { Answered } from "../app/Answered";
 import { Link } from "../app/Link";
 import { paths } from "../data/paths";
+import { source } from "../data/source";
 import { useResource } from "../data/useResource";
 import type { RunListed, RunsPage } from "../records";
 import { ago, count, percent } from "../text/figures";
 import { Inline } from "../text/Text";
+import { RunView } from "./RunView";
 
 export function RunsView() {
   const runs = useResource<RunsPage>(paths.runs);
@@ -15,7 +17,14 @@ export function RunsView() {
     const timer = window.setTimeout(reload, LOOK_AGAIN);
     return () => window.clearTimeout(timer);
   }, [data, reload]);
-  return <Answered of={runs}>{(page) => <Runs page={page} />}</Answered>;
+  return (
+    <Answered of={runs}>
+      {(page) => {
+        const [only, ...others] = page.runs;
+        return !source.live && only && others.length === 0 ? <RunView run={only.id} /> : <Runs page={page} />;
+      }}
+    </Answered>
+  );
 }
 
 const LOOK_AGAIN = 2000;
