@@ -50,6 +50,10 @@ async def test_the_right_answer_is_shown_at_the_end_only(tmp_path):
         await page.get_by_text("Right answer").wait_for()
         await page.keyboard.press("ArrowLeft")
         assert await page.get_by_text("Right answer").count() == 0
+        await page.locator(".step", has_text="ScEnsemble").click()
+        assert await page.locator(".panel dt", has_text="candidates").count() == 2
+        await page.locator(".group-head", has_text="loop").click()
+        assert "loop" in await page.locator(".panel h2").inner_text()
 
 
 async def test_an_episode_in_flight_grows_before_ones_eyes(tmp_path):

@@ -32,7 +32,7 @@ export function Seat({ episode, played, selected }: { episode: string; played: P
   return (
     <section className="seat" aria-label="The Director's seat">
       <h2>The seat</h2>
-      {outcome && <p className={`verdict ${outcome.accepted ? "accepted" : "rejected"}`} role="status"><span aria-hidden="true">{outcome.accepted ? "✓" : "✗"}</span><Inline text={outcome.status} /></p>}
+      {outcome && !outcome.accepted && <p className="verdict rejected" role="alert"><span aria-hidden="true">✗</span><Inline text={outcome.status || "Refused."} /></p>}
       {data.done ? <p className="dim">The episode is over.</p> : data.seat === "model" ? <p className="dim">A model directs.</p> : (
         <>
           <p className="dim">Turn {data.turn}: what the rules allow {selected ? <>with <span className="mono">{selected}</span></> : "with the workflow; select a node to change, wrap or delete it"}.</p>
@@ -80,7 +80,7 @@ function Move({ move, busy, act }: { move: LegalMove; busy: boolean; act: (text:
     <form className="move" onSubmit={submit}>
       {fields.map(({ name, choices }) => (
         <label key={name}>
-          <span>{name}</span>
+          <span>{name.replaceAll("_", " ")}</span>
           {choices ? <select name={name} required>{choices.map((one) => <option key={one}>{one}</option>)}</select> : <textarea name={name} rows={2} maxLength={4000} />}
         </label>
       ))}
