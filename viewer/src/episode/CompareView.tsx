@@ -50,7 +50,7 @@ function Side({ page, side, keys }: { page: EpisodePage; side: string; keys: boo
       <div className="panel">
         {selected ? <NodePanel player={player} id={selected} close={() => select(null)} />
           : here?.end ? <OutcomePanel page={page} played={played} />
-          : here && <TurnPanel turn={here.turn} maxTurns={played.started?.settings?.max_turns ?? 0} operators={player.operators} select={toggle} />}
+          : here && <TurnPanel run={page.run} turn={here.turn} maxTurns={played.started?.settings?.max_turns ?? 0} operators={player.operators} select={toggle} />}
       </div>
     </section>
   );

@@ -55,7 +55,7 @@ function Theatre({ run, episode, stop, node, page, watched }: Props & { page: Ep
         {watched.live && <Seat episode={episode} played={played} selected={selected} />}
         {selected ? <NodePanel player={player} id={selected} close={() => select(null)} />
           : here?.end ? <OutcomePanel page={page} played={played} />
-          : here ? <TurnPanel turn={here.turn} maxTurns={maxTurns} operators={player.operators} select={toggle} />
+          : here ? <TurnPanel run={run} turn={here.turn} maxTurns={maxTurns} operators={player.operators} select={toggle} />
           : <p className="empty">Nothing has happened yet.</p>}
         {!selected && here && <Branch page={page} turn={here.turn.number} live={watched.live} />}
       </aside>

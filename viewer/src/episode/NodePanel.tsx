@@ -7,6 +7,7 @@ import { inside, type Structure, toDsl, walk } from "../workflow/tree";
 import { DraftView } from "./DraftView";
 import { only, type Visit } from "./flow";
 import { cameTo, nameOf } from "./GroupNode";
+import { Requests } from "./Requests";
 import { SIGNS } from "./StepNode";
 import { WORDS } from "./state";
 import type { Player } from "./usePlayer";
@@ -65,12 +66,12 @@ function StepDetail({ player, step }: { player: Player; step: Step }) {
           ))}
         </div>
       )}
-      {visit ? <VisitDetail visit={visit} reads={facts?.reads} /> : <p className="empty">The draft did not come this way.</p>}
+      {visit ? <VisitDetail key={at} of={player.run} visit={visit} reads={facts?.reads} /> : <p className="empty">The draft did not come this way.</p>}
     </>
   );
 }
 
-function VisitDetail({ visit: { before, run, after }, reads }: { visit: Visit; reads: readonly string[] | undefined }) {
+function VisitDetail({ of, visit: { before, run, after }, reads }: { of: string; visit: Visit; reads: readonly string[] | undefined }) {
   const rest = reads ? Object.keys(before).filter((name) => !reads.includes(name)) : [];
   return (
     <>
@@ -105,7 +106,7 @@ function VisitDetail({ visit: { before, run, after }, reads }: { visit: Visit; r
             <div><dt>time</dt><dd>{seconds(run.seconds)}</dd></div>
             <div><dt>turn</dt><dd>{run.turn || "–"}</dd></div>
           </dl>
-          <p className="dim small">The record keeps what a step wrote and what its call cost, not the messages.</p>
+          <Requests run={of} keys={run.requests} />
         </section>
       )}
     </>

@@ -3,10 +3,12 @@ import { count, seconds } from "../text/figures";
 import { Block, Inline } from "../text/Text";
 import { resultOf } from "./brief";
 import type { Operators } from "./flow";
+import { Requests } from "./Requests";
 import { saidOf } from "./stops";
 import type { Turn } from "./turns";
 
 interface Props {
+  run: string;
   turn: Turn;
   maxTurns: number;
   operators: Operators;
@@ -14,7 +16,7 @@ interface Props {
 }
 
 /** What was said and done in one turn: the Director's words, what came of them, the canvas's answer. */
-export function TurnPanel({ turn, maxTurns, operators, select }: Props) {
+export function TurnPanel({ run, turn, maxTurns, operators, select }: Props) {
   const { taken, edit, feedback, runs, change } = turn;
   const unmet = feedback?.feedback?.unmet ?? [];
   return (
@@ -42,6 +44,7 @@ export function TurnPanel({ turn, maxTurns, operators, select }: Props) {
           <h3>Director</h3>
           {taken.reasoning && <details><summary>Reasoning</summary><Block text={taken.reasoning} /></details>}
           <Block text={taken.text} />
+          <Requests key={turn.number} run={run} keys={taken.requests} />
           <p className="dim small">
             {taken.usage.calls > 0 && `${count(taken.usage.prompt_tokens)} tokens read, ${count(taken.usage.completion_tokens)} written · `}
             {seconds(taken.seconds)}{taken.folded > 0 && ` · ${taken.folded} earlier turns in short`}

@@ -6,6 +6,7 @@ import { type Stop, stopsOf } from "./stops";
 import { played, type Played } from "./turns";
 
 export interface Player {
+  readonly run: string;
   readonly played: Played;
   readonly stops: readonly Stop[];
   readonly at: number;
@@ -38,7 +39,7 @@ export function usePlayer(page: EpisodePage, events: readonly Event[], live: boo
     former.current = states;
   }, [states]);
   const go = (to: number) => choose(live && to >= last ? null : Math.max(0, Math.min(to, last)));
-  return { played: whole, stops, at, stop, flow, standings: states, operators, live, go };
+  return { run: page.run, played: whole, stops, at, stop, flow, standings: states, operators, live, go };
 }
 
 /** What operators are: as the server says, else their categories as far as the record tells them. */
