@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check openenv bench viewer clean
+.PHONY: help setup demo test check openenv mcp bench viewer clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,14 @@ $(VENV)/openenv/.ready: pyproject.toml $(VENV)/.python
 
 openenv: $(VENV)/openenv/.ready ## the tests of the OpenEnv adapter, whose packages cannot live beside verifiers'
 	@$(VENV)/openenv/bin/python -m pytest tests/adapters/test_openenv.py tests/adapters/test_adapters_page.py
+
+$(VENV)/mcp-server/.ready: $(VENV)/.python
+	@$(PYTHON) -m venv $(VENV)/mcp-server
+	@$(VENV)/mcp-server/bin/python -m pip install --quiet 'mcp-server-time>=2026.10'
+	@touch $@
+
+mcp: setup $(VENV)/mcp-server/.ready ## the tests of MCP tools, with a server from the package index beside
+	@$(BIN)/python -m pytest tests/operators/test_operator_mcp.py
 
 bench: setup ## print the benchmark tables
 	@for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done

@@ -16,5 +16,7 @@ ADAPTERS = {"inspect_ai": "inspect_ai", "inspect_backend": "inspect_ai", "openen
 collect_ignore += [f"src/flowsteer/adapters/{file}.py" for file, name in ADAPTERS.items() if find_spec(name) is None]
 if find_spec("verifiers") is None:
     collect_ignore.append("src/flowsteer_verifiers.py")
+if find_spec("mcp") is None:
+    collect_ignore.append("src/flowsteer/operators/mcp_servers.py")
 # Its examples need packages that cannot all be here; tests/adapters/test_adapters_page.py runs those that can.
 collect_ignore.append("docs/adapters.md")

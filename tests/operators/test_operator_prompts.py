@@ -30,6 +30,7 @@ NAMED = {
     "sc_ensemble": {"letters": "AB"},
     "fix_tests": {"failures": "assert add(1, 2) == 3: got -1"},
     "compare": {"own": "42"},
+    "mcp_tool": {"tool": "add", "description": "Adds.", "schema": "{}"},
 }
 TEMPLATES = sorted(
     path.stem

@@ -1,0 +1,157 @@
+"""MCP servers: which there are stands in a file of the user's own; they are connected once, in a thread of their own.
+
+    {"mcpServers": {"time": {"command": "mcp-server-time", "args": []},
+                    "docs": {"url": "http://127.0.0.1:8000/mcp", "tools": ["search"]}}}
+
+A server is a program of the user's: it runs outside of the sandbox, with what the user may do.
+"""
+
+import asyncio
+import atexit
+import os
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from annotated_types import MinLen
+
+from flowsteer.errors import ConfigError, OperatorError
+from flowsteer.runs.files import read_json
+from flowsteer.settings import check
+
+if TYPE_CHECKING:
+    from mcp.client import Client
+
+VARIABLE, DEFAULT_FILE = "FLOWSTEER_MCP", "mcp.json"
+"""Where servers are named: the file of the variable, else this one in the current folder."""
+
+CONNECT_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class McpServer:
+    """One server: a program to start, or an address to reach.
+
+    Attributes:
+        command: The program; it speaks over its standard input and output.
+        args: Its arguments.
+        env: Environment variables for it, besides the few that every program gets.
+        url: Address of a server that runs already (streamable HTTP).
+        tools: Which of its tools become operators; None for all.
+    """
+
+    command: str = ""
+    args: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    url: str = ""
+    tools: Annotated[tuple[str, ...], MinLen(1)] | None = None
+
+    def __post_init__(self) -> None:
+        if bool(self.command) == bool(self.url):
+            raise ValueError("a server has either a command or a url")
+
+
+@dataclass(frozen=True, slots=True)
+class McpTool:
+    """One tool, as its server describes it."""
+
+    server: str
+    name: str
+    description: str
+    schema: dict[str, Any]
+
+
+def read_servers(path: Path | None = None) -> dict[str, McpServer]:
+    """The servers that a file names.
+
+    Raises:
+        ConfigError: There is no such file, or what it holds does not fit.
+        RunError: It is no JSON.
+    """
+    path = path or Path(os.environ.get(VARIABLE) or DEFAULT_FILE)
+    plain = read_json(path)
+    if not isinstance(plain, dict) or not isinstance(plain.get("mcpServers"), dict) or not plain["mcpServers"]:
+        found = "names no server" if path.exists() else "is not there"
+        raise ConfigError(
+            f"{path} {found}", f'{{"mcpServers": {{"NAME": {{"command": "…"}}}}}}, in it or in {VARIABLE}'
+        )
+    return {name: check(McpServer, server, f"{path}: {name}") for name, server in plain["mcpServers"].items()}
+
+
+class McpConnections:
+    """Servers, connected; any event loop may call their tools.
+
+    Args:
+        servers: The servers by name.
+
+    Raises:
+        ConfigError: The package `mcp` is not installed, or a server cannot be reached.
+    """
+
+    def __init__(self, servers: Mapping[str, McpServer]) -> None:
+        from anyio.from_thread import start_blocking_portal
+
+        try:
+            import mcp.client  # noqa: F401 - found out before a thread is started
+        except ImportError as error:
+            raise ConfigError("the library mcp needs the package mcp", "pip install 'flowsteer[mcp]'") from error
+        self._clients: dict[str, Client] = {}
+        with ExitStack() as stack:
+            self._portal = stack.enter_context(start_blocking_portal())
+            for name, server in servers.items():
+                try:
+                    self._clients[name] = stack.enter_context(self._portal.wrap_async_context_manager(_client(server)))
+                except Exception as error:
+                    what = server.command or server.url
+                    raise ConfigError(f"the MCP server {name} ({what}) cannot be reached: {_told(error)}") from error
+            self._stack = stack.pop_all()
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        """End the connections, and the programs that were started for them."""
+        self._stack.close()
+
+    def tools(self, servers: Mapping[str, McpServer]) -> list[McpTool]:
+        """What the servers offer, in their own order."""
+        offered = [
+            (name, tool) for name, one in self._clients.items() for tool in self._portal.call(one.list_tools).tools
+        ]
+        return [
+            McpTool(name, tool.name, tool.description or "", dict(tool.input_schema))
+            for name, tool in offered
+            if (wanted := servers[name].tools) is None or tool.name in wanted
+        ]
+
+    async def call(self, tool: McpTool, arguments: dict[str, Any]) -> str:
+        """The text that a tool answers with.
+
+        Raises:
+            OperatorError: `tool_failed` if the tool says so, or its server is gone.
+        """
+        client = self._clients[tool.server]
+        try:
+            result = await asyncio.wrap_future(self._portal.start_task_soon(client.call_tool, tool.name, arguments))
+        except Exception as error:  # whatever the wire raises: the node fails, the workflow goes on
+            raise OperatorError(f"{tool.server} did not answer: {_told(error)}", "tool_failed") from error
+        text = "\n".join(part.text for part in result.content if getattr(part, "text", None))
+        if result.is_error:
+            raise OperatorError(f"{tool.name} failed: {text[:500]}", "tool_failed")
+        return text
+
+
+def _client(server: McpServer) -> "Client":
+    from mcp.client import Client
+    from mcp.client.stdio import StdioServerParameters, stdio_client
+
+    if server.url:
+        return Client(server.url, read_timeout_seconds=CONNECT_SECONDS)
+    started = StdioServerParameters(command=server.command, args=list(server.args), env=dict(server.env))
+    return Client(stdio_client(started), read_timeout_seconds=CONNECT_SECONDS)
+
+
+def _told(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error) or type(error).__name__
