@@ -3,7 +3,8 @@
     python benchmarks/kept_requests.py
 
 A server on the loopback answers at once, so what is measured is everything but the model. Each run is a process of its
-own, timed from its start to its end, in turn with the others. inspect_ai is left out where it is not installed.
+own, timed from its start to its end, in turn with the others. inspect_ai is left out where it is not installed with
+openai 3.4 or later, which its provider wants.
 """
 
 import json
@@ -15,6 +16,7 @@ import threading
 import time
 from collections import defaultdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
@@ -86,7 +88,7 @@ def commands(folder, url):
     }
     both = {f"{name}, {how}": (*FLOWSTEER, *line, *flag) for name, line in found.items() for how, flag in FLAGS.items()}
     inspect = {f"inspect_ai: {ROWS} rows, one call each": (sys.executable, "-c", INSPECT)}
-    return both | (inspect if find_spec("inspect_ai") else {})
+    return both | (inspect if find_spec("inspect_ai") and not version("openai").startswith("2.") else {})
 
 
 FLAGS = {"kept": (), "not kept": ("--no-requests",)}
