@@ -1,7 +1,8 @@
 import react from "@vitejs/plugin-react";
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { defineConfig, type Plugin } from "vite";
+import type { Plugin } from "vite";
+import { defineConfig } from "vitest/config";
 
 /** One classic script, so that the page also opens from a file, where browsers load no module. */
 function classicScript(): Plugin {
@@ -34,6 +35,7 @@ function licences(): Plugin {
 
 export default defineConfig({
   base: "./",
+  test: { testTimeout: 30_000 },
   plugins: [react(), classicScript(), licences()],
   build: {
     outDir: "../src/flowsteer/viewing/bundle",
