@@ -82,6 +82,7 @@ def shoot(page: Page, address: str, file: Path) -> None:
     page.goto("about:blank")
     page.goto(address)
     page.locator("main h1").first.wait_for()
+    page.wait_for_function("!document.body.innerText.includes('for the first time')")
     page.wait_for_timeout(2500)
     file.parent.mkdir(exist_ok=True)
     page.screenshot(path=file)
