@@ -196,3 +196,20 @@ async def test_a_request_the_server_refuses_fails_the_node_and_not_the_run(tmp_p
     plan, custom = outcome.json["nodes"]
     assert "too long" in plan["failure"]["message"]
     assert (custom["failure"], outcome.json["answer"]) == (None, "Paris")
+
+
+async def test_a_packed_run_is_replayed_without_its_models(tmp_path: Path):
+    async with FakeServer(models=MODELS) as server:
+        server.then = well
+        first = await run(*command(server), cwd=tmp_path)
+        director, executor = (f"{server.url}#{name}" for name in (DIRECTOR, EXECUTOR))
+    packed = await run("runs", "pack", "r", "--to", "shared.gz", "--json", cwd=tmp_path)
+    assert packed.code == 0, packed.err
+    assert {model["spec"] for model in packed.json["models"]} == {director, executor}
+    specs = ("--director", f"recorded:shared.gz#{director}", "--executor", f"recorded:shared.gz#{executor}")
+    question = ("--max-turns", "3", "--json")
+    again = await run("solve", "Capital of France?", *specs, *question, "--run", "again", cwd=tmp_path)
+    assert (again.json["dsl"], again.json["answer"]) == (first.json["dsl"], first.json["answer"])
+    other = await run("solve", "Capital of Spain?", *specs, *question, "--run", "other", cwd=tmp_path)
+    assert other.code != 0
+    assert "does not hold request" in other.err + other.out

@@ -5,7 +5,7 @@ import json
 import logging
 import sqlite3
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from flowsteer.backends.base import Backend, Features, Reply, Request
@@ -41,6 +41,9 @@ class ResponseCache:
             self._database.execute("PRAGMA journal_mode=WAL")
             self._database.execute("PRAGMA synchronous=NORMAL")
             self._database.execute("CREATE TABLE IF NOT EXISTS replies (key TEXT PRIMARY KEY, reply TEXT NOT NULL)")
+            self._database.execute(
+                "CREATE TABLE IF NOT EXISTS models (spec TEXT, served TEXT, features TEXT, PRIMARY KEY (spec, served))"
+            )
         except (OSError, sqlite3.Error) as error:
             raise ConfigError(
                 f"The response cache {path} cannot be opened: {error}.", "Move that file away or name another."
@@ -58,6 +61,15 @@ class ResponseCache:
     async def put(self, key: str, reply: Reply) -> None:
         """Keep a reply."""
         await asyncio.to_thread(self._put, key, reply)
+
+    def know(self, spec: str, served: str, features: Features) -> None:
+        """Write down whose replies are kept here: without that nobody could ask for them by a request alone."""
+        try:
+            with self._turn:
+                row = (spec, served, json.dumps(asdict(features)))
+                self._database.execute("INSERT OR IGNORE INTO models VALUES (?, ?, ?)", row)
+        except sqlite3.Error as error:
+            self._fault("written", spec, error)
 
     def close(self) -> None:
         """Close the file."""
@@ -108,6 +120,7 @@ class CachedBackend:
         self._cache = cache
         self._flights: dict[str, _Flight] = {}
         self._context = (backend.spec, served)
+        cache.know(backend.spec, served, backend.features)
 
     @property
     def spec(self) -> str:

@@ -14,6 +14,7 @@ from flowsteer.backends.limits import Limits
 from flowsteer.backends.llama_options import LlamaOptions
 from flowsteer.backends.llamacpp import LlamaServer, name_of
 from flowsteer.backends.openai import Catalogue, Endpoint, OpenAIBackend
+from flowsteer.backends.packed import PackedBackend, is_pack, packed_model
 from flowsteer.backends.presets import PRESETS, SERVER, Preset
 from flowsteer.backends.recorded import RecordedBackend
 from flowsteer.credentials import refuse_key
@@ -97,7 +98,7 @@ class Backends:
 
             return SimulatedBackend.from_spec(spec)
         if scheme == "recorded" and rest:
-            return RecordedBackend(Path(rest))
+            return await self._recorded(rest)
         return await self._model(spec, scheme, rest)
 
     async def _model(self, spec: str, scheme: str, rest: str) -> OpenAIBackend:
@@ -120,6 +121,22 @@ class Backends:
         served = self._served[spec] = _served(model, catalogue, endpoint.preset)
         context = catalogue.contexts.get(served, 0)
         return OpenAIBackend(spec, endpoint, model, served=served, stream=self._stream, context=context)
+
+    async def _recorded(self, named: str) -> Backend:
+        """A recording of one backend, or the replies of a run: `FILE`, `FILE#SPEC`, either with `?live` behind it."""
+        bare = named.removesuffix("?live")
+        file, _, of = bare.partition("#")
+        if not is_pack(Path(file)):
+            return RecordedBackend(Path(named))
+        model = packed_model(Path(file), of)
+        live = None
+        if bare != named:
+            live = await self._connect(model.spec)
+            if (served := self.served(model.spec)) != model.served:
+                raise ConfigError(
+                    f"{file} has replies of {model.served}, and {model.spec} is {served} now", "replay without ?live"
+                )
+        return PackedBackend(Path(file), of, live)
 
     async def _server(self, named: str, model: str, options: LlamaOptions) -> LlamaServer:
         if named not in self._servers:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from flowsteer.cli import models
+from flowsteer.cli import models, runs
 from flowsteer.cli.autopsy import autopsy
 from flowsteer.cli.catalog import backends, operators
 from flowsteer.cli.console import fail, note, output
@@ -103,6 +103,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(models.app, name="models")
+app.add_typer(runs.app, name="runs")
 
 
 def main() -> None:
