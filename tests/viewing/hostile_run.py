@@ -27,6 +27,26 @@ HOSTILE = (
     "{{constructor.constructor('window.harmed=12')()}}",
     "&lt;script&gt;&#x6a;avascript:1",
     "<math><mtext></mtext><mglyph><style></math><img src onerror=window.harmed=13>",
+    "<object data='javascript:window.harmed=14'></object>",
+    "<embed src='data:text/html,<script>parent.harmed=15</script>'>",
+    "<form action='javascript:window.harmed=16'><button>x</button></form>",
+    "<details open ontoggle=window.harmed=17>",
+    "<body onload=window.harmed=18>",
+    "<base href='http://evil.example/'>",
+    "<link rel=stylesheet href='http://evil.example/a.css'>",
+    "<!--><script>window.harmed=19</script>-->",
+    "<![CDATA[<script>window.harmed=20</script>]]>",
+    "${window.harmed=21}`${window.harmed=22}`",
+    "\\u003cscript\\u003ewindow.harmed=23\\u003c/script\\u003e",
+    "<template><script>window.harmed=24</script></template>",
+    "<a href='vbscript:x' style='position:fixed;inset:0'>over all</a>",
+    "<input autofocus onfocus=window.harmed=25>",
+    "<video><source onerror=window.harmed=26></video>",
+    "\u2028window.harmed=27\u2029",
+    "\x1b]0;a title\x07\x1b[2J\x1b[?1049h",
+    "\u202d\u202c\u061c\u200f mixed \u05d0\u05d1",
+    '<script type="application/json" id="flowsteer-data">{}</script>',
+    "__proto__",
     "long " + "x" * 1_000_000,
 )
 KEPT = {"kind", "type", "id", "node", "operator", "category", "new", "version", "digest", "task", "name", "choices"}
@@ -58,7 +78,8 @@ def make_hostile(source, target):
                 writer.emit(event)
             summary = summary_to_json(entry.summary)
             changed = {
-                key: HOSTILE[(number + place) % 19] for place, key in enumerate(("system", "answer", "reason", "dsl"))
+                key: HOSTILE[(number + place) % (len(HOSTILE) - 1)]
+                for place, key in enumerate(("system", "answer", "reason", "dsl"))
             }
             changed |= {
                 "failures": {HOSTILE[0]: 2, HOSTILE[4]: 1},

@@ -85,6 +85,11 @@ class Seat:
             return None
         return Turn(turn.text, turn.action, seconds=perf_counter() - started)
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether what may be done is known: it is the person's turn, a model has the seat, or all is over."""
+        return self._turn is not None or self._model is not None or self.over
+
     def moves(self) -> MovesPage:
         """What may be done now."""
         seat: Literal["human", "model"] = "human" if self._model is None else "model"
@@ -150,7 +155,7 @@ class Seat:
             return MoveOutcome(False, NOT_NOW)
         self._turn = None
         loop.call_soon_threadsafe(_answer, waiting, turn)
-        return MoveOutcome(True, "")
+        return MoveOutcome(True, "the canvas has it")
 
 
 def _answer(waiting: "asyncio.Future[Turn | None]", turn: Turn | None) -> None:

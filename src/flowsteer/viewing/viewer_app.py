@@ -19,7 +19,7 @@ from flowsteer.runs.event_json import JSON
 from flowsteer.viewing.branching import Branching
 from flowsteer.viewing.bundle_files import INDEX, bundle_file
 from flowsteer.viewing.episode_query import MOST_ROWS, EpisodeQuery, Order, SortKey, StateFilter
-from flowsteer.viewing.following import episode_events, run_events
+from flowsteer.viewing.following import LOOKS, PAUSE, episode_events, run_events
 from flowsteer.viewing.plain_json import text_of
 from flowsteer.viewing.run_view import RunView
 from flowsteer.viewing.runs_below import find_runs
@@ -173,9 +173,14 @@ class Viewer:
         found = next(name for name, view in self.views().items() if view.path == folder)
         return answer({"run": found, "episode": made})
 
-    def moves(self, episode: str) -> Response:
-        """What may be done in a live episode."""
-        return answer(asdict(self.branching.seat(unquote(episode)).moves()))
+    async def moves(self, episode: str) -> Response:
+        """What may be done in a live episode; while it is nobody's turn, it waits a moment for the person's."""
+        seat = self.branching.seat(unquote(episode))
+        for _ in range(LOOKS):
+            if seat.is_settled:
+                break
+            await asyncio.sleep(PAUSE)
+        return answer(asdict(seat.moves()))
 
     async def act(self, episode: str, body: ActBody) -> Response:
         """Do something in a live episode."""
