@@ -14,7 +14,7 @@ OFFLINE = ("--no-sandbox", "--disable-background-networking", "--disable-compone
 WATCH = """
 window.faults = [];
 document.addEventListener("securitypolicyviolation", (event) => window.faults.push(event.violatedDirective));
-window.addEventListener("error", (event) => window.faults.push(event.message));
+window.addEventListener("error", ({message}) => message.startsWith("ResizeObserver") || window.faults.push(message));
 """
 """Counts what a page tried and was not let, and errors of its own."""
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from urllib.parse import quote
 
 import httpx
@@ -18,8 +19,10 @@ from flowsteer.runs.events import EpisodeStarted, Graded
 from flowsteer.runs.folder import RunFolder
 from flowsteer.runs.grades import write_grades
 from flowsteer.runs.summary import EpisodeSummary
+from flowsteer.session import Setup, deciding, open_session
 from flowsteer.task import Task
 from flowsteer.viewing import schema
+from flowsteer.workflow.dsl import parse_dsl
 
 DEFS = schema.schema()["$defs"]
 
@@ -37,11 +40,20 @@ async def get(client, path, record=None, **params):
     return conforms(plain, record) if record else plain
 
 
+async def settled(client, run="~"):
+    """The page of a run, once its figures are those of all its episodes."""
+    for _ in range(100):
+        page = await get(client, f"/api/runs/{run}", "RunPage")
+        if page["indexed"] == 1:
+            break
+    return page
+
+
 async def test_the_runs_of_a_folder_are_listed_with_their_figures(tmp_path):
     await evaluated(tmp_path / "runs/deep/one")
     async with showing(tmp_path / "runs", tmp_path / "cache") as address, reader(address) as client:
         (run,) = (await get(client, "/api/runs", "RunsPage"))["runs"]
-        page = await get(client, f"/api/runs/{quote(run['id'], safe='')}", "RunPage")
+        page = await settled(client, quote(run["id"], safe=""))
     assert (run["id"], run["kind"], run["finished"], run["open"], run["lost"]) == ("deep/one", "eval", 8, 0, 0)
     entries = RunFolder.read(tmp_path / "runs/deep/one").entries.values()
     for system in page["systems"]:
@@ -98,10 +110,45 @@ async def test_episodes_are_filtered_sorted_and_found_by_their_words(tmp_path):
         assert (await client.get("/api/runs/~/episodes", params={"sort": "row"})).status_code == 422
 
 
+async def test_what_was_sent_to_a_model_is_told_by_its_key(tmp_path):
+    task, setup = Task("What is 6 times 7?", "math"), Setup(director="dsl:Plan -> Custom", executor="simulated:")
+    with RunFolder.create(tmp_path / "run", {"command": "solve"} | deciding(setup)) as folder:
+        writer, emitted = folder.begin("one"), []
+        async with open_session(replace(setup, requests=folder.requests)) as session:
+            executor = session.executor()
+            await executor.run(parse_dsl("Plan -> Custom"), task, emitted.append)
+        for event in emitted:
+            writer.emit(event)
+        writer.commit(EpisodeSummary(system="fixed", dataset="", type="math", task=task.id))
+    async with showing(tmp_path / "run", tmp_path / "cache") as address, reader(address) as client:
+        page = await get(client, "/api/runs/~/episodes/one", "EpisodePage")
+        (key,) = page["events"][0]["requests"]
+        sent = await get(client, f"/api/runs/~/requests/{key}", "RequestPage")
+        assert "What is 6 times 7?" in sent["messages"][-1]["content"]
+        assert (await client.get("/api/runs/~/requests/nothing")).status_code == 404
+
+
+async def test_events_that_an_older_version_wrote_are_told_with_what_came_later(tmp_path):
+    await evaluated(tmp_path / "run", ("direct",), limit=1)
+    for name in ("episodes.jsonl", "index.jsonl"):
+        file = tmp_path / "run" / name
+        lines = [json.loads(line) for line in file.read_text().splitlines()]
+        if name == "episodes.jsonl":
+            for event in lines[0]["events"]:
+                event.pop("requests", None)
+            file.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+        else:
+            file.write_text("")
+    async with showing(tmp_path / "run", tmp_path / "cache") as address, reader(address) as client:
+        (row,) = (await get(client, "/api/runs/~/episodes"))["rows"]
+        page = await get(client, f"/api/runs/~/episodes/{quote(row['episode'], safe='')}", "EpisodePage")
+    assert [event["requests"] for event in page["events"] if event["kind"] == "node_ran"] == [[]]
+
+
 async def test_every_figure_leads_to_its_episodes(tmp_path):
     run = hostile_run(tmp_path / "run")
     async with showing(tmp_path / "run", tmp_path / "cache") as address, reader(address) as client:
-        page = await get(client, "/api/runs/~", "RunPage")
+        page = await settled(client)
         behind = [({"system": one["system"], "dataset": one["dataset"]}, one["n"]) for one in page["systems"]]
         behind += [({"failure": one["kind"]}, one["count"]) for one in page["failures"]]
         assert len(behind) == 7

@@ -1001,6 +1001,34 @@ export interface RejectionCourse {
   rejected: number[];
 }
 /**
+ * What was sent to a model, as events name it by its key: see `flowsteer.runs.request_store.SentRequest`.
+ *
+ * This interface was referenced by `Viewer`'s JSON-Schema
+ * via the `definition` "RequestPage".
+ */
+export interface RequestPage {
+  key: string;
+  backend: string;
+  messages: SentMessage[];
+  sampling: {
+    [k: string]: unknown;
+  };
+  json_schema: {
+    [k: string]: unknown;
+  } | null;
+  grammar: string | null;
+}
+/**
+ * One message of a request: who speaks in it, and what it says.
+ *
+ * This interface was referenced by `Viewer`'s JSON-Schema
+ * via the `definition` "SentMessage".
+ */
+export interface SentMessage {
+  role: string;
+  content: string;
+}
+/**
  * A run among others.
  *
  * Attributes:

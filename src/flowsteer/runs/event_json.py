@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any, get_args
 
 from flowsteer.draft import Draft, draft_from_json, draft_to_json
@@ -125,6 +125,17 @@ def events_from_json(stream: Iterable[JSON]) -> list[Event]:
             values["feedback"] = _feedback_from_plain(values["feedback"], events)
         events.append(_BY_KIND[values.pop("kind")](**values))
     return events
+
+
+_DEFAULTS: dict[str, JSON] = {
+    kind.kind: {field.name: field.default for field in fields(kind) if field.default is not MISSING} for kind in _KINDS
+}
+"""What older versions did not write, by kind of event."""
+
+
+def with_defaults(plain: JSON) -> JSON:
+    """An event's plain values with the fields that came later, at their defaults."""
+    return _DEFAULTS.get(plain.get("kind", ""), {}) | plain
 
 
 _as_text = json.JSONEncoder(ensure_ascii=False).encode

@@ -76,7 +76,7 @@ class Branching:
         setup = setup_of(view, started.settings)
         folder = self._folder(view.path if view.path.name == BRANCHES else view.path / BRANCHES, setup)
         _copy_replies(view.path / folder.replies.name, folder.replies)
-        setup = replace(setup, cache=folder.replies)
+        setup = replace(setup, cache=folder.replies, requests=folder.requests)
         name = f"{episode}~{turn}-{uuid4().hex[:6]}"
         seat = self._seats[name] = Seat(said=_said(events, turn))
         folder.note(*origin_note(name, BranchOrigin(episode, turn)))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from flowsteer.runs.event_json import JSON
+from flowsteer.runs.event_json import JSON, with_defaults
 from flowsteer.runs.files import parsed
 from flowsteer.runs.folder import ERRORS, OPEN, open_name
 from flowsteer.viewing.records import BRIEF
@@ -66,7 +66,7 @@ def read_events_so_far(file: Path) -> list[JSON]:
     """The events in a file of the folder `open`; a torn last line is left out."""
     try:
         with file.open("rb") as lines:
-            return [event for line in lines if (event := parsed(line)) is not None]
+            return [with_defaults(event) for line in lines if (event := parsed(line)) is not None]
     except OSError:
         return []
 

@@ -243,6 +243,26 @@ class EpisodePage:
 
 
 @dataclass(frozen=True, slots=True)
+class SentMessage:
+    """One message of a request: who speaks in it, and what it says."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestPage:
+    """What was sent to a model, as events name it by its key: see `flowsteer.runs.request_store.SentRequest`."""
+
+    key: str
+    backend: str
+    messages: tuple[SentMessage, ...]
+    sampling: JSON
+    json_schema: JSON | None
+    grammar: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class ComparePage:
     """Two episodes side by side."""
 

@@ -10,11 +10,12 @@ from typing import get_args
 
 from flowsteer.errors import RunError
 from flowsteer.runs.config import format_of, stored_config
-from flowsteer.runs.event_json import JSON, event_to_json
+from flowsteer.runs.event_json import JSON, event_to_json, with_defaults
 from flowsteer.runs.files import UNREADABLE, read_json
 from flowsteer.runs.index import EPISODES, read_events, summary_of
 from flowsteer.runs.lock import is_locked
-from flowsteer.runs.summary import summary_to_json
+from flowsteer.runs.request_store import read_requests
+from flowsteer.runs.summary import summary_from_json, summary_to_json
 from flowsteer.viewing.branches import BRANCHES, BranchOrigin, origins_in
 from flowsteer.viewing.episode_query import EpisodeQuery, find, matches, row_of
 from flowsteer.viewing.in_flight import OpenEpisode, open_episode, open_episodes, read_events_so_far
@@ -189,6 +190,19 @@ class RunView:
             found = db.execute(query, (episode,)).fetchone()
         return [] if found is None else self._record(episode, *found)[1]
 
+    def request(self, key: str) -> JSON:
+        """What was sent to a model: see `RequestPage`.
+
+        Raises:
+            RunError: It is not kept, or cannot be read.
+        """
+        sent = read_requests(self.path, [key]).get(key)
+        if sent is None:
+            raise RunError(
+                f"{self.path} keeps no request {key!r}, as with --no-requests", "flowsteer show --prompts says more"
+            )
+        return asdict(sent) | {"messages": [{"role": role, "content": content} for role, content in sent.messages]}
+
     def training(self, after: int, seconds: float = WAIT) -> JSON:
         """Its metrics since a line, and what the autopsy says within so many seconds: see `TrainingPage`."""
         lines, told = metrics_of(self.path), NOT_EXAMINED
@@ -246,7 +260,7 @@ class RunView:
         except (OSError, *UNREADABLE) as error:
             raise RunError(f"{episode} cannot be read: {error}", "the other episodes can") from error
         if format_of(plain) > 1:
-            return plain["summary"], plain["events"]
+            return _as_today(plain["summary"]), [with_defaults(event) for event in plain["events"]]
         summary = summary_of(self.path, plain | {"offset": offset, "length": length})
         if summary is None:
             raise RunError(f"{episode} is damaged", "the other episodes can be read")
@@ -305,6 +319,11 @@ class RunView:
     def _with_parent(self, row: JSON) -> JSON:
         origin = self.origin(row["episode"])
         return row if origin is None else row | {"parent": origin.episode}
+
+
+def _as_today(summary: JSON) -> JSON:
+    """A summary with the fields that came later."""
+    return summary_to_json(summary_from_json(summary))
 
 
 def _named(db: Connection, where: str, number: int) -> str | None:

@@ -28,6 +28,7 @@ PAGES = (
     records.RunPage,
     records.EpisodesPage,
     records.EpisodePage,
+    records.RequestPage,
     records.ComparePage,
     records.TrainingPage,
     records.GroupsPage,

@@ -141,6 +141,10 @@ class Viewer:
         """What happens in a run."""
         return SseResponse(run_events(self.view(run), request.headers.get("last-event-id", ""), self.closing))
 
+    def request(self, run: str, key: str) -> Response:
+        """What was sent to a model."""
+        return answer(self.view(run).request(unquote(key)))
+
     def training(self, run: str, after: Annotated[int, Query(ge=0)] = 0) -> Response:
         """The metrics of a training run, and its autopsy."""
         return answer(self.view(run).training(after))
@@ -217,6 +221,7 @@ def make_viewer_app(viewer: Viewer) -> FastAPI:
         (run, viewer.run),
         (f"{run}/episodes", viewer.episodes),
         (f"{run}/stream", viewer.follow_run),
+        (f"{run}/requests/{{key}}", viewer.request),
         (f"{run}/training", viewer.training),
         (f"{run}/groups", viewer.groups),
         (f"{run}/study", viewer.study),
