@@ -13,7 +13,7 @@ export function OutcomePanel({ page, played }: { page: EpisodePage; played: Play
   const reason = page.grade_reason || graded?.reason || "";
   return (
     <>
-      <h2>The end <span className="dim">{ended.reason}</span></h2>
+      <h2>The end <span className="dim"><Inline text={ended.reason} /></span></h2>
       <section>
         <h3>Answer {score !== null && <span className={score >= 1 ? "good" : "bad"}>{score >= 1 ? "✓ right" : "✗ wrong"}{score !== 0 && score !== 1 && ` ${figure(score)}`}</span>}</h3>
         {ended.answer ? <Block text={ended.answer} /> : <p className="dim">None.</p>}
