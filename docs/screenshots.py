@@ -82,8 +82,8 @@ def shoot(page: Page, address: str, file: Path) -> None:
     page.goto("about:blank")
     page.goto(address)
     page.locator("main h1").first.wait_for()
-    page.wait_for_function("!document.body.innerText.includes('for the first time')")
     page.wait_for_timeout(2500)
+    page.get_by_text("is read for the first time").wait_for(state="detached")
     file.parent.mkdir(exist_ok=True)
     page.screenshot(path=file)
 
