@@ -6,6 +6,7 @@ import { useKeys } from "../app/useKeys";
 import { go, note } from "../app/useRoute";
 import type { EpisodePage, EpisodeStarted } from "../records";
 import { Inline } from "../text/Text";
+import { visible } from "../text/visible";
 import { Branch } from "./Branch";
 import { NodePanel } from "./NodePanel";
 import { OutcomePanel } from "./OutcomePanel";
@@ -71,7 +72,7 @@ function Facts({ page, watched, started }: { page: EpisodePage; watched: Watched
       {watched.live && <span className="live-dot">{watched.connected ? "live" : "reconnecting…"}</span>}
       {page.number !== null && <span>episode {page.number}</span>}
       {page.state === "lost" && <span className="bad">broke off{summary?.lost ? `: ${summary.lost.kind}` : ""}</span>}
-      {system && <span className="mono clip" title={system}><Inline text={system} /></span>}
+      {system && <span className="mono clip" title={visible(system)}><Inline text={system} /></span>}
       {summary?.task && <Link to={{ view: "episodes", run, filter: { q: `task:${summary.task}` } }}><Inline text={summary.task} /></Link>}
       {parent && <span>branched from <Link to={{ view: "episode", run: page.parent_run ?? run, episode: parent, stop: null, node: null }}>its parent</Link>{page.parent_turn !== null && ` after turn ${page.parent_turn}`}</span>}
       <span className="steps">

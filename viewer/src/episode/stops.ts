@@ -1,5 +1,6 @@
 /** The places the scrubber stops at: each turn, and the end once the episode is over. */
 import type { IconName } from "../app/Icon";
+import { visible } from "../text/visible";
 import { walk } from "../workflow/tree";
 import type { Played, Turn } from "./turns";
 
@@ -17,14 +18,14 @@ export function stopsOf({ turns, ended, graded }: Played): Stop[] {
     turn,
     end: false,
     sign: signOf(turn),
-    label: `${turn.number === 0 ? "Run" : `Turn ${turn.number}`}: ${saidOf(turn)}`,
+    label: visible(`${turn.number === 0 ? "Run" : `Turn ${turn.number}`}: ${saidOf(turn)}`),
     tone: turn.edit ? (turn.edit.kind === "edit_applied" ? "accepted" : "rejected") : turn.number === 0 ? "accepted" : "open",
   }));
   const last = turns.at(-1);
   if (ended && last) {
     const score = graded?.score ?? null;
     const tone = score === null ? "over" : score >= 1 ? "right" : "wrong";
-    stops.push({ turn: last, end: true, sign: "end", label: `The end: ${ended.reason}`, tone });
+    stops.push({ turn: last, end: true, sign: "end", label: visible(`The end: ${ended.reason}`), tone });
   }
   return stops;
 }

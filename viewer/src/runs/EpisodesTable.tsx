@@ -5,6 +5,7 @@ import type { Filter } from "../app/route";
 import type { EpisodeRow } from "../records";
 import { brief, count, figure, money, seconds } from "../text/figures";
 import { Inline } from "../text/Text";
+import { visible } from "../text/visible";
 import type { PagedRows } from "./pagedRows";
 
 const COLUMNS: [name: string, head: string, sort: string | null][] = [
@@ -86,7 +87,7 @@ function Row({ run, row, picked, pick }: { run: string; row: EpisodeRow | undefi
         <Link to={{ view: "episode", run, episode: row.episode, stop: null, node: null }} className="open"><Inline text={row.question || row.episode} /></Link>
       </div>
       <div role="cell" className="c-answer"><Inline text={row.answer} /></div>
-      <div role="cell" className="c-system" title={summary?.system}><Inline text={summary?.system ?? ""} /></div>
+      <div role="cell" className="c-system" title={visible(summary?.system ?? "")}><Inline text={summary?.system ?? ""} /></div>
       <div role="cell" className="c-score">{figure(summary?.score)}</div>
       <div role="cell" className="c-turns">{count(summary?.turns)}</div>
       <div role="cell" className="c-tokens">{summary ? brief(summary.director_tokens + summary.executor_tokens) : "–"}</div>

@@ -1,6 +1,7 @@
 import { type ReactNode, useEffect, useState } from "react";
 import type { Filter, FilterName } from "../app/route";
 import type { RunPage } from "../records";
+import { visible } from "../text/visible";
 
 const STATES = ["right", "wrong", "failed", "finished", "open", "lost"];
 
@@ -33,7 +34,7 @@ function Choice({ name, value = "", of, choose }: { name: string; value: string 
   return (
     <select aria-label={name} value={value} onChange={(event) => choose(event.target.value)} className={value ? "set" : ""}>
       <option value="">any {name}</option>
-      {all.map((one) => <option key={one} value={one}>{one}</option>)}
+      {all.map((one) => <option key={one} value={one}>{visible(one)}</option>)}
     </select>
   );
 }
