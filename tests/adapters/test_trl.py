@@ -8,6 +8,8 @@ from tiny_qwen import ACTIONS, CALLS, save
 
 import flowsteer
 from flowsteer.adapters.trl import DirectorTool, trl_factory, trl_rows
+from flowsteer.environments.played import EnvironmentEpisode
+from flowsteer.errors import SandboxError
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +67,21 @@ def test_a_seat_is_paid_what_the_environment_pays_and_is_used_again(env):
             assert seat.edit(action) == mine.step(action).feedback
         assert seat.get_reward() == mine.stop("no further action").reward == seat.get_reward()
         assert "over" in seat.edit(ACTIONS[0])
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_what_could_not_be_graded_has_no_reward(env, monkeypatch, stopped):
+    async def break_down(episode):
+        raise SandboxError("the sandbox broke")
+
+    monkeypatch.setattr(EnvironmentEpisode, "_end", break_down)
+    seat = DirectorTool(env)
+    seat.reset()
+    for _ in range(2 if stopped else 19):
+        seat.edit(ACTIONS[0])
+    with pytest.raises(SandboxError):
+        seat.get_reward() if stopped else seat.edit(ACTIONS[0])
+    assert seat.get_reward() is None
 
 
 def test_the_prompt_holds_the_task_and_no_reference(env):

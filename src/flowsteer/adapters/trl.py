@@ -42,12 +42,14 @@ class DirectorTool:
         """
         if self._episode is None or self._episode.done:
             return "The episode is over; no further action is taken."
+        self._step = None  # what is lost, or cannot be graded, has no reward
         self._step = self._episode.step(action)
         return self._step.feedback
 
     def get_reward(self) -> float | None:
         """The reward of what stands, also where the model stopped calling; None where it cannot be graded."""
         if self._episode is not None and not self._episode.done:
+            self._step = None
             self._step = self._episode.stop("no further action")
         return None if self._step is None else self._step.reward
 
