@@ -1,6 +1,7 @@
 """verifiers runs its own environment loop over ours; the model behind its agent is a server on the loopback."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,9 @@ from fake_server import FakeServer, say  # noqa: E402
 from verifiers.v1.utils.loaders import load_environment, resolve_env_config  # noqa: E402
 
 import flowsteer  # noqa: E402
+from flowsteer.environments.played import EnvironmentEpisode  # noqa: E402
+from flowsteer.errors import SandboxError  # noqa: E402
+from flowsteer.grading.base import Grade  # noqa: E402
 
 ADD = "<action>add</action><operator>{}</operator>"
 GATE = [
@@ -74,3 +78,25 @@ async def test_episodes_at_once_share_one_environment():
         slots = [slot for task in env.taskset for slot in env.slots(task)]
         episodes = await asyncio.gather(*(env.run_slot(slot, context) for slot in slots))
     assert [episode.ok for episode in episodes] == [True] * 8
+
+
+@pytest.mark.parametrize("turns", [2, 9])
+@pytest.mark.parametrize("broken", [False, True])
+async def test_what_cannot_be_graded_is_an_error_of_its_trace_too(monkeypatch, turns, broken):
+    graded = EnvironmentEpisode._end
+
+    async def grade(*_):
+        if broken:
+            raise SandboxError("the sandbox broke")
+        return Grade(None, reason="it has no number")
+
+    async def end(episode):
+        episode._arena = replace(episode._arena, grade=grade)
+        return await graded(episode)
+
+    monkeypatch.setattr(EnvironmentEpisode, "_end", end)
+    (episode,), _ = await played(GATE, n=1, director={"max_turns": turns})
+    (trace,) = episode.traces
+    assert not episode.ok
+    assert "the sandbox broke" in str(trace.errors) if broken else "cannot be graded" in str(trace.errors)
+    assert trace.rewards == {}

@@ -91,10 +91,10 @@ class DirectorEnv(vf.Env[DirectorEnvConfig]):
             segment = await run.turn(question.content)
             while not segment.terminated and not (step := await episode.step(segment.last_reply)).done:
                 segment = await run.turn(step.feedback)
-        if not episode.done:
-            step = await episode.stop("the agent was stopped")
-        if step.reward is None:
-            raise GraderError(f"the answer cannot be graded: {step.info['grade']}", "leave this sample out")
+            if not episode.done:
+                step = await episode.stop("the agent was stopped")
+            if step.reward is None:  # raised within, so that the trace has the error, too
+                raise GraderError(f"the answer cannot be graded: {step.info['grade']}", "leave this sample out")
         for name, value in step.terms.items():
             run.trace.record_reward(name, value)
         run.trace.record_metrics({"turns": float(step.info["turn"]), "calls": float(step.info["usage"].calls)})
