@@ -69,6 +69,28 @@ def test_a_director_on_the_model_of_the_eval(tmp_path):
     assert sample.output.completion == "42"
 
 
+def test_each_epoch_draws_anew_and_the_same_again(tmp_path):
+    def drawn():
+        seeds = []
+
+        def reply(messages, tools, tool_choice, config):
+            seeds.append(config.seed)
+            output = ModelOutput.from_content("mockllm/model", "42")
+            output.usage = ModelUsage(
+                input_tokens=20, output_tokens=5, total_tokens=25
+            )  # else it counts with a download
+            return output
+
+        task = inspect_ai.Task([Sample("What is 6 times 7?", target="42")], solver=system_solver("sc:2", kind="math"))
+        model = get_model("mockllm/model", custom_outputs=reply, memoize=False)
+        assert evaluated(task, tmp_path, model, epochs=3, max_samples=1).status == "success"
+        return seeds
+
+    seeds = drawn()
+    assert len(seeds) == len(set(seeds)) == 6
+    assert sorted(seeds) == sorted(drawn())
+
+
 def test_our_datasets_are_tasks_whose_references_no_log_holds(tmp_path):
     samples = load_samples("simulated:math", "test", 3)
     golds = [sample.reference.gold for sample in samples]

@@ -17,7 +17,7 @@ from flowsteer.evaluation.specs import parse_system
 from flowsteer.evaluation.systems import System
 from flowsteer.grading.connect import open_grader
 from flowsteer.runs.events import ignore
-from flowsteer.session import Setup, open_session
+from flowsteer.session import Setup, open_session, seed_of
 from flowsteer.task import Task, TaskType, task_from_json, task_to_json
 
 KEPT = "flowsteer_task"  # where a sample of ours keeps its task
@@ -31,7 +31,7 @@ def system_solver(system: str = "cot", kind: TaskType = "qa", executor: str = SP
         system: Its spec, such as `fixed:Plan -> Custom`, `director:inspect:model` or `director:runs/trained`.
         kind: Type of tasks that are not of our datasets.
         executor: Spec of the LLM that runs the operators; by default the model of the eval.
-        seed: Seed of every draw.
+        seed: Seed of every draw of the first epoch; each further epoch draws anew.
 
     Raises:
         ConfigError: The spec names no system, or one that must see a whole dataset first.
@@ -42,9 +42,10 @@ def system_solver(system: str = "cot", kind: TaskType = "qa", executor: str = SP
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         asked, backend = _asked(state, kind), InspectBackend(get_model())
+        drawn = seed_of(seed, f"epoch {state.epoch}") if state.epoch > 1 else seed
         try:
-            async with open_session(Setup(director="", executor=executor, seed=seed), {SPEC: backend}) as session:
-                ended = await chosen.run(session, asked, ignore, asked.digest, seed)
+            async with open_session(Setup(director="", executor=executor, seed=drawn), {SPEC: backend}) as session:
+                ended = await chosen.run(session, asked, ignore, asked.digest, drawn)
         except BackendUnavailable as error:
             if isinstance(error.__cause__, LimitExceededError):  # a limit of the eval is no outage
                 raise error.__cause__ from None
