@@ -20,7 +20,7 @@ from flowsteer.runs.summary import EpisodeSummary, summary_from_json
 
 EPISODES, INDEX = "episodes.jsonl", "index.jsonl"
 
-_DAMAGED = (*UNREADABLE, KeyError, TypeError, AttributeError, IndexError, OverflowError)
+DAMAGED = (*UNREADABLE, KeyError, TypeError, AttributeError, IndexError, OverflowError)
 """What comes of JSON that is not what it should be."""
 
 _log = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ def summary_of(run: Path, plain: JSON) -> EpisodeSummary | None:
         return format_1.summary(
             plain["summary"], plain["episode"], lambda: read_events(run, plain["offset"], plain["length"])
         )
-    except (RunError, *_DAMAGED):
+    except (RunError, *DAMAGED):
         return None
 
 
@@ -110,7 +110,7 @@ def read_events(run: Path, offset: int, length: int, kinds: Collection[type[Even
         wanted = None if kinds is None else {kind.kind for kind in kinds}
         stream = [plain for plain in record["events"] if wanted is None or plain["kind"] in wanted]
         return events_from_json(map(format_1.event, stream) if format_of(record) == 1 else stream)
-    except (OSError, *_DAMAGED) as error:
+    except (OSError, *DAMAGED) as error:
         found = f"{type(error).__name__}: {error}"
         raise RunError(
             f"{run / EPISODES} is damaged between bytes {offset} and {offset + length}: {found}",
@@ -126,7 +126,7 @@ def indexed_line(run: Path, plain: JSON) -> Indexed | None:
     try:
         if format_of(plain) == 1 and format_1.is_note(plain["summary"]):
             return Indexed(plain, None)
-    except _DAMAGED:
+    except DAMAGED:
         return None
     summary = summary_of(run, plain)
     return None if summary is None else Indexed(plain, Entry(episode, summary, offset, length))

@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 from flowsteer.runs.events import (
     EditApplied,
@@ -224,6 +225,17 @@ def tally(events: Iterable[Event]) -> Tally:
 _FIELDS = tuple(field.name for field in fields(EpisodeSummary))
 
 
+def _classes(hint: Any) -> tuple[type, ...]:
+    """What a field that was read from JSON may be an instance of; a whole number stands for a float, too."""
+    parts = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+    return tuple(
+        kind for part in parts for kind in ((float, int) if part is float else (dict if get_origin(part) else part,))
+    )
+
+
+_CLASSES = tuple((name, _classes(hint)) for name, hint in get_type_hints(EpisodeSummary).items())
+
+
 def summary_to_json(summary: EpisodeSummary) -> JSON:
     """The summary as plain JSON values."""
     plain = {name: getattr(summary, name) for name in _FIELDS}
@@ -234,7 +246,11 @@ def summary_from_json(plain: JSON) -> EpisodeSummary:
     """The inverse of `summary_to_json`.
 
     Raises:
-        TypeError: If a field is missing or unknown.
+        TypeError: If a field is missing or unknown, or of another kind.
     """
     lost = plain.get("lost")
-    return EpisodeSummary(**plain | {"lost": None if lost is None else Failure(**lost)})
+    made = EpisodeSummary(**plain | {"lost": None if lost is None else Failure(**lost)})
+    for name, classes in _CLASSES:
+        if not isinstance(getattr(made, name), classes):
+            raise TypeError(f"{name} is {getattr(made, name)!r:.40}")
+    return made

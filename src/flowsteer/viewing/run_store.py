@@ -6,11 +6,13 @@ all of it can be made again from the run folder.
 
 import hashlib
 import json
+import logging
 import os
 import sqlite3
 import threading
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from flowsteer.errors import ConfigError, FlowSteerError, RunError
@@ -19,18 +21,23 @@ from flowsteer.runs.files import read_lines
 from flowsteer.runs.folder import ERRORS
 from flowsteer.runs.grades import FOLDER as SCORES
 from flowsteer.runs.growth import Seen, new_entries
-from flowsteer.runs.index import EPISODES, INDEX, Entry, summary_of
+from flowsteer.runs.index import DAMAGED, EPISODES, INDEX, Entry, summary_of
+from flowsteer.viewing.plain_json import text_of
 from flowsteer.viewing.store_rows import StoredEpisode, stored_finished, stored_lost
 
-VERSION = 3
-"""Of the tables; a file of another one is made anew."""
+VERSION = 4
+"""Of the tables; each has files of its own."""
 
 FIRST, BATCH = 200, 2000
 """Episodes that are written at once, and can be listed then; few at first, so that a first page is soon there."""
 
+_log = logging.getLogger(__name__)
+
+_ODD = (*DAMAGED, sqlite3.InterfaceError, sqlite3.ProgrammingError, sqlite3.DataError, sqlite3.IntegrityError)
+"""What comes of a record that is not what it should be, here or in SQLite."""
+
 _TABLES = """
 PRAGMA journal_mode = WAL;
-PRAGMA synchronous = OFF;
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT);
 CREATE TABLE IF NOT EXISTS episodes (
     id INTEGER PRIMARY KEY AUTOINCREMENT, episode TEXT UNIQUE, number INTEGER, state TEXT,
@@ -42,6 +49,15 @@ CREATE INDEX IF NOT EXISTS numbers ON episodes (number);
 CREATE TABLE IF NOT EXISTS failures (kind TEXT, id INTEGER, PRIMARY KEY (kind, id)) WITHOUT ROWID;
 CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5(text, content='');
 """
+
+_CLEAR = (
+    "DELETE FROM episodes",
+    "DELETE FROM rows",
+    "DELETE FROM failures",
+    "DELETE FROM meta",
+    "INSERT INTO words (words) VALUES ('delete-all')",
+)
+"""The ids of episodes go on behind those that were given."""
 
 _INSERT = """
 INSERT INTO episodes (episode, number, state, offset, length, system, dataset, type, task, epoch, score, reward, tokens,
@@ -71,7 +87,7 @@ class RunStore:
             cache.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigError(f"cannot write to {cache}: {error.strerror}", "set FLOWSTEER_HOME") from error
-        self._file = cache / f"{hashlib.sha256(str(run.resolve()).encode()).hexdigest()[:24]}.sqlite"
+        self._file = cache / f"{hashlib.sha256(os.fsencode(run.resolve())).hexdigest()[:24]}-{VERSION}.sqlite"
         self._starting = threading.Lock()
         self._reader: threading.Thread | None = None
         self._failed: FlowSteerError | None = None
@@ -111,99 +127,146 @@ class RunStore:
                 raise self._failed
 
     def _stands(self) -> tuple[object, ...]:
-        """What changes whenever the run does: sizes, and the passes of grades."""
-        sizes = [_size(self.run / name) for name in (INDEX, EPISODES, ERRORS)]
-        return (*sizes, *sorted(file.name for file in (self.run / SCORES).glob("*.jsonl")))
+        """What changes whenever the run does: its files, and the passes of grades."""
+        files = [stamp_of(self.run / name) for name in (INDEX, EPISODES, ERRORS)]
+        return (*files, *sorted(file.name for file in (self.run / SCORES).glob("*.jsonl")))
+
+    def _open(self) -> None:
+        """Make the file.
+
+        Raises:
+            ConfigError: It cannot be written.
+        """
+        if self._opened:
+            return
+        try:
+            with closing(self.connect()) as db:
+                db.executescript(_TABLES)
+        except sqlite3.Error as error:
+            raise self._unwritten(error) from error
+        self._opened = True
+
+    def _unwritten(self, error: sqlite3.Error) -> ConfigError:
+        return ConfigError(f"cannot write {self._file}: {error}", "make room there, or set FLOWSTEER_HOME")
 
     def _read_on(self, stands: tuple[object, ...]) -> None:
         try:
             with closing(self.connect()) as db:
-                self._read_episodes(db)
+                db.isolation_level = None  # what is written together is said below
+                db.execute("PRAGMA synchronous = OFF")
+                self._forget_another_run(db)
+                while not self._read_episodes(db):
+                    pass
                 self._read_lost(db)
                 self._read_grades(db)
-                db.commit()
             self.indexed, self._seen = 1.0, stands
         except RunError as error:
             self._failed = error
         except sqlite3.Error as error:
-            self._failed = ConfigError(f"cannot write {self._file}: {error}", "make room there, or set FLOWSTEER_HOME")
+            self._failed = self._unwritten(error)
+        except Exception as error:  # noqa: BLE001 - a thread that ended silently would leave the run empty
+            _log.exception("%s cannot be read", self.run)
+            found = f"{type(error).__name__}: {error}"
+            self._failed = RunError(f"{self.run} cannot be read: {found}", "a file of it is damaged")
 
-    def _open(self) -> None:
-        """Make the file, or make it anew if the run is another one than it was."""
-        if self._opened:
-            return
-        with closing(self.connect()) as db:
-            db.executescript(_TABLES)
-            meta = dict(db.execute("SELECT key, value FROM meta").fetchall())
-        if meta and not self._is_same_run(meta):
-            for file in self._file.parent.glob(f"{self._file.name}*"):
-                file.unlink()
-            meta = {}
-        if not meta:
-            with closing(self.connect()) as db:
-                db.executescript(_TABLES)
-                keep_meta(db, version=VERSION, run=str(self.run.resolve()))
-                db.commit()
-        self._opened = True
+    def _forget_another_run(self, db: sqlite3.Connection) -> None:
+        """Empty the store if the run is another one than it was: what was read last no longer stands where it stood."""
+        with _writing(db):
+            meta = _all_meta(db)
+            last = self._parts(_place(meta))
+            if meta and last != {name: meta.get(name) for name in last}:
+                for statement in _CLEAR:
+                    db.execute(statement)
+                self.indexed = 0.0
 
-    def _is_same_run(self, meta: dict[str, str]) -> bool:
-        """Whether what was read last still stands where it stood."""
-        if meta.get("version") != str(VERSION):
-            return False
-        last = _part(self.run / INDEX, int(meta.get("index", 0))), _part(self.run / EPISODES, int(meta.get("end", 0)))
-        return last == (meta.get("index_part", ""), meta.get("episodes_part", ""))
+    def _parts(self, seen: Seen) -> dict[str, str]:
+        return {
+            "index_part": _part(self.run / INDEX, seen.index),
+            "episodes_part": _part(self.run / EPISODES, seen.episodes),
+        }
 
-    def _read_episodes(self, db: sqlite3.Connection) -> None:
-        meta = dict(db.execute("SELECT key, value FROM meta").fetchall())
-        seen = Seen(int(meta.get("index", 0)), int(meta.get("end", 0)))
-        total, most, waiting, now = max(1, _size(self.run / INDEX)), FIRST, list[Entry](), seen
+    def _read_episodes(self, db: sqlite3.Connection) -> bool:
+        """Read the finished episodes.
+
+        Returns:
+            Whether that is done; if not, another process has read on meanwhile.
+        """
+        seen = now = _place(_all_meta(db))
+        total, most, waiting = max(1, _size(self.run / INDEX)), FIRST, list[Entry]()
         for entry, now in new_entries(self.run, seen):
             if entry is not None:
                 waiting.append(entry)
             if len(waiting) >= most:
-                self._write(db, waiting, now)
-                waiting, most, self.indexed = [], BATCH, min(0.999, now.index / total)
-        self._write(db, waiting, now)
+                if not self._write(db, waiting, seen, now):
+                    return False
+                seen, waiting, most, self.indexed = now, [], BATCH, min(0.999, now.index / total)
+        return self._write(db, waiting, seen, now)
 
-    def _write(self, db: sqlite3.Connection, entries: list[Entry], seen: Seen) -> None:
-        number = int(read_meta(db, "finished") or 0)
-        for entry in entries:
-            number += _put(db, stored_finished(self.run, entry), number + 1)
-        keep_meta(
-            db,
-            finished=number,
-            index=seen.index,
-            end=seen.episodes,
-            index_part=_part(self.run / INDEX, seen.index),
-            episodes_part=_part(self.run / EPISODES, seen.episodes),
-        )
-        db.commit()
+    def _write(self, db: sqlite3.Connection, entries: list[Entry], seen: Seen, now: Seen) -> bool:
+        """Keep what was read between two places; not if another process has read on meanwhile."""
+        with _writing(db):
+            meta = _all_meta(db)
+            if _place(meta) != seen:
+                return False
+            number = int(meta.get("finished", 0))
+            for entry in entries:
+                with _or_left_out(db, f"the episode {entry.episode!a} of {self.run}"):
+                    number += _put(db, stored_finished(self.run, entry), number + 1)
+            keep_meta(db, finished=number, index=now.index, end=now.episodes, **self._parts(now))
+        return True
 
     def _read_lost(self, db: sqlite3.Connection) -> None:
         """What broke off; few enough to be read again whenever there are more of them."""
         size = _size(self.run / ERRORS)
-        if size == int(read_meta(db, "errors") or 0):
-            return
-        latest = {
-            line["episode"]: line for line in read_lines(self.run / ERRORS) if isinstance(line.get("episode"), str)
-        }
-        for episode, line in latest.items():
-            summary = summary_of(self.run, line)
-            if summary is not None:
-                _put(db, stored_lost(Entry(episode, summary)), None)
-        keep_meta(db, errors=size)
+        with _writing(db):
+            if size == int(read_meta(db, "errors") or 0):
+                return
+            lines = (line for line in read_lines(self.run / ERRORS) if isinstance(line.get("episode"), str))
+            latest = {line["episode"]: line for line in lines}
+            for episode, line in latest.items():
+                summary = summary_of(self.run, line)
+                if summary is not None:
+                    with _or_left_out(db, f"the lost episode {episode!a} of {self.run}"):
+                        _put(db, stored_lost(Entry(episode, summary)), None)
+            keep_meta(db, errors=size)
 
     def _read_grades(self, db: sqlite3.Connection) -> None:
         """Passes of grades that came since, in their order."""
-        done = read_meta(db, "grades") or ""
-        for file in sorted((self.run / SCORES).glob("*.jsonl")):
-            if file.name <= done:
-                continue
-            for line in read_lines(file):
-                _grade(db, line)
-            done = file.name
-            keep_meta(db, grades=done)
+        with _writing(db):
+            done = read_meta(db, "grades") or ""
+            for file in sorted((self.run / SCORES).glob("*.jsonl")):
+                if file.name <= done:
+                    continue
+                for line in read_lines(file):
+                    with _or_left_out(db, f"a grade in {file}"):
+                        _grade(db, line)
+                done = file.name
+                keep_meta(db, grades=done)
         self.grades = done
+
+
+@contextmanager
+def _writing(db: sqlite3.Connection) -> Iterator[None]:
+    """What is written whole or not at all, while no other process writes."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        db.rollback()
+        raise
+    db.commit()
+
+
+@contextmanager
+def _or_left_out(db: sqlite3.Connection, what: str) -> Iterator[None]:
+    """One record among others; one that is damaged leaves nothing behind but a warning."""
+    db.execute("SAVEPOINT record")
+    try:
+        yield
+    except _ODD as error:
+        db.execute("ROLLBACK TO record")
+        _log.warning("%s is damaged and left out: %s", what, error)
+    db.execute("RELEASE record")
 
 
 def _put(db: sqlite3.Connection, stored: StoredEpisode, number: int | None) -> bool:
@@ -235,11 +298,21 @@ def _grade(db: sqlite3.Connection, line: JSON) -> None:
     ).fetchone()
     if found is None:
         return
-    row, score = json.loads(found["row"]), line.get("score")
+    row, score, reason = json.loads(found["row"]), line.get("score"), line.get("reason", "")
+    if not (isinstance(score, int | float | None) and isinstance(reason, str)):
+        raise TypeError("a grade is a number with a reason")
     row["right"] = None if score is None else score >= 1
-    row["summary"] |= {"score": score, "reason": line.get("reason", "")}
+    row["summary"] |= {"score": score, "reason": reason}
     db.execute("UPDATE episodes SET score = ? WHERE id = ?", (score, found["id"]))
-    db.execute("UPDATE rows SET row = ? WHERE id = ?", (json.dumps(row, ensure_ascii=False), found["id"]))
+    db.execute("UPDATE rows SET row = ? WHERE id = ?", (text_of(row), found["id"]))
+
+
+def _all_meta(db: sqlite3.Connection) -> dict[str, str]:
+    return dict(db.execute("SELECT key, value FROM meta").fetchall())
+
+
+def _place(meta: dict[str, str]) -> Seen:
+    return Seen(int(meta.get("index", 0)), int(meta.get("end", 0)))
 
 
 def read_meta(db: sqlite3.Connection, key: str) -> str | None:
@@ -262,6 +335,15 @@ def _part(file: Path, end: int) -> str:
             return hashlib.sha256(os.pread(stream.fileno(), end - start, start)).hexdigest() if end else ""
     except OSError:
         return ""
+
+
+def stamp_of(file: Path) -> tuple[int, ...]:
+    """What changes whenever a file does, or another one takes its place."""
+    try:
+        found = file.stat()
+    except OSError:
+        return ()
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _size(file: Path) -> int:

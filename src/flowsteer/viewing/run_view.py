@@ -9,7 +9,7 @@ from sqlite3 import Connection
 from typing import get_args
 
 from flowsteer.errors import RunError
-from flowsteer.runs.config import format_of, stored_config
+from flowsteer.runs.config import CONFIG, format_of, stored_config
 from flowsteer.runs.event_json import JSON, event_to_json, with_defaults
 from flowsteer.runs.files import UNREADABLE, read_json
 from flowsteer.runs.index import EPISODES, read_events, summary_of
@@ -24,7 +24,7 @@ from flowsteer.viewing.operators_shown import operators_of
 from flowsteer.viewing.records import RunKind
 from flowsteer.viewing.right_answers import RightAnswers
 from flowsteer.viewing.run_figures import NO_FIGURES, counts, run_figures
-from flowsteer.viewing.run_store import RunStore
+from flowsteer.viewing.run_store import RunStore, stamp_of
 from flowsteer.viewing.runs_below import HERE, is_study
 from flowsteer.viewing.training_pages import FLOOR, METRICS, NOT_EXAMINED, examined, group_of, groups_of, metrics_of
 
@@ -59,8 +59,7 @@ class RunView:
     def __init__(self, id: str, path: Path, cache: Path) -> None:  # noqa: A002 - what the front end calls it
         self.id, self.path = id, path
         self.store = RunStore(path, cache)
-        self._config: JSON = {}
-        self._gold: RightAnswers | None = None
+        self._known: tuple[tuple[int, ...], JSON, RightAnswers] = ((), {}, RightAnswers(path, {}))
         self._counted: tuple[object, JSON] = (None, {})
         self._examined = Latest(self._examine, NOT_EXAMINED)
         self._figures = Latest(lambda: run_figures(self.store), NO_FIGURES)
@@ -68,10 +67,7 @@ class RunView:
     @property
     def config(self) -> JSON:
         """What it was asked to do; empty where the folder does not say."""
-        if not self._config:
-            with suppress(RunError):
-                self._config = stored_config(self.path)
-        return self._config
+        return self._asked()[0]
 
     @property
     def kind(self) -> RunKind:
@@ -113,7 +109,7 @@ class RunView:
         """Its page, with the figures that are made within so many seconds: see `RunPage`."""
         listed = self.listed()
         kept = {name: value for name, value in listed.items() if name not in _LISTED_ALONE}
-        state = (listed["finished"], listed["lost"], self.store.grades, listed["indexed"] == 1)
+        state = (self._counted[0], listed["indexed"] == 1)
         figures, current = self._figures.of(state, seconds)
         if not current:
             kept["indexed"] = min(listed["indexed"], UNSETTLED)
@@ -228,6 +224,16 @@ class RunView:
     def _floor(self) -> float:
         return float(self.config.get("update", {}).get("std_floor", FLOOR))
 
+    def _asked(self) -> tuple[JSON, RightAnswers]:
+        """Its config, and the answers that it names; read anew when another run has taken the folder."""
+        stamp = stamp_of(self.path / CONFIG)
+        if self._known[0] != stamp:
+            config: JSON = {}
+            with suppress(RunError):
+                config = stored_config(self.path)
+            self._known = stamp, config, RightAnswers(self.path, config)
+        return self._known[1:]
+
     def _counts(self) -> JSON:
         """What is counted over all its episodes; counted anew when it has grown."""
         with self.reading() as db:
@@ -302,9 +308,7 @@ class RunView:
         }
 
     def _right(self, summary: JSON) -> list[str] | None:
-        if self._gold is None:
-            self._gold = RightAnswers(self.path, self.config)
-        found = self._gold.of(summary["dataset"], summary["task"], summary["digest"])
+        found = self._asked()[1].of(summary["dataset"], summary["task"], summary["digest"])
         return None if found is None else list(found)
 
     def _group(self, db: Connection, row: JSON) -> list[JSON] | None:

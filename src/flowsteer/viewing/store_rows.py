@@ -1,6 +1,5 @@
 """From an episode's entry to what the store keeps of it: columns to sort and filter by, its row, its words."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from flowsteer.runs.event_json import JSON
 from flowsteer.runs.growth import first_event
 from flowsteer.runs.index import Entry
 from flowsteer.runs.summary import EpisodeSummary, summary_to_json
+from flowsteer.viewing.plain_json import text_of
 from flowsteer.viewing.records import BRIEF, LIST_LACKS
 
 LONG = 2000
@@ -81,8 +81,8 @@ def _stored(entry: Entry, state: str, question: str) -> StoredEpisode:
         "finished": one.finished,
         "failed": bool(failures),
     }
-    row_text = json.dumps(row, ensure_ascii=False)
-    return StoredEpisode(values, row_text, "\n".join(text[:WORDS] for text in told), failures)
+    words = "\n".join(text[:WORDS] for text in told).encode(errors="replace").decode()
+    return StoredEpisode(values, text_of(row), words, failures)
 
 
 def brief(summary: EpisodeSummary) -> JSON:

@@ -1,0 +1,128 @@
+"""A run with damaged records is shown without them, and the runs beside it as if it were not there."""
+
+import json
+import shutil
+import threading
+
+import pytest
+
+pytest.importorskip("fastapi")
+
+from showing import evaluated
+
+from flowsteer.viewing.episode_query import EpisodeQuery
+from flowsteer.viewing.plain_json import text_of
+from flowsteer.viewing.report_file import write_report_page
+from flowsteer.viewing.run_store import RunStore
+from flowsteer.viewing.run_view import RunView
+
+LONG = 20.0
+"""Seconds."""
+
+
+@pytest.fixture
+async def run(tmp_path):
+    """A run of three episodes."""
+    await evaluated(tmp_path / "runs/run", ("direct",), limit=3)
+    return tmp_path / "runs/run"
+
+
+def damage(run, change):
+    """Let another hand have written the first episode."""
+    start, episodes, index = 0, [], []
+    for number, line in enumerate((run / "episodes.jsonl").read_text().splitlines()):
+        plain = json.loads(line)
+        if number == 0:
+            change(plain)
+        events = plain.pop("events")
+        episodes.append(f'{json.dumps(plain)[:-1]}, "events": {json.dumps(events)}}}\n')
+        index.append(f"{json.dumps(plain | {'offset': start, 'length': len(episodes[-1])})}\n")
+        start += len(episodes[-1])
+    (run / "episodes.jsonl").write_text("".join(episodes))
+    (run / "index.jsonl").write_text("".join(index))
+
+
+def rows_of(view):
+    view.store.bring_up_to_date(LONG)
+    return view.episodes(EpisodeQuery())["rows"]
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"answer": 5},
+        {"executor_tokens": 2**70},
+        {"score": "1"},
+        {"terms": [1]},
+        {"system": ["direct"]},
+        {"failures": {"\ud800": 1}},
+        {"lost": {"kind": 5, "message": None}},
+    ],
+    ids=str,
+)
+async def test_an_episode_that_is_none_is_left_out_and_the_others_are_shown(run, tmp_path, field):
+    damage(run, lambda plain: plain["summary"].update(field))
+    view = RunView("~", run, tmp_path / "cache")
+    assert len(rows_of(view)) == 2
+    assert view.store.indexed == 1
+    assert (write_report_page(run, tmp_path / "out")).is_file()
+
+
+async def test_half_a_surrogate_pair_in_an_answer_is_shown_as_its_escape(run, tmp_path):
+    damage(run, lambda plain: plain["summary"].update(answer="half \ud83d"))
+    rows = rows_of(RunView("~", run, tmp_path / "cache"))
+    assert len(rows) == 3
+    assert '"half \\ud83d"' in text_of(rows).encode().decode()
+    assert "half \\ud83d" in write_report_page(run, tmp_path / "out").read_text(encoding="utf-8")
+
+
+async def test_grades_that_are_none_are_left_out(run, tmp_path):
+    names = [json.loads(line)["episode"] for line in (run / "index.jsonl").read_text().splitlines()]
+    grades = [
+        (names[0], "x", ""),
+        ([names[0]], 1, ""),
+        (names[0], 2**2000, ""),
+        (names[1], 0.5, []),
+        (names[2], 0.5, ""),
+    ]
+    (run / "scores").mkdir()
+    lines = [json.dumps({"episode": name, "score": score, "reason": reason}) for name, score, reason in grades]
+    (run / "scores/0001.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    rows = {row["episode"]: row["summary"] for row in rows_of(RunView("~", run, tmp_path / "cache"))}
+    assert len(rows) == 3
+    assert [name for name in names if rows[name]["score"] == 0.5] == [names[2]]
+
+
+async def test_two_viewers_read_a_run_that_grows(run, tmp_path):
+    first = json.loads((run / "episodes.jsonl").read_text().splitlines()[0])
+    with (run / "episodes.jsonl").open("a") as episodes:
+        episodes.writelines(f"{json.dumps(first | {'episode': f'more {number}'})}\n" for number in range(600))
+    stores = [RunStore(run, tmp_path / "cache") for _ in range(4)]
+    threads = [threading.Thread(target=store.bring_up_to_date, args=(LONG,)) for store in stores]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for store in stores:
+        store.bring_up_to_date(LONG)
+        assert store.indexed == 1
+    db = stores[0].connect()
+    assert (
+        tuple(db.execute("SELECT count(*), count(DISTINCT number), max(number) FROM episodes").fetchone()) == (603,) * 3
+    )
+    db.close()
+
+
+async def test_a_run_that_is_deleted_and_made_again_is_read_anew(run, tmp_path):
+    view = RunView("~", run, tmp_path / "cache")
+    before, kind = {row["episode"] for row in rows_of(view)}, view.kind
+    shutil.rmtree(run)
+    await evaluated(run, ("cot",), limit=2)
+    change = view.latest_change()
+    after = [row["episode"] for row in rows_of(view)]
+    assert (len(before), len(after), kind) == (3, 2, "eval")
+    assert not before & set(after)
+    assert "cot" in str(view.config)
+    assert view.page(LONG)["systems"][0]["system"] == "cot"
+    assert view.latest_change() >= change > 0
+    assert [view.episode(name)["gold"] is not None for name in after] == [True, True]
