@@ -10,6 +10,8 @@ pytest.importorskip("fastapi")
 
 from showing import evaluated
 
+from flowsteer.evaluation.evaluate import evaluate
+from flowsteer.evaluation.evaluation_config import make_config
 from flowsteer.viewing.episode_query import EpisodeQuery
 from flowsteer.viewing.plain_json import text_of
 from flowsteer.viewing.report_file import write_report_page
@@ -117,12 +119,13 @@ async def test_a_run_that_is_deleted_and_made_again_is_read_anew(run, tmp_path):
     view = RunView("~", run, tmp_path / "cache")
     before, kind = {row["episode"] for row in rows_of(view)}, view.kind
     shutil.rmtree(run)
-    await evaluated(run, ("cot",), limit=2)
+    again = {"datasets": ["simulated:math"], "systems": ["cot"], "executor": "simulated:", "limit": 2, "seed": 7}
+    await evaluate(make_config(again), run)
     change = view.latest_change()
     after = [row["episode"] for row in rows_of(view)]
     assert (len(before), len(after), kind) == (3, 2, "eval")
     assert not before & set(after)
-    assert "cot" in str(view.config)
+    assert view.config["seed"] == 7
     assert view.page(LONG)["systems"][0]["system"] == "cot"
     assert view.latest_change() >= change > 0
     assert [view.episode(name)["gold"] is not None for name in after] == [True, True]
