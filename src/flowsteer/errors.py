@@ -1,8 +1,8 @@
 """Errors, named after the boundary they cross.
 
 Every error says what was found, what was expected and, in `hint`, what to type next. The command line
-prints `message` and `hint` and exits with 2 for a user's mistake and 1 for a failure of something else;
-anything else but an `OSError` is a bug and keeps its traceback.
+prints `message` and `hint` and exits with the error's `exit_code` (`flowsteer.cli.exit_codes` has them all); anything
+else but an `OSError` is a bug and keeps its traceback.
 """
 
 
@@ -93,6 +93,8 @@ class SandboxError(FlowSteerError):
 class BudgetExceeded(FlowSteerError):
     """A limit on calls, tokens, seconds or money was reached."""
 
+    exit_code = 4
+
 
 class RunError(FlowSteerError):
     """A run folder cannot be read, written or resumed."""
@@ -108,6 +110,8 @@ class GraderError(FlowSteerError):
 
 class FaultError(FlowSteerError):
     """Code of an operator or a grader raised what it should not, and the run was asked to stop at that."""
+
+    exit_code = 5
 
 
 class PolicySyncError(FlowSteerError):

@@ -1,6 +1,7 @@
 """A session: all that a run needs, connected once and shared: backends, sandbox, operators, budget, cache."""
 
 import hashlib
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -28,6 +29,8 @@ from flowsteer.sandbox.connect import TierChoice
 from flowsteer.task import Task
 from flowsteer.workflow.nodes import Workflow, steps
 from flowsteer.workflow.rules import Rules, violations
+
+_log = logging.getLogger(__name__)
 
 DEFAULT_BACKEND = "llamacpp:smollm2"
 """The embedded model: it needs no account, no GPU and no hub."""
@@ -230,6 +233,7 @@ async def open_session(setup: Setup, extra: Mapping[str, Backend] | None = None)
         async def connect(spec: str) -> Backend:
             backend = await backends.get(spec)
             served[spec] = backends.served(spec)
+            _log.info("connected to %s, which serves %s", spec, served[spec])
             asked: Backend = BudgetedBackend(backend, budget)
             # A simulated executor also answers by who asks, which is no part of a request's text, nor of its cache key.
             if cache is not None and not spec.startswith("simulated:"):

@@ -48,7 +48,15 @@ def printable_json(value: Any, ascii_only: bool = False) -> str:
     >>> printable_json(["é\x7f"])
     '[\n  "é\\u007f"\n]'
     """
-    text = json.dumps(value, ensure_ascii=ascii_only, indent=2)
+    return escaped(json.dumps(value, ensure_ascii=ascii_only, indent=2))
+
+
+def escaped(text: str) -> str:
+    r"""JSON text with what would steer a terminal as escapes: it reads back as it was.
+
+    >>> escaped('["\x7f"]')
+    '["\\u007f"]'
+    """
     return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from flowsteer.cli.main import app
 
 COMMAND = (sys.executable, "-m", "flowsteer.cli.main")
-OFFLINE = ("--director", "simulated:", "--executor", "simulated:")
+OFFLINE = ("--director", "simulated:", "--executor", "simulated:", "--allow-unfinished")
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ and a stream that cannot be written ends the command with one message.
 """
 
 import functools
+import json as json_module
 import os
 import shlex
 import signal
@@ -14,10 +15,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TextIO, TypeVar
 
 import typer
 
+from flowsteer.cli.exit_codes import FAULT
 from flowsteer.errors import (
     BackendUnavailable,
     BudgetExceeded,
@@ -26,7 +28,7 @@ from flowsteer.errors import (
     RunWriteError,
     SandboxError,
 )
-from flowsteer.unicode import printable, printable_json
+from flowsteer.unicode import escaped, printable, printable_json
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -43,7 +45,7 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        _label_warnings()
+        told = print_error if kwargs.get("json") or kwargs.get("events") else _tell_no_program
         with _interruptible() as signals:
             try:
                 _prepare_streams()
@@ -52,20 +54,34 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
                     sys.stdout.flush()
             except FlowSteerError as error:
                 fail(error)
+                told(error.exit_code, error.message, _hint(error))
                 raise typer.Exit(error.exit_code) from error
             except KeyboardInterrupt as error:
                 note("interrupted")
                 _print_notes(error)
-                raise typer.Exit(SIGNALLED + signals[0] if signals else SIGNALLED + signal.SIGINT) from None
+                code = SIGNALLED + (signals[0] if signals else signal.SIGINT)
+                told(code, "interrupted", _hint(error))
+                raise typer.Exit(code) from None
             except BrokenPipeError:  # the reader, such as `head`, has gone: nothing is left to say, nor to say it to
                 _discard_output()
                 raise typer.Exit(SIGNALLED + signal.SIGPIPE) from None
             except OSError as error:  # the system, not this package: a file or a stream nearer to it had no message for
                 fail(refused(error))
-                raise typer.Exit(SIGNALLED + signals[0] if signals else 1) from error
+                code = SIGNALLED + signals[0] if signals else 1
+                told(code, refused(error).message, "")
+                raise typer.Exit(code) from error
+            except typer.Exit:
+                raise
+            except Exception as error:
+                told(1, f"{type(error).__name__}: {error}", "this is a bug; the traceback is on standard error")
+                raise
         return result
 
     return run
+
+
+def _tell_no_program(code: int, message: str, hint: str) -> None:
+    """The user asked for no JSON: what went wrong is told on standard error alone."""
 
 
 @contextmanager
@@ -89,7 +105,7 @@ def resumable(folder: Path, flag: str = "") -> Iterator[None]:
 
 
 def tell_faults(run: Path) -> None:
-    """End with 1, after a line that says where to look, if code of an operator or a grader failed in a run.
+    """End with `FAULT`, after a line that says where to look, if code of an operator or a grader failed in a run.
 
     Args:
         run: A run folder, or a folder that holds some.
@@ -111,7 +127,7 @@ def tell_faults(run: Path) -> None:
         note(f"code of an operator or a grader failed in {len(faults)} episodes; the first: {episode}")
         note(f"  where: flowsteer show {folder} {shlex.quote(episode)}")
         note("  episodes that are done stay as they are: with the code mended, start in another folder with --run")
-        raise typer.Exit(1)
+        raise typer.Exit(FAULT)
 
 
 def fail(error: FlowSteerError) -> None:
@@ -132,6 +148,32 @@ def print_json(value: Any) -> None:
     text = printable_json(value, ascii_only="utf" not in (sys.stdout.encoding or "utf-8").lower())
     with output():
         print(text, flush=True)  # noqa: T201
+
+
+def print_line(text: str, stream: TextIO | None = None) -> None:
+    """A line of JSON on standard output, such as an event.
+
+    Args:
+        text: The JSON, in one line.
+        stream: Standard output, if it has been redirected since.
+    """
+    stream = stream or sys.stdout
+    if "utf" not in (stream.encoding or "utf-8").lower():
+        text = json_module.dumps(json_module.loads(text))
+    with output():
+        print(escaped(text), file=stream, flush=True)
+
+
+def print_error(code: int, message: str, hint: str) -> None:
+    """An error on standard output, for programs: `{"error": {"code", "message", "hint"}}` in one line.
+
+    Args:
+        code: The exit code.
+        message: What was found and what was expected.
+        hint: What to do next.
+    """
+    with suppress(FlowSteerError, BrokenPipeError):
+        print_line(json_module.dumps({"error": {"code": code, "message": message, "hint": hint}}, ensure_ascii=False))
 
 
 def say(text: str) -> None:
@@ -224,13 +266,6 @@ def _print_notes(error: BaseException) -> None:
         note(text)
 
 
-def _label_warnings() -> None:
-    """Warnings of the package, which go to standard error anyway, say that they are."""
-    import logging
-
-    class Printable(logging.Formatter):
-        def format(self, record: logging.LogRecord) -> str:
-            return printable(super().format(record))
-
-    if logging.lastResort is not None:
-        logging.lastResort.setFormatter(Printable("warning: %(message)s"))
+def _hint(error: BaseException) -> str:
+    """What to do next, of an error and of the notes that were added to it."""
+    return "\n".join(filter(None, (getattr(error, "hint", ""), *getattr(error, "__notes__", ()))))

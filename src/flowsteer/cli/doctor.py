@@ -9,6 +9,7 @@ import typer
 
 from flowsteer.cli import options as o
 from flowsteer.cli.console import guarded, print_json, say
+from flowsteer.cli.exit_codes import CHECK_FAILED
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Check:
 def doctor(json: o.Json = False) -> None:
     """Check Python, sandboxes, extras, models and keys.
 
-    Ends with 1 if something is missing without which nothing runs.
+    Ends with 6 if something is missing without which nothing runs.
     """
     import asyncio
 
@@ -47,7 +48,7 @@ def doctor(json: o.Json = False) -> None:
             say(f"{'✓' if check.ok else ('✗' if check.needed else '–')} {check.name}: {check.detail}")
             if check.hint and not check.ok:
                 say(f"    {check.hint}")
-    raise typer.Exit(0 if ok else 1)
+    raise typer.Exit(0 if ok else CHECK_FAILED)
 
 
 async def _checks() -> list[Check]:

@@ -11,7 +11,11 @@ import typer
 from flowsteer.cli import options as o
 from flowsteer.cli.collector import calm
 from flowsteer.cli.console import guarded, note, print_json, resumable, say, tell_faults
+from flowsteer.cli.exit_codes import INCOMPLETE
 from flowsteer.cli.folders import new_run_folder
+from flowsteer.cli.for_programs import ForPrograms
+from flowsteer.cli.progress_display import progress_display
+from flowsteer.cli.verbosity import tell
 from flowsteer.cli.viewer import shown
 from flowsteer.errors import ConfigError
 
@@ -40,6 +44,9 @@ def evaluate(
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Most tasks of each dataset.")] = None,
     run: o.RunDir = None,
     json: o.Json = False,
+    events: o.Events = False,
+    library: o.LibraryName = "paper",
+    sandbox: o.SandboxTier = "auto",
     without: Annotated[
         list[str] | None,
         typer.Option("--without", help="Ablation of director systems: canvas, multi-turn, prompts, agent; repeat."),
@@ -77,6 +84,8 @@ def evaluate(
             "systems": system or ["direct"],
             "without": without or [],
             "executor": executor,
+            "library": library,
+            "sandbox": sandbox,
             "epochs": epochs,
             "split": split,
             "seed": seed,
@@ -96,7 +105,7 @@ def evaluate(
         raise ConfigError("--fail-fast stops episodes of this process, and ray has others", "add --engine local")
     folder = run or new_run_folder("eval")
     with shown(folder, view):
-        _evaluate(_keeping(config, folder, no_cache, no_requests), folder, json, fail_fast)
+        _evaluate(_keeping(config, folder, no_cache, no_requests), folder, ForPrograms(json, events), fail_fast)
 
 
 def _keeping(config: "EvaluationConfig", folder: Path, no_cache: bool, no_requests: bool) -> "EvaluationConfig":
@@ -110,19 +119,34 @@ def _keeping(config: "EvaluationConfig", folder: Path, no_cache: bool, no_reques
     return config
 
 
-def _evaluate(config: "EvaluationConfig", folder: Path, json: bool, fail_fast: bool) -> None:
+def _evaluate(config: "EvaluationConfig", folder: Path, asked: ForPrograms, fail_fast: bool) -> None:
     import asyncio
 
     from flowsteer.evaluation.evaluate import evaluate as run_evaluation
 
     calm()
-    with resumable(folder), _bar(json) as show:
-        progress = asyncio.run(run_evaluation(config, folder, show, fail_fast=fail_fast))
-    _conclude(folder, progress, json)
+    send, hear = asked.teller("progress"), asked.listener()
+
+    def told(progress: "Progress") -> None:
+        show(progress)
+        send(_counts(progress))
+
+    with resumable(folder), _bar() as show:
+        progress = asyncio.run(run_evaluation(config, folder, told, fail_fast=fail_fast, listener=hear))
+    _conclude(folder, progress, asked)
 
 
-def _conclude(folder: Path, progress: "Progress", json: bool) -> None:
-    """Write the report, print the table, and exit with 1 if episodes are missing."""
+def _counts(progress: "Progress") -> dict[str, Any]:
+    return {
+        "total": progress.total,
+        "done": progress.done,
+        "errors": progress.errors,
+        "stopped": progress.stopped,
+    }
+
+
+def _conclude(folder: Path, progress: "Progress", asked: ForPrograms) -> None:
+    """Write the report, print the table, and exit with `INCOMPLETE` if episodes are missing."""
     from flowsteer.reporting.report import write_figures
     from flowsteer.reporting.summary import to_json
     from flowsteer.reporting.table import table_text
@@ -131,22 +155,17 @@ def _conclude(folder: Path, progress: "Progress", json: bool) -> None:
 
     summary = write_figures(RunFolder.read(folder), folder / "report")
     page = write_report_page(folder, folder / "report")
-    if json:
-        counts = {
-            "total": progress.total,
-            "done": progress.done,
-            "errors": progress.errors,
-            "stopped": progress.stopped,
-        }
-        print_json({"run": str(folder), "report": str(page), "progress": counts, **to_json(summary)})
+    if asked:
+        counts = _counts(progress)
+        asked.result({"run": str(folder), "report": str(page), "progress": counts, **to_json(summary)})
     else:
         say(table_text(summary))
-        note(f"report: {page}")
+        tell(f"report: {page}")
     if progress.partial:
         why = progress.stopped or progress.error or "episodes are missing"
         note(f"{progress.done} of {progress.total} episodes: {why}")
-        note("run the same command again with --run to go on")
-        raise typer.Exit(1)
+        note(f"run the same command again with --run {folder} to go on")
+        raise typer.Exit(INCOMPLETE)
     tell_faults(folder)
 
 
@@ -224,7 +243,7 @@ def swap(
     from flowsteer.study.swap import swap as run_swap
 
     folder = to or new_run_folder("swap")
-    with resumable(folder), _bar(json) as show:
+    with resumable(folder), _bar() as show:
         progress, pairs = asyncio.run(run_swap(run, folder, executor, show, changes={"concurrency": concurrency}))
     rows = [
         {
@@ -248,22 +267,13 @@ def swap(
 
 
 @contextmanager
-def _bar(quiet: bool) -> Iterator[Callable[["Progress"], None]]:
-    """A progress bar with rate, time to go, scores and cost so far."""
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    from flowsteer.cli.terminal import Terminal
-
-    console = Terminal(stderr=True)
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}", markup=False))
-    with Bar(*columns, console=console, disable=quiet or not console.is_terminal) as bar:
-        task = bar.add_task("starting")
+def _bar() -> Iterator[Callable[["Progress"], None]]:
+    """Progress with rate, time to go, scores and cost so far."""
+    with progress_display() as display:
 
         def show(progress: "Progress") -> None:
             scores = "  ".join(f"{name} {value:.2f}" for name, value in progress.accuracy.items())
             cost = "cost unknown" if progress.cost is None else f"${progress.cost:.4f}"
-            words = f"{progress.rate:.2f}/s  {cost}  {scores}"
-            bar.update(task, total=progress.total, completed=progress.done, description=words)
+            display(progress.done, progress.total, f"{progress.rate:.2f}/s  {cost}  {scores}")
 
         yield show

@@ -1,6 +1,7 @@
 """`flowsteer run`: run a fixed workflow, from DSL, JSON or a file, on one question."""
 
 import sys
+from collections.abc import Callable
 from contextlib import nullcontext, redirect_stdout
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,7 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flowsteer.cli import options as o
-from flowsteer.cli.console import guarded, note, print_json
+from flowsteer.cli.console import guarded, note, say
+from flowsteer.cli.exit_codes import FAULT, NO_ANSWER
+from flowsteer.cli.for_programs import ForPrograms
+from flowsteer.cli.verbosity import is_quiet
 from flowsteer.errors import WorkflowError
 
 if TYPE_CHECKING:
@@ -26,6 +30,8 @@ def run(
     context: o.Context = None,
     executor: o.ExecutorSpec = o.DEFAULT,
     json: o.Json = False,
+    events: o.Events = False,
+    allow_unfinished: o.AllowUnfinished = False,
     library: o.LibraryName = "paper",
     sandbox: o.SandboxTier = "auto",
     backend: o.NodeBackends = None,
@@ -48,7 +54,6 @@ def run(
 
     from flowsteer.backends.budget import Caps
     from flowsteer.cli.inputs import read_task, read_workflow
-    from flowsteer.runs.failure import UNEXPECTED
     from flowsteer.session import Setup, roster_of
     from flowsteer.workflow.dsl import to_dsl
 
@@ -66,25 +71,47 @@ def run(
         caps=Caps(max_calls, max_tokens, max_seconds, max_cost),
         stream=stream,
     )
-    with redirect_stdout(sys.stderr) if json else nullcontext():  # an operator may print
-        execution = asyncio.run(_execute(o.with_tokens(setup, None, executor_tokens), tree, task))
-    if json:
+    asked = ForPrograms(json, events)
+    hear = asked.listener()
+    with redirect_stdout(sys.stderr) if asked else nullcontext():  # an operator may print
+        execution = asyncio.run(_execute(o.with_tokens(setup, None, executor_tokens), tree, task, hear))
+    if asked:
         nodes = [_node(record) for record in execution.ran]
         usage = asdict(execution.usage)
-        print_json({"answer": execution.draft.answer, "dsl": to_dsl(tree), "nodes": nodes, "usage": usage})
+        asked.result({"answer": execution.draft.answer, "dsl": to_dsl(tree), "nodes": nodes, "usage": usage})
+    elif is_quiet():
+        say(execution.draft.answer)
     else:
         _print(tree, execution)
-    for record in execution.ran:
-        if record.failure is not None and record.failure.kind == UNEXPECTED:
-            note(f"{record.failure.place} failed by a fault of its own code:\n{record.failure.trace.rstrip()}")
-            raise typer.Exit(1)
+    _check(execution, allow_unfinished)
 
 
-async def _execute(setup: "Setup", tree: "Workflow", task: "Task") -> "Execution":
+def _check(execution: "Execution", allow_unfinished: bool) -> None:
+    """End with `FAULT` if an operator's own code failed, and with `NO_ANSWER` without an answer.
+
+    Raises:
+        typer.Exit: It is so.
+    """
+    from flowsteer.runs.failure import UNEXPECTED
+
+    failures = [record.failure for record in execution.ran if record.failure is not None]
+    for failure in failures:
+        if failure.kind == UNEXPECTED:
+            note(f"{failure.place} failed by a fault of its own code:\n{failure.trace.rstrip()}")
+            raise typer.Exit(FAULT)
+    if not execution.draft.answer.strip() and not allow_unfinished:
+        why = f": {failures[-1].message}" if failures else ""
+        note(f"no answer{why} (exit code {NO_ANSWER})")
+        note("  try: another workflow or --executor, or --allow-unfinished to take it as it is")
+        raise typer.Exit(NO_ANSWER)
+
+
+async def _execute(setup: "Setup", tree: "Workflow", task: "Task", hear: Callable[[str, str], None]) -> "Execution":
+    from flowsteer.runs.event_json import event_line
     from flowsteer.session import open_session
 
     async with open_session(setup) as session:
-        return await session.execute(tree, task)
+        return await session.execute(tree, task, lambda event: hear("", event_line(event)))
 
 
 def _node(record: Any) -> dict[str, Any]:
@@ -103,7 +130,8 @@ def _print(tree: "Workflow", execution: "Execution") -> None:
     from flowsteer.workflow.nodes import NodeId
 
     console = Terminal()
-    print_tree(console, tree, {NodeId(record.node): record for record in execution.ran}, set())
+    width = WIDTH if console.is_terminal else console.width
+    print_tree(console, tree, {NodeId(record.node): record for record in execution.ran}, set(), width)
     answer = Text(execution.draft.answer or "(none)")
     console.print(
         Panel(answer, title="Answer", title_align="left", border_style="green", width=min(WIDTH, console.width))

@@ -9,6 +9,7 @@ import typer
 from flowsteer.cli import options as o
 from flowsteer.cli.console import guarded, note, print_json, say
 from flowsteer.cli.evaluate import Data
+from flowsteer.cli.exit_codes import CHECK_FAILED, FAULT, NO_ANSWER
 from flowsteer.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def validate(
     split: Annotated[str, typer.Option("--split", help="Split to read.")] = "test",
     json: o.Json = False,
 ) -> None:
-    """Grade every gold answer of a dataset; exit with 1 if one is not right."""
+    """Grade every gold answer of a dataset; end with 6 if one is not right, or a dataset has none."""
     import asyncio
 
     from flowsteer.grading.connect import open_grader
@@ -43,8 +44,11 @@ def validate(
             say(f"{name}: {', '.join(f'{count} {word}' for word, count in counts.items())}")
             for fault in faults:
                 say(f"  {fault['id']}: {fault['reason']}")
-    if any(result.wrong or result.unscorable for result in found.values()):
-        raise typer.Exit(1)
+    for name, result in found.items():
+        if not result.correct and not result.wrong:
+            note(f"{name} has no right answer to check")
+    if any(result.wrong or result.unscorable or not result.correct for result in found.values()):
+        raise typer.Exit(CHECK_FAILED)
 
 
 def _at_most(limit: int | None, name: str, split: str, data: Path | None) -> "list[Sample]":
@@ -117,7 +121,10 @@ def grade(
     if faults:
         note(f"a grader's own code failed on {len(faults)} answers; the first, {faults[0]['id']}:")
         note(faults[0]["failure"]["trace"].rstrip())
-        raise typer.Exit(1)
+        raise typer.Exit(FAULT)
+    if not scores:
+        note(f"nothing could be graded: {items[0]['reason'] if items else f'{answers} holds no answer'}")
+        raise typer.Exit(NO_ANSWER)
 
 
 def _print_grades(items: list[dict[str, Any]], total: dict[str, Any]) -> None:

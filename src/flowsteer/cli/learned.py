@@ -6,10 +6,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from flowsteer.cli.terminal import Terminal
+from flowsteer.cli.for_programs import ForPrograms
+from flowsteer.cli.progress_display import progress_display
 
 if TYPE_CHECKING:
     from flowsteer.training.run import TrainingResult
@@ -23,28 +23,34 @@ COLUMNS = 60
 
 
 @contextmanager
-def progress(steps: int, quiet: bool) -> Iterator[tuple[Callable[[str], None], Callable[[dict[str, Any]], None]]]:
-    """A bar on stderr with the figures that tell whether it learns.
+def progress(
+    steps: int, wanted: bool, asked: ForPrograms
+) -> Iterator[tuple[Callable[[str], None], Callable[[dict[str, Any]], None]]]:
+    """How far a run is, with the figures that tell whether it learns.
 
     Args:
         steps: Updates.
-        quiet: Whether to show nothing.
+        wanted: Whether to show anything.
+        asked: What programs are told.
 
     Yields:
         What to call with the stage a run is at, and with the metrics of a step.
     """
-    console = Terminal(stderr=True)
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}", markup=False))
-    with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as bar:
-        task = bar.add_task("starting", total=steps)
+    tell_stage, tell_step = asked.teller("stage"), asked.teller("step")
+    with progress_display(wanted) as display:
+        done = 0
 
         def on_stage(stage: str) -> None:
-            bar.update(task, description=stage)
+            display(done, steps, stage)
+            tell_stage(stage)
 
         def on_step(metrics: dict[str, Any]) -> None:
+            nonlocal done
+            done = metrics["step"]
             figures = {name: metrics.get(f"episodes/{name}") for name in CURVES}
             words = "  ".join(f"{name} {value:.2f}" for name, value in figures.items() if value is not None)
-            bar.update(task, completed=metrics["step"], description=words)
+            display(done, steps, words)
+            tell_step(metrics)
 
         yield on_stage, on_step
 

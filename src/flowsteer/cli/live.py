@@ -45,6 +45,7 @@ class Display:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._width = min(console.width, WIDTH)
+        self._text_width = self._width if console.is_terminal else console.width
         self._max_turns = 0
         self._workflow = Workflow()
         self._fresh: dict[NodeId, NodeRan] = {}
@@ -93,7 +94,7 @@ class Display:
     def _draw(self) -> None:
         """The graph as it stands, if the turn added or ran a part of it; that part stands out."""
         if self._new or self._fresh:
-            print_tree(self._console, self._workflow, self._fresh, self._new, self._width)
+            print_tree(self._console, self._workflow, self._fresh, self._new, self._text_width)
         self._new, self._fresh = set(), {}
 
     def _end(self, event: EpisodeEnded) -> None:
@@ -106,11 +107,11 @@ class Display:
         self._console.print()
         self._console.print(table)
         dsl = shorten(event.dsl, TEXT_CHARS) or "(empty)"
-        self._console.print(Text.assemble(("workflow", "bold"), " ", dsl), width=self._width)
+        self._console.print(Text.assemble(("workflow", "bold"), " ", dsl), width=self._text_width)
         self._panel(shorten(event.answer, TEXT_CHARS) or "(none)", "Answer", "green")
 
     def _indented(self, text: Text) -> None:
-        self._console.print(Padding(text, (0, 0, 0, 2)), width=self._width)
+        self._console.print(Padding(text, (0, 0, 0, 2), expand=False), width=self._text_width)
 
     def _panel(self, text: str, title: str, colour: str) -> None:
         self._console.print(

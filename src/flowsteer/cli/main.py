@@ -1,5 +1,6 @@
 """The command line: `flowsteer COMMAND`. Commands import what they need when they run, so help is instant."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -10,10 +11,11 @@ from typer.core import TyperGroup
 from flowsteer.cli import models, runs
 from flowsteer.cli.autopsy import autopsy
 from flowsteer.cli.catalog import backends, operators
-from flowsteer.cli.console import fail, note, output
+from flowsteer.cli.console import fail, note, output, print_error
 from flowsteer.cli.doctor import doctor
 from flowsteer.cli.evaluate import evaluate, report, score, swap
 from flowsteer.cli.execute import run
+from flowsteer.cli.exit_codes import help_text
 from flowsteer.cli.export import export
 from flowsteer.cli.grade import grade, validate
 from flowsteer.cli.library import library
@@ -22,32 +24,45 @@ from flowsteer.cli.show import show
 from flowsteer.cli.solve import solve
 from flowsteer.cli.study import study
 from flowsteer.cli.train import train
+from flowsteer.cli.verbosity import with_verbosity
 from flowsteer.cli.viewer import view
 from flowsteer.errors import FlowSteerError
 from flowsteer.unicode import printable
 
 
 class Commands(TyperGroup):
-    """The commands; what is wrong with a command line is said without the control characters that may stand in it."""
+    """The commands; what is wrong with a command line is said without the control characters that may stand in it.
+
+    A program that asks for JSON gets that, too, as an object on standard output.
+    """
+
+    _for_program = False
+
+    def main(self, args: Any = None, *others: Any, **options: Any) -> Any:
+        """See `click.Command.main`."""
+        self._for_program = not {"--json", "--events"}.isdisjoint(sys.argv[1:] if args is None else args)
+        return super().main(args, *others, **options)
 
     def make_context(self, *args: Any, **options: Any) -> Any:
         """See `click.Command.make_context`."""
-        with _printable_errors():
+        with _told_errors(self._for_program):
             return super().make_context(*args, **options)
 
     def invoke(self, ctx: Any) -> Any:
         """See `click.Group.invoke`."""
-        with _printable_errors():
+        with _told_errors(self._for_program):
             return super().invoke(ctx)
 
 
 @contextmanager
-def _printable_errors() -> Iterator[None]:
+def _told_errors(for_program: bool) -> Iterator[None]:
     try:
         yield
     except Exception as error:
         if isinstance(message := getattr(error, "message", None), str):
             error.message = printable(message)  # type: ignore[attr-defined]
+            if for_program and hasattr(error, "format_message"):
+                print_error(2, error.format_message(), "--help lists what a command takes")
         raise
 
 
@@ -56,6 +71,7 @@ app = typer.Typer(
     cls=Commands,
     help="Build agentic workflows on an executable canvas: by a language model, by hand, or by a policy you train.",
     no_args_is_help=True,
+    epilog=help_text(),
     rich_markup_mode=None,  # drawing boxes would double what help costs
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -80,7 +96,7 @@ def _options(
     pass
 
 
-app.command("eval")(evaluate)
+app.command("eval")(with_verbosity(evaluate))
 for command in (
     solve,
     run,
@@ -101,7 +117,7 @@ for command in (
     backends,
     doctor,
 ):
-    app.command()(command)
+    app.command()(with_verbosity(command))
 app.add_typer(models.app, name="models")
 app.add_typer(runs.app, name="runs")
 

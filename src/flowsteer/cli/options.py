@@ -43,6 +43,12 @@ RunDir = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, and nothing else.")]
+Events = Annotated[
+    bool, typer.Option("--events", help="Print what happens as JSON lines while it runs; the result is the last line.")
+]
+AllowUnfinished = Annotated[
+    bool, typer.Option("--allow-unfinished", help="End with 0 without an answer, or when the Director did not finish.")
+]
 LibraryName = Annotated[str, typer.Option("--library", help="Operator library; a+b joins two, a:X,Y takes two of one.")]
 SandboxTier = Annotated[
     Literal["auto", "monty", "bubblewrap", "container"],

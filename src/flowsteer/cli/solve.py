@@ -6,9 +6,14 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from flowsteer.cli import options as o
-from flowsteer.cli.console import guarded, note, print_json, tell_faults
+from flowsteer.cli.console import guarded, note, say, tell_faults
+from flowsteer.cli.exit_codes import NO_ANSWER
 from flowsteer.cli.folders import new_run_folder
+from flowsteer.cli.for_programs import ForPrograms
+from flowsteer.cli.verbosity import is_quiet
 from flowsteer.cli.viewer import check_view_extra, shown
 
 if TYPE_CHECKING:
@@ -35,6 +40,8 @@ def solve(
     max_turns: o.MaxTurns = 20,
     run: o.RunDir = None,
     json: o.Json = False,
+    events: o.Events = False,
+    allow_unfinished: o.AllowUnfinished = False,
     library: o.LibraryName = "paper",
     sandbox: o.SandboxTier = "auto",
     backend: o.NodeBackends = None,
@@ -88,7 +95,10 @@ def solve(
     folder = run or new_run_folder("solve")
     seats = _seats(task.digest[:12]) if view and director == "human" else {}
     with shown(folder, view, seats):
-        _solve(folder, setup, task, json, (no_cache, no_requests), fail_fast, seats)
+        summary = _solve(folder, setup, task, ForPrograms(json, events), (no_cache, no_requests), fail_fast, seats)
+    tell_faults(folder)
+    if not allow_unfinished:
+        _check_finished(summary)
 
 
 def _seats(episode: str) -> "dict[str, Seat]":
@@ -103,15 +113,15 @@ def _solve(
     folder: "Path",
     setup: "Setup",
     task: "Task",
-    json: bool,
+    asked: ForPrograms,
     unkept: tuple[bool, bool],
     fail_fast: bool,
     seats: "Mapping[str, Seat]",
-) -> None:
+) -> "EpisodeSummary":
     """Solve into a folder; `unkept` says whether replies, and requests, are not kept."""
     from flowsteer.runs.folder import RunFolder
 
-    with RunFolder.create(folder, _config(task, setup)) as record:
+    with RunFolder.create(folder, _config(task, setup), asked.listener()) as record:
         no_replies, no_requests = unkept
         if not no_replies and not _is_offline(setup):
             setup = replace(setup, cache=record.replies)
@@ -119,14 +129,31 @@ def _solve(
             setup = replace(setup, requests=record.requests)
         episode = task.digest[:12]
         if episode not in record.entries:
-            _work(record, setup, task, episode, json, fail_fast, seats.get(episode))
-        elif not json:
+            _work(record, setup, task, episode, bool(asked) or is_quiet(), fail_fast, seats.get(episode))
+        elif not asked and not is_quiet():
             _replay(record, episode)
-        if json:
-            print_json(_printed(record, episode))
+        summary = record.entries[episode].summary
+        if asked:
+            asked.result(_printed(record, episode))
+        elif is_quiet():
+            say(summary.answer)
         else:
             note(f"recorded: flowsteer show {record.path}")
-    tell_faults(record.path)
+    return summary
+
+
+def _check_finished(summary: "EpisodeSummary") -> None:
+    """End with `NO_ANSWER` if there is no answer, or the Director did not finish.
+
+    Raises:
+        typer.Exit: It is so.
+    """
+    if summary.answer.strip() and summary.finished is not False:
+        return
+    found = "no answer" if not summary.answer.strip() else "an answer, but the Director did not finish"
+    note(f"{found}: {summary.ended} after {summary.turns} turns (exit code {NO_ANSWER})")
+    note("  try: another --director, more --max-turns, or --allow-unfinished to take it as it is")
+    raise typer.Exit(NO_ANSWER)
 
 
 def _config(task: "Task", setup: "Setup") -> dict[str, Any]:

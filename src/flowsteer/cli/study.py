@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flowsteer.cli import options as o
-from flowsteer.cli.console import guarded, note, print_json, resumable, say, tell_faults
+from flowsteer.cli.console import guarded, print_json, resumable, say, tell_faults
 from flowsteer.cli.folders import new_run_folder
+from flowsteer.cli.progress_display import progress_display
 from flowsteer.cli.train import check_extra
+from flowsteer.cli.verbosity import tell
 from flowsteer.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ def study(
     if not report:
         from flowsteer.study.jobs import run_study
 
-        with resumable(folder), _bar(asked, folder, json) as on_change:
+        with resumable(folder), _bar(asked, folder) as on_change:
             run_study(file, folder, jobs, on_change)
     from flowsteer.study.study_report import write_study_report
 
@@ -63,28 +65,18 @@ def _conclude(folder: Path, reported: "Reported", json: bool) -> None:
             means = (row.figures[name] for name in SHOWN)
             shown = "".join(f"  {'–':>9}" if value is None else f"  {value.mean:9.3f}" for value in means)
             say(f"{row.world:>12}  {row.arm:>12}  {f'T={row.temperature:g}':>6}{shown}")
-    note(f"{found.done} of {found.cells} cells; the report is {page}")
+    tell(f"{found.done} of {found.cells} cells; the report is {page}")
 
 
 @contextmanager
-def _bar(study: "Study", folder: Path, quiet: bool) -> Iterator[Callable[[], None]]:
-    """A progress bar over all updates and tests."""
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    from flowsteer.cli.terminal import Terminal
+def _bar(study: "Study", folder: Path) -> Iterator[Callable[[], None]]:
+    """Progress over all updates and tests, counted in cells."""
     from flowsteer.study.cells import standing
 
-    console = Terminal(stderr=True)
-    if quiet or not console.is_terminal:
-        yield lambda: None
-        return
-    columns = (BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), TextColumn("{task.description}", markup=False))
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task("starting", total=1.0)
+    with progress_display() as display:
 
         def on_change() -> None:
             now = standing(study, folder)
-            words = f"{now.done} of {now.cells} cells  {', '.join(now.running)}"
-            bar.update(task, completed=now.share, description=words)
+            display(now.share * now.cells, now.cells, f"{now.done} done  {', '.join(now.running)}")
 
         yield on_change

@@ -1,5 +1,6 @@
 """The terminal as rich draws on it; of all text that is drawn, nothing steers it but rich itself."""
 
+import os
 from collections.abc import Iterable
 from contextlib import nullcontext
 from typing import Any
@@ -10,6 +11,9 @@ from rich.text import Text
 
 from flowsteer.cli.console import output
 from flowsteer.unicode import printable
+
+UNBROKEN = 10_000
+"""Columns of what is no terminal: a file or a pipe gets every line whole."""
 
 
 class Terminal(Console):
@@ -24,6 +28,8 @@ class Terminal(Console):
 
     def __init__(self, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, markup=False, emoji=False)
+        if not self.is_terminal and "COLUMNS" not in os.environ:
+            self.width = UNBROKEN
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """See `rich.console.Console.render`."""

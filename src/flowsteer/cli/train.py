@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flowsteer.cli import options as o
-from flowsteer.cli.console import guarded, note, print_json, resumable, say, tell_faults
+from flowsteer.cli.console import guarded, print_json, resumable, say, tell_faults
 from flowsteer.cli.folders import new_run_folder
+from flowsteer.cli.for_programs import ForPrograms
+from flowsteer.cli.verbosity import tell
 from flowsteer.cli.viewer import shown
 from flowsteer.errors import ConfigError
 
@@ -46,6 +48,7 @@ def train(
     no_requests: o.NoRequests = False,
     view: o.View = False,
     json: o.Json = False,
+    events: o.Events = False,
 ) -> None:
     """Train a Director by CWRPO on the canvas; its policy, metrics and every episode go to the run folder."""
     from flowsteer.training.config import load_training
@@ -69,13 +72,14 @@ def train(
     folder = run or new_run_folder("train")
     if not no_requests:
         config = _keeping(config, folder)
-    bar = progress(config.update.steps, json or not ranks.first)
+    asked = ForPrograms(json, events)
+    hear, bar = asked.listener(), progress(config.update.steps, ranks.first, asked)
     # Trackers print what they do; standard output is for the result.
     with shown(folder, view and ranks.first):
-        with resumable(folder, "--resume"), redirect_stdout(sys.stderr), bar as (on_stage, on_step):
-            result = run_training(config, folder, resume, on_stage, on_step)
+        with resumable(folder, "--resume"), bar as (on_stage, on_step), redirect_stdout(sys.stderr):
+            result = run_training(config, folder, resume, on_stage, on_step, hear)
         if ranks.first:
-            _conclude(folder, result, json)
+            _conclude(folder, result, asked)
             tell_faults(folder)
 
 
@@ -112,7 +116,7 @@ def _dry_run(config: "TrainingConfig", file: Path, run: Path | None, stand_in: s
         say("\n".join(plan.lines()))
 
 
-def _conclude(folder: Path, result: "TrainingResult", json: bool) -> None:
+def _conclude(folder: Path, result: "TrainingResult", asked: ForPrograms) -> None:
     from dataclasses import asdict
 
     from flowsteer.cli.learned import curves, tables, workflows
@@ -121,8 +125,8 @@ def _conclude(folder: Path, result: "TrainingResult", json: bool) -> None:
     from flowsteer.training.autopsy.verdicts import RunVerdict
 
     verdicts = read_json(folder / "result.json")["verdicts"]
-    if json:
-        print_json({"run": str(folder), **asdict(result), "verdicts": verdicts})
+    if asked:
+        asked.result({"run": str(folder), **asdict(result), "verdicts": verdicts})
         return
     console = Terminal()
     if result.steps:
@@ -132,7 +136,7 @@ def _conclude(folder: Path, result: "TrainingResult", json: bool) -> None:
     console.print(workflows("most frequent workflow after training, greedy", result.after["workflows"]))
     for verdict in verdicts:
         say(f"- {RunVerdict(**verdict)}")
-    note(f"{result.steps} steps; seconds: {', '.join(f'{name} {took:.0f}' for name, took in result.seconds.items())}")
+    tell(f"{result.steps} steps; seconds: {', '.join(f'{name} {took:.0f}' for name, took in result.seconds.items())}")
     kind, _, step = result.after.get("tested", "").partition("@")
     which = f"the best on validation tasks, that of step {step}, is" if kind == "best" else "the trained policy is"
-    note(f"{which} in {folder / ('best' if kind == 'best' else 'policy')}; flowsteer solve … --director {folder}")
+    tell(f"{which} in {folder / ('best' if kind == 'best' else 'policy')}; flowsteer solve … --director {folder}")

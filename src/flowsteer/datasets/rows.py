@@ -1,9 +1,8 @@
 """The plain row: one JSON object of fixed keys that every dataset is brought into before it becomes a `Sample`.
 
-Keys: `id, dataset, type, question, context, answer, entry_point, public_tests, tests, prompt_code, meta, license`. Only
-`id`, `question` and `type` are needed; `answer` is a string or a list of accepted strings. What a key means depends on
-the dataset for three of them: `answer` of a HumanEval row is the body that continues `prompt_code`; `tests` of APPS is
-JSON of inputs and outputs; `meta.options` of MathQA holds the values of the letters.
+Its keys are `KEYS`; only `id`, `question` and `type` are needed. `answer` is a string or a list of accepted ones. What
+a key means depends on the dataset for three of them: `answer` of a HumanEval row is the body that continues
+`prompt_code`; `tests` of APPS is JSON of inputs and outputs; `meta.options` of MathQA holds the values of the letters.
 """
 
 import json
@@ -13,9 +12,27 @@ from typing import Any, get_args
 from flowsteer.datasets.answer_options import parse_options
 from flowsteer.datasets.base import HiddenTests, ProgramTests, Reference, Sample
 from flowsteer.errors import ConfigError
+from flowsteer.suggestions import did_you_mean
 from flowsteer.task import AssertTests, CallTests, PublicTests, StdioTests, Task, TaskType
 
 Row = Mapping[str, Any]
+
+KEYS = (
+    "id",
+    "dataset",
+    "type",
+    "question",
+    "context",
+    "answer",
+    "answer_form",
+    "entry_point",
+    "public_tests",
+    "tests",
+    "prompt_code",
+    "meta",
+    "license",
+)
+"""Keys of a plain row."""
 
 _FORMS = {
     "gsm8k": "the final number alone, without a unit",
@@ -45,15 +62,20 @@ def sample_from_row(row: Row, where: str = "a row") -> Sample:
     """The sample that a plain row describes.
 
     Args:
-        row: A row; unknown keys are ignored.
+        row: A row.
         where: File and line, for the error.
 
     Raises:
-        ConfigError: If a key is missing or holds something else than it must.
+        ConfigError: If a key is unknown, is missing, or holds something else than it must.
 
     >>> sample_from_row({"id": "1", "type": "math", "question": "1 + 1?", "answer": "2"}).task.answer_form
     'the final value or expression alone'
     """
+    if unknown := [key for key in row if key not in KEYS]:
+        raise ConfigError(
+            f"{where} has the unknown key {unknown[0]!r}.{did_you_mean(unknown[0], KEYS)}",
+            f'keys: {", ".join(KEYS)}; what only you read goes under "meta"',
+        )
     if _is_number(row.get("id")):
         row = {**row, "id": str(row["id"])}
     for key in ("id", "question", "type"):

@@ -1,10 +1,11 @@
 """An evaluation from its configuration to its last episode: the one function behind `flowsteer eval`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from flowsteer.backends.base import Backend
-from flowsteer.errors import BudgetExceeded, RunError
+from flowsteer.errors import BudgetExceeded, FlowSteerError, RunError
 from flowsteer.evaluation.design import Designer
 from flowsteer.evaluation.evaluation_config import EvaluationConfig, make_config, settings_of, setup_of
 from flowsteer.evaluation.job_runner import LocalEngine, jobs_of, run_jobs, spent_before
@@ -15,7 +16,7 @@ from flowsteer.evaluation.task_sets import TaskSets, load_tasks
 from flowsteer.evaluation.validation import FOLDER, FolderBench, design_all
 from flowsteer.grading.connect import GradeAnswer, open_grader
 from flowsteer.runs.files import read_json, write_json
-from flowsteer.runs.folder import RunFolder
+from flowsteer.runs.folder import Listener, RunFolder, unheard
 from flowsteer.session import Session, open_session
 from flowsteer.settings import to_json
 from flowsteer.usage import NO_USAGE
@@ -30,6 +31,7 @@ async def evaluate(
     on_progress: OnProgress = quietly,
     extra: Mapping[str, Backend] | None = None,
     fail_fast: bool = False,
+    listener: Listener = unheard,
 ) -> Progress:
     """Run an evaluation into a folder, or go on with it.
 
@@ -41,6 +43,7 @@ async def evaluate(
         extra: Backends made elsewhere, by the spec that names them; not for `ray`.
         fail_fast: Whether a fault of an operator's or a grader's own code ends the run; not for `ray`. Without it the
             run goes on, and the fault is in the record of its episode.
+        listener: Gets every event that is written down; under `ray` when its episode is over.
 
     Returns:
         The final counts; `stopped` says why if the budget, or too many errors, ended it early.
@@ -53,13 +56,10 @@ async def evaluate(
     """
     systems = parse_systems(config.systems, config.without)
     tasks = load_tasks(config, systems)
-    with RunFolder.create(path, settings_of(config)) as folder:
-        write_plan(path, config)
-        async with open_session(setup_of(config), extra) as session, open_grader() as grade:
+    with RunFolder.create(path, settings_of(config), listener) as folder:
+        async with _connected(config, systems, folder, extra) as session, open_grader() as grade:
+            write_plan(path, config)
             session.budget.settle(NO_USAGE, spent_before(folder))
-            for system in systems:
-                if isinstance(system, System):
-                    await system.check(session)
             try:
                 chosen = await _choose(systems, tasks, config, path, session, grade)
             except BudgetExceeded as error:
@@ -73,6 +73,32 @@ async def evaluate(
 
         async with ray_engine(setup_of(config), spent, folder, config.workers, config.concurrency) as remote:
             return await run_jobs(jobs, remote, folder, on_progress)
+
+
+@asynccontextmanager
+async def _connected(
+    config: EvaluationConfig,
+    systems: Sequence[System | Designer],
+    folder: RunFolder,
+    extra: Mapping[str, Backend] | None,
+) -> AsyncIterator[Session]:
+    """A session in which every system can work; a new folder goes again where one cannot.
+
+    Raises:
+        ConfigError: A name does not fit.
+        BackendUnavailable: A backend cannot be reached.
+        SandboxError: The sandbox asked for is not there.
+    """
+    async with AsyncExitStack() as stack:
+        try:
+            session = await stack.enter_async_context(open_session(setup_of(config), extra))
+            for system in systems:
+                if isinstance(system, System):
+                    await system.check(session)
+        except FlowSteerError:
+            folder.discard_if_new()
+            raise
+        yield session
 
 
 async def _choose(

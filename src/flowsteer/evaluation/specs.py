@@ -11,6 +11,7 @@ from flowsteer.evaluation.design import Designer, FixedBest
 from flowsteer.evaluation.saved_workflows import SCHEME, find_saved
 from flowsteer.evaluation.search import Search
 from flowsteer.evaluation.systems import System, WorkflowSystem
+from flowsteer.suggestions import did_you_mean
 from flowsteer.workflow.dsl import parse_dsl
 
 FORMS = "direct, cot, sc:N, refine, fixed:DSL, library:NAME, fixed:best, search:rounds=8,tasks=8, director:SPEC"
@@ -71,6 +72,8 @@ def parse_systems(specs: Iterable[str], without: Iterable[str] = ()) -> tuple[Sy
     """
     wanted: list[str] = []
     dropped = list(without)
+    for name in dropped:
+        _check_ablations(name)
     for spec in specs:
         refuse_key(spec)
         wanted.append(spec)
@@ -100,13 +103,23 @@ def _saved(name: str) -> System:
 
 def _directed(text: str) -> System:
     director, _, names = text.partition(OPTION)
-    without = frozenset(part.strip() for part in names.split(",") if part.strip())
-    unknown = sorted(without - set(ABLATIONS))
-    if unknown or (OPTION in text and not without):
-        raise ConfigError(
-            f"a Director cannot go without {', '.join(unknown) or 'nothing'}", f"--without {', '.join(ABLATIONS)}"
-        )
-    return ablated(director.strip(), cast("frozenset[Ablation]", without))
+    return ablated(director.strip(), _check_ablations(names) if OPTION in text else frozenset())
+
+
+def _check_ablations(names: str) -> frozenset[Ablation]:
+    """The ablations in a list with commas.
+
+    Raises:
+        ConfigError: One of them is none, or there is none.
+    """
+    found = [part.strip() for part in names.split(",") if part.strip()]
+    for name in found:
+        if name not in ABLATIONS:
+            near = did_you_mean(name, ABLATIONS)
+            raise ConfigError(f"--without {name}: there is no such ablation.{near}", f"one of: {', '.join(ABLATIONS)}")
+    if not found:
+        raise ConfigError("--without names no ablation", f"one of: {', '.join(ABLATIONS)}")
+    return cast("frozenset[Ablation]", frozenset(found))
 
 
 _FIXED: Mapping[str, str] = {"direct": DIRECT, "cot": COT, "refine": REFINE}

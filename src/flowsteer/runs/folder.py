@@ -18,6 +18,7 @@ format is of the first one, and read as well (`flowsteer.runs.format_1`); what i
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 from collections.abc import Callable, Collection, Iterable
@@ -40,11 +41,20 @@ from flowsteer.runs.request_store import FILE as REQUESTS
 from flowsteer.runs.summary import EpisodeSummary, summary_to_json
 from flowsteer.unicode import refuse_unsound
 
+_log = logging.getLogger(__name__)
+
 ERRORS, NOTES, OPEN = "errors.jsonl", "notes.jsonl", "open"
 
 
 Append = Callable[[str, EpisodeSummary, Iterable[str]], Entry]
 """What adds a finished episode: its id, its summary, its events' lines."""
+
+Listener = Callable[[str, str], None]
+"""Gets every event that is written down: the episode's id, and the event as a line of JSON."""
+
+
+def unheard(episode: str, line: str) -> None:
+    """A `Listener` that hears nothing."""
 
 
 class EpisodeWriter:
@@ -54,10 +64,11 @@ class EpisodeWriter:
         folder: Where the events stand until then.
         episode: The episode's id.
         append: Makes it part of the run.
+        listener: Gets each event.
     """
 
-    def __init__(self, folder: Path, episode: str, append: Append) -> None:
-        self._episode, self._append = episode, append
+    def __init__(self, folder: Path, episode: str, append: Append, listener: Listener = unheard) -> None:
+        self._episode, self._append, self._listener = episode, append, listener
         self._path = folder / open_name(episode)
         with writing(self._path):
             self._file = self._path.open("w", encoding="utf-8")
@@ -68,9 +79,11 @@ class EpisodeWriter:
         Raises:
             RunWriteError: It cannot be written.
         """
+        line = event_line(event)
         with writing(self._path):
-            self._file.write(f"{event_line(event)}\n")
+            self._file.write(f"{line}\n")
             self._file.flush()
+        self._listener(self._episode, line)
 
     def commit(self, summary: EpisodeSummary) -> Entry:
         """The episode is over: append it to the run.
@@ -108,21 +121,23 @@ class RunFolder:
         notes: What else was kept, by name.
     """
 
-    def __init__(self, path: Path, config: JSON) -> None:
+    def __init__(self, path: Path, config: JSON, listener: Listener = unheard) -> None:
         self.path = path
         self.config = config
+        self._listener = listener
         self.entries: dict[str, Entry] = {}
         self.notes: dict[str, JSON] = {}
         self._lock: IO[str] | None = None
         self._new = False
 
     @classmethod
-    def create(cls, path: Path, config: JSON) -> "RunFolder":
+    def create(cls, path: Path, config: JSON, listener: Listener = unheard) -> "RunFolder":
         """Open a folder for writing; a new one is made, an old one is resumed.
 
         Args:
             path: The folder.
             config: JSON values that decide what the run does. They must equal those of a run that is resumed.
+            listener: Gets every event that is written down from now on.
 
         Raises:
             RunError: The folder cannot be written, is in use, is no run folder, or belongs to another configuration.
@@ -130,7 +145,7 @@ class RunFolder:
         """
         refuse_keys(config)
         refuse_unsound([json.dumps(config, ensure_ascii=False)], "a setting of the run")
-        run = cls(path, config)
+        run = cls(path, config, listener)
         try:
             run._new = not path.exists()
             (path / OPEN).mkdir(parents=True, exist_ok=True)
@@ -191,7 +206,7 @@ class RunFolder:
 
     def begin(self, episode: str) -> EpisodeWriter:
         """Start to write an episode; what an earlier try of it left behind is dropped."""
-        return EpisodeWriter(self.path / OPEN, episode, self.append)
+        return EpisodeWriter(self.path / OPEN, episode, self._append, self._listener)
 
     def discard_if_new(self) -> None:
         """Remove the folder again if this object made it and nothing has happened in it."""
@@ -232,6 +247,7 @@ class RunFolder:
     def lose(self, episode: str, summary: EpisodeSummary) -> None:
         """Write down that infrastructure broke an episode off: it is not finished, and the next start tries again."""
         line = {"episode": episode, "format": FORMAT, "summary": summary_to_json(summary)}
+        _log.info("%s: episode %s broke off: %s", self.path, episode, summary.lost and summary.lost.message)
         append_line(self.path / ERRORS, line)
 
     def note(self, name: str, content: JSON) -> None:
@@ -240,7 +256,7 @@ class RunFolder:
         self.notes[name] = content
 
     def append(self, episode: str, summary: EpisodeSummary, lines: Iterable[str]) -> Entry:
-        """Add a finished episode: first its line, then its entry in the index.
+        """Add a finished episode whose events were not written down as they happened.
 
         Args:
             episode: Its id.
@@ -250,11 +266,20 @@ class RunFolder:
         Raises:
             RunWriteError: It cannot be written; nothing of it is.
         """
+        events = list(lines)
+        entry = self._append(episode, summary, events)
+        for line in events:
+            self._listener(episode, line)
+        return entry
+
+    def _append(self, episode: str, summary: EpisodeSummary, lines: Iterable[str]) -> Entry:
+        """Add a finished episode: first its line, then its entry in the index."""
         plain = {"episode": episode, "format": FORMAT, "summary": summary_to_json(summary)}
         line = f'{json.dumps(plain, ensure_ascii=False)[:-1]}, "events": [{", ".join(lines)}]}}\n'.encode()
         offset = append(self.path / EPISODES, line)
         append_line(self.path / INDEX, plain | {"offset": offset, "length": len(line)})
         self.entries[episode] = Entry(episode, summary, offset, len(line))
+        _log.info("%s: episode %s is done: %s after %d turns", self.path, episode, summary.ended, summary.turns)
         return self.entries[episode]
 
     def _mend(self) -> None:

@@ -16,7 +16,7 @@ from flowsteer.errors import FlowSteerError
 from flowsteer.grading.connect import open_grader
 from flowsteer.runs.event_json import event_line
 from flowsteer.runs.files import write_json
-from flowsteer.runs.folder import RunFolder
+from flowsteer.runs.folder import Listener, RunFolder, unheard
 from flowsteer.session import open_session
 from flowsteer.task import Task
 from flowsteer.training import config as c
@@ -69,6 +69,7 @@ def train(
     resume: bool = False,
     on_stage: Callable[[str], None] = lambda stage: None,
     on_step: Callable[[JSON], None] = lambda metrics: None,
+    listener: Listener = unheard,
 ) -> TrainingResult:
     """Train a Director into a run folder.
 
@@ -80,6 +81,7 @@ def train(
         resume: Go on with a run, from its last checkpoint; one that is done takes more steps if they are asked for.
         on_stage: Told what begins, one of `STAGES`; then how far a cold start is: `coldstart 7/375`.
         on_step: Given each step's metrics.
+        listener: Gets every event that is written down: those of an episode when its step, or its test, is over.
 
     Raises:
         ConfigError: A setting, a name or a dataset does not fit, or a package that is asked for is not installed.
@@ -92,7 +94,8 @@ def train(
     resuming.check_folder(path, resume, config.update.steps)
     check_trackers(config.report_to)
     check_engine(config.sampler)
-    with open_run(config, path, resuming.with_recorded_steps(path, c.settings_of(config)), on_stage) as run:
+    settings = resuming.with_recorded_steps(path, c.settings_of(config))
+    with open_run(config, path, settings, on_stage, listener=listener) as run:
         run.set_aside()
         policy = run.start(path / START)
         if config.sampler.engine != "transformers":
@@ -113,6 +116,7 @@ def open_run(
     settings: JSON,
     on_stage: Callable[[str], None] = lambda stage: None,
     record: bool = True,
+    listener: Listener = unheard,
 ) -> Iterator["TrainingRun"]:
     """Connect all that a run needs, and open its folder; one that did nothing before it failed is removed again.
 
@@ -123,6 +127,7 @@ def open_run(
         on_stage: Told what begins, one of `STAGES`; then how far a cold start is: `coldstart 7/375`.
         record: Whether the episodes that are trained on are written down, and metrics reported elsewhere; episodes of
             tests always are, and metrics always go to the folder.
+        listener: Gets every event that is written down.
 
     Raises:
         ConfigError: A setting, a name or a dataset does not fit.
@@ -134,7 +139,7 @@ def open_run(
     if config.update.threads:
         torch.set_num_threads(config.update.threads)
     tasks, ranks = load_tasks(config.data, config.seed), join()
-    opened = RunFolder.create(path, settings) if ranks.first else nullcontext()
+    opened = RunFolder.create(path, settings, listener) if ranks.first else nullcontext()
     with opened as folder, asyncio.Runner() as runner:
         stack = AsyncExitStack()
         try:

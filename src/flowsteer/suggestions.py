@@ -1,0 +1,17 @@
+"""What a mistyped name was probably meant to be."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A question to put behind an error, or an empty text if no known name is like it.
+
+    >>> did_you_mean("cavnas", ["canvas", "agent"])
+    ' Did you mean canvas?'
+    >>> did_you_mean("poem", ["canvas", "agent"])
+    ''
+    """
+    by_lower = {one.lower(): one for one in known}
+    close = get_close_matches(name.lower(), by_lower, n=1)
+    return f" Did you mean {by_lower[close[0]]}?" if close else ""

@@ -1,0 +1,117 @@
+"""What a command prints, and where: exit codes, events as lines, the bare answer, progress off a terminal, the log."""
+
+import json
+import re
+import time
+from pathlib import Path
+
+from flowsteer_cli import COMMAND, Outcome, environment, flowsteer
+
+from flowsteer.cli import progress_display
+from flowsteer.cli.exit_codes import MEANINGS
+
+ROOT = Path(__file__).parents[2]
+FINISHING = (
+    "--director",
+    "dsl:Plan -> Programmer -> Verify ? Revise : done -> Format",
+    "--executor",
+    "simulated:",
+    "--type",
+    "math",
+)
+
+
+def lines(outcome: Outcome) -> list[dict]:
+    return [json.loads(line) for line in outcome.out.splitlines()]
+
+
+def test_the_page_and_the_help_list_all_codes(tmp_path: Path):
+    page = (ROOT / "docs" / "exit_codes.md").read_text()
+    helped = " ".join(flowsteer("--help", cwd=tmp_path).out.split())
+    for code, meaning in MEANINGS.items():
+        assert f"| {code} | {meaning} |" in page
+        assert f"{code} {meaning}" in helped
+
+
+def test_an_episode_that_is_not_finished_says_so_by_its_code(tmp_path: Path):
+    short = ("solve", "What is 6 times 7?", *FINISHING, "--max-turns", "1", "--run", "r")
+    outcome = flowsteer(*short, cwd=tmp_path)
+    assert outcome.code == 3
+    assert "turn limit" in outcome.err
+    assert "--allow-unfinished" in outcome.err
+    assert flowsteer(*short, "--allow-unfinished", cwd=tmp_path).code == 0
+    assert flowsteer(*short, "--json", cwd=tmp_path).json["finished"] is False
+    assert flowsteer("solve", "What is 6 times 7?", *FINISHING, "--run", "whole", cwd=tmp_path).code == 0
+
+
+def test_quiet_prints_the_bare_answer(tmp_path: Path):
+    outcome = flowsteer("solve", "What is 6 times 7?", *FINISHING, "--quiet", "--run", "r", cwd=tmp_path)
+    answer = flowsteer("show", "r", "--json", cwd=tmp_path).json["events"][-1]["answer"]
+    assert (outcome.code, outcome.out, outcome.err) == (0, f"{answer}\n", "")
+    ran = flowsteer("run", "--workflow", "Programmer", "--question", "6*7?", *FINISHING[2:], "-q", cwd=tmp_path)
+    assert (len(ran.out.splitlines()), ran.err) == (1, "")
+
+
+def test_events_of_solve_are_those_of_the_record(tmp_path: Path):
+    told = lines(flowsteer("solve", "6*7?", *FINISHING, "--events", "--run", "r", cwd=tmp_path))
+    recorded = flowsteer("show", "r", "--json", cwd=tmp_path).json
+    assert [line["event"] for line in told[:-1]] == recorded["events"]
+    assert {line["episode"] for line in told[:-1]} == {recorded["episode"]}
+    assert told[-1]["result"]["run"] == "r"
+
+
+def test_events_of_run_and_eval(tmp_path: Path):
+    ran = lines(
+        flowsteer("run", "--workflow", "Plan -> Custom", "--question", "hi", *FINISHING[2:4], "--events", cwd=tmp_path)
+    )
+    assert [line["event"]["operator"] for line in ran[:-1]] == ["Plan", "Custom"]
+    assert ran[-1]["result"]["answer"]
+    evaluated = lines(
+        flowsteer("eval", "simulated:math", "--limit", "2", "--executor", "simulated:", "--events", cwd=tmp_path)
+    )
+    kinds = [line["event"]["kind"] for line in evaluated if "event" in line]
+    assert kinds.count("episode_started") == kinds.count("graded") == 2
+    assert [line["progress"]["done"] for line in evaluated if "progress" in line] == [0, 1, 2]
+    assert evaluated[-1]["result"]["progress"]["done"] == 2
+
+
+def test_an_error_is_the_last_line_of_events(tmp_path: Path):
+    told = lines(flowsteer("solve", "hi", *FINISHING, "--max-calls", "0", "--events", cwd=tmp_path))
+    assert [*told[-1]] == ["error"]
+
+
+def test_no_line_is_wrapped_or_cut_off_a_terminal(tmp_path: Path):
+    import subprocess
+
+    long = " -> ".join(["Programmer", *["Revise"] * 12, "Verify", "Format"])
+    env = environment()
+    del env["COLUMNS"]
+    command = (*COMMAND, "solve", "6*7?", "--director", f"dsl:{long}", *FINISHING[2:], "--run", "r")
+    out = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120).stdout
+    assert f"workflow {long}\n" in out
+    assert "…" not in re.sub("→.*", "", out)
+
+
+def test_a_plain_line_of_progress_every_few_seconds(monkeypatch, capsys):
+    monkeypatch.setattr(progress_display, "EVERY", 0.05)
+    with progress_display.progress_display() as show:
+        show(3, 8, "coldstart 7/375")
+        time.sleep(0.4)
+        show(4, 8, "accuracy 0.50")
+        time.sleep(0.4)
+    said = capsys.readouterr().err.splitlines()
+    assert [line.partition("] ")[2] for line in said] == ["3 of 8  coldstart 7/375", "4 of 8  accuracy 0.50"]
+
+
+def test_the_log(tmp_path: Path):
+    solve = ("solve", "6*7?", *FINISHING, "--json", "--run")
+    assert flowsteer(*solve, "a", cwd=tmp_path).err == ""
+    assert "info: connected to simulated:" in flowsteer(*solve, "b", "--verbose", cwd=tmp_path).err
+    assert flowsteer(*solve, "c", "--log-file", "log", cwd=tmp_path).err == ""
+    assert "INFO flowsteer.session: connected to simulated:" in (tmp_path / "log").read_text()
+
+
+def test_a_refused_evaluation_leaves_no_folder(tmp_path: Path):
+    refused = flowsteer("eval", "simulated:math", "--executor", "openai:gpt-5-mini", "--run", "r", cwd=tmp_path)
+    assert refused.code == 2
+    assert not list(tmp_path.iterdir())
