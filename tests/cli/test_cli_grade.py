@@ -69,7 +69,7 @@ def test_each_line_is_an_item_and_missing_tasks_are_counted(grade):
 )
 def test_what_is_no_answer_is_refused_by_line(grade, line, complaint):
     outcome = grade(line)
-    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.code == outcome.json["error"]["code"] == 2
     assert complaint in outcome.err
 
 

@@ -56,17 +56,17 @@ def test_an_operators_fault_fails_its_node_and_the_run_goes_on(tmp_path, monkeyp
             assert "in fail" in failure.trace
 
 
-def test_the_command_goes_on_ends_with_1_and_says_where_to_look(tmp_path, monkeypatch):
+def test_the_command_goes_on_ends_with_5_and_says_where_to_look(tmp_path, monkeypatch):
     monkeypatch.setattr(paper, "LIBRARY", broken(KeyError("unit")))
     asked = asking("eval", "simulated:math", "--limit", "2", "--system", SYSTEMS[0], "--run", "run")
     done = flowsteer(*asked, cwd=tmp_path)
-    assert done.code == 1
+    assert done.code == 5
     assert "code of an operator or a grader failed in 2 episodes" in done.err
     shown = flowsteer("show", "run", next(iter(RunFolder.read(tmp_path / "run").entries)), cwd=tmp_path)
     assert "operator Custom: Traceback" in shown.err
     assert "KeyError: 'unit'" in shown.err
     again = flowsteer(*asked, cwd=tmp_path)
-    assert again.code == 1
+    assert again.code == 5
     assert len(RunFolder.read(tmp_path / "run").entries) == 2
 
 
@@ -75,7 +75,7 @@ def test_asked_to_it_stops_at_the_first_fault_and_runs_that_episode_again(tmp_pa
     with monkeypatch.context() as patch:
         patch.setattr(paper, "LIBRARY", broken(KeyError("unit")))
         done = flowsteer(*asked, "--fail-fast", cwd=tmp_path)
-        assert done.code == 1
+        assert done.code == 5
         assert "operator Custom failed: KeyError: 'unit'" in done.err
         assert not RunFolder.read(tmp_path / "run").entries
     mended = flowsteer(*asked, "--fail-fast", cwd=tmp_path)
@@ -86,16 +86,16 @@ def test_asked_to_it_stops_at_the_first_fault_and_runs_that_episode_again(tmp_pa
 def test_solve_says_it_too(tmp_path, monkeypatch):
     monkeypatch.setattr(paper, "LIBRARY", broken(TypeError("no"), "Plan"))
     asked = asking("solve", "What?", "--director", "dsl:Plan -> [Custom, Custom] -> Verify ? Revise : done")
-    assert flowsteer(*asked, "--run", "a", cwd=tmp_path).code == 1
+    assert flowsteer(*asked, "--run", "a", cwd=tmp_path).code == 5
     stopped = flowsteer(*asked, "--run", "b", "--fail-fast", cwd=tmp_path)
-    assert stopped.code == 1
+    assert stopped.code == 5
     assert "operator Plan failed: TypeError: no" in stopped.err
 
 
 def test_run_says_it_too(tmp_path, monkeypatch):
     monkeypatch.setattr(paper, "LIBRARY", broken(SystemExit(0), "Plan"))
     done = flowsteer(*asking("run", "--workflow", "Plan", "--question", "What?"), cwd=tmp_path)
-    assert done.code == 1
+    assert done.code == 5
     assert "operator Plan failed by a fault of its own code" in done.err
 
 
