@@ -32,7 +32,18 @@ def asked(server: FakeServer) -> list[str]:
 def command(server: FakeServer, *more: str) -> tuple[str, ...]:
     """Solve in three turns, with both models on the server."""
     specs = ("--director", f"{server.url}#{DIRECTOR}", "--executor", f"{server.url}#{EXECUTOR}")
-    return ("solve", "Capital of France?", *specs, "--max-turns", "3", "--run", "r", "--json", *more)
+    return (
+        "solve",
+        "Capital of France?",
+        *specs,
+        "--max-turns",
+        "3",
+        "--allow-unfinished",
+        "--run",
+        "r",
+        "--json",
+        *more,
+    )
 
 
 def fails_at(number: int, fault: Behaviour) -> Behaviour:

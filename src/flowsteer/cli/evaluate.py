@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 Data = Annotated[Path | None, typer.Option("--data", help="Folder of NAME.jsonl files to read instead of downloading.")]
 JobEngine = Annotated[Literal["local", "ray"], typer.Option("--engine", help="Where episodes run.")]
 Concurrency = Annotated[int, typer.Option("--concurrency", min=1, help="Episodes at once.")]
+Without = Annotated[
+    list[str] | None,
+    typer.Option("--without", help="Ablation of director systems: canvas, multi-turn, prompts, agent; repeat."),
+]
 EvaluationRun = Annotated[Path, typer.Argument(help="Run folder of an evaluation.")]
 
 
@@ -47,10 +51,7 @@ def evaluate(
     events: o.Events = False,
     library: o.LibraryName = "paper",
     sandbox: o.SandboxTier = "auto",
-    without: Annotated[
-        list[str] | None,
-        typer.Option("--without", help="Ablation of director systems: canvas, multi-turn, prompts, agent; repeat."),
-    ] = None,
+    without: Without = None,
     epochs: Annotated[int, typer.Option("--epochs", min=1, help="Times each task is run.")] = 1,
     split: Annotated[str, typer.Option("--split", help="Split to test on.")] = "test",
     seed: o.Seed = 0,
