@@ -38,7 +38,7 @@ async def reader(address):
         yield client
 
 
-async def evaluated(path, systems=("direct", f"director:dsl:{WORKFLOW}"), limit=4):
+async def evaluated(path, systems=("direct", f"director:dsl:{WORKFLOW}"), limit=4, extra=None, **settings):
     """A finished evaluation on tasks of the simulated world."""
     plain = {"datasets": ["simulated:math"], "systems": list(systems), "executor": "simulated:", "limit": limit}
-    return await evaluate(make_config(plain), path)
+    return await evaluate(make_config(plain | settings), path, extra=extra)

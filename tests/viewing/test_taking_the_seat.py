@@ -4,6 +4,7 @@ import asyncio
 import re
 import subprocess
 import time
+from dataclasses import replace
 from urllib.parse import quote
 
 import httpx
@@ -17,13 +18,17 @@ pytest.importorskip("fastapi")
 import jsonschema
 from showing import evaluated, reader, showing
 
+from flowsteer.backends.base import Features, Reply
 from flowsteer.canvas.canvas import Canvas, Settings, rules_for
 from flowsteer.canvas.director import Turn
 from flowsteer.director.human import understood
-from flowsteer.runs.events import EditApplied, EditRejected, EpisodeEnded, TurnTaken
+from flowsteer.runs.event_json import events_from_json
+from flowsteer.runs.events import EditApplied, EditRejected, EpisodeEnded, NodeRan, TurnTaken, Voted
 from flowsteer.runs.folder import RunFolder
+from flowsteer.runs.request_store import FILE as REQUESTS
 from flowsteer.session import Setup, open_session
 from flowsteer.task import Task
+from flowsteer.usage import Usage
 from flowsteer.viewing import schema
 from flowsteer.viewing.legal_moves import legal_moves
 from flowsteer.viewing.undoing import undoing
@@ -110,6 +115,62 @@ async def test_a_branch_shares_the_turns_of_its_parent_and_names_it(tmp_path):
     assert isinstance(events[-1], EpisodeEnded)
     assert not any(isinstance(one, EditRejected) and one.turn < 5 for one in events)
     assert RunFolder.read(tmp_path / "run").events(parent) == before
+
+
+class Stumbling:
+    """An LLM whose first turn a person may say and an LLM may not; with votes, the first never finishes."""
+
+    spec, features = "stumbling", Features()
+
+    async def complete(self, request):
+        turn = sum(message.role == "assistant" for message in request.messages)
+        said = SAID[:-1] if request.sampling.temperature == 0 and self.votes else SAID
+        return Reply(said[turn] if turn < len(said) else "no more", Usage(1, 5, 2), "m")
+
+    def __init__(self, votes):
+        self.votes = votes
+
+    async def aclose(self):
+        pass
+
+
+SAID = (
+    "add Plan",
+    "<action>add</action><structure>parallel</structure><operators>Programmer, AnswerGenerate, Custom</operators>",
+    *(f"<action>add</action><operator>{name}</operator>" for name in ("ScEnsemble", "Verify", "Format")),
+    "<action>finish</action>",
+)
+
+
+@pytest.mark.parametrize("votes", [1, 3])
+async def test_a_branch_begins_with_all_that_happened_in_its_parent(tmp_path, votes):
+    system = "director:stumbling" + ("?votes=3" if votes > 1 else "")
+    llm = {"stumbling": Stumbling(votes > 1)}
+    kept = {"executor": "simulated:typed-2", "requests": str(tmp_path / "run" / REQUESTS)}
+    await evaluated(tmp_path / "run", (system,), 1, llm, seed=5, epochs=2, **kept)
+    folder = RunFolder.read(tmp_path / "run")
+    assert {entry.summary.seed for entry in folder.entries.values()} == {5, 6}
+    voted = [event.taken for name in folder.entries for event in folder.events(name) if isinstance(event, Voted)]
+    assert voted == [1, 1][: votes - 1]
+    async with showing(tmp_path / "run", tmp_path / "cache") as address, reader(address) as client:
+        for parent in folder.entries:
+            made = await branched(client, parent, 4)
+            assert (await Live(client, made["episode"]).moves())["turn"] == 5
+            page = f"/api/runs/{made['run']}/episodes/{quote(made['episode'], safe='')}"
+            events = events_from_json((await client.get(page)).json()["events"])
+            assert told(events) == told(folder.events(parent), 4)
+            assert any(event.requests for event in events if isinstance(event, NodeRan))
+
+
+def told(events, turn=99):
+    """What the canvas decided and what ran, with the digests of what was sent, up to a turn; branches in any order."""
+    kinds = (EditApplied, EditRejected, NodeRan)
+    seen = [event for event in events if isinstance(event, kinds) and event.turn <= turn]
+    timeless = [
+        replace(event, seconds=0.0, usage=replace(event.usage, seconds=0.0)) if isinstance(event, NodeRan) else event
+        for event in seen
+    ]
+    return sorted(timeless, key=lambda event: (event.turn, event.node if isinstance(event, NodeRan) else ""))
 
 
 async def test_a_branch_that_is_left_is_kept_as_broken_off(tmp_path):

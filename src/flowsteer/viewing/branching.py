@@ -11,13 +11,13 @@ from uuid import uuid4
 
 from flowsteer.canvas.canvas import Settings
 from flowsteer.canvas.episode import run_episode
-from flowsteer.errors import ConfigError, FlowSteerError, RunError
+from flowsteer.errors import ActionError, ConfigError, FlowSteerError, RunError
 from flowsteer.runs.event_json import JSON, events_from_json
-from flowsteer.runs.events import EpisodeEnded, EpisodeSettings, EpisodeStarted, Event, TurnTaken
+from flowsteer.runs.events import EditRejected, EpisodeEnded, EpisodeSettings, EpisodeStarted, Event, TurnTaken, Voted
 from flowsteer.runs.failure import failure_of
 from flowsteer.runs.folder import RunFolder
 from flowsteer.runs.summary import EpisodeSummary, Tally
-from flowsteer.session import Setup, deciding, open_session
+from flowsteer.session import Setup, deciding, open_session, vote_seed
 from flowsteer.settings import check, part_of
 from flowsteer.task import Task
 from flowsteer.viewing.branches import BRANCHES, BranchOrigin, origin_note
@@ -66,17 +66,18 @@ class Branching:
             The run folder of the branch, and its id.
 
         Raises:
-            RunError: The parent is not finished, or the branch cannot be written.
+            RunError: The parent is not finished, its record does not hold its draws, or the branch cannot be written.
             ConfigError: The run's settings do not say how to go on.
         """
         events = await asyncio.to_thread(lambda: events_from_json(view.events(episode)))
         started = next((event for event in events if isinstance(event, EpisodeStarted)), None)
         if started is None or started.settings is None:
             raise RunError(f"{episode!r} is not finished, or had no Director", "branch from a directed episode")
-        setup = setup_of(view, started.settings)
+        page = await asyncio.to_thread(view.episode, episode)
+        seed, setup = _seed(page["summary"]["seed"], events), setup_of(view, started.settings)
         folder = self._folder(view.path if view.path.name == BRANCHES else view.path / BRANCHES, setup)
         _copy_replies(view.path / folder.replies.name, folder.replies)
-        setup = replace(setup, cache=folder.replies, requests=folder.requests)
+        setup = replace(setup, seed=seed, cache=folder.replies, requests=folder.requests)
         name = f"{episode}~{turn}-{uuid4().hex[:6]}"
         seat = self._seats[name] = Seat(said=_said(events, turn))
         folder.note(*origin_note(name, BranchOrigin(episode, turn)))
@@ -159,11 +160,26 @@ def setup_of(view: RunView, settings: EpisodeSettings) -> Setup:
     return replace(setup, director="", canvas=canvas)
 
 
-def _said(events: list[Event], turn: int) -> list[str]:
-    """What the parent said up to a turn, without its finish."""
-    turns = [event.text for event in events if isinstance(event, TurnTaken) and event.turn <= turn]
+def _said(events: list[Event], turn: int) -> list[tuple[str, ActionError | None]]:
+    """What the parent said up to a turn, without its finish, and why that was no action where it was none."""
+    faults = {
+        event.turn: ActionError(event.reason, *event.choices[:1])
+        for event in events
+        if isinstance(event, EditRejected) and not event.parsed
+    }
+    turns = [
+        (event.text, faults.get(event.turn)) for event in events if isinstance(event, TurnTaken) and event.turn <= turn
+    ]
     ended = next((event for event in events if isinstance(event, EpisodeEnded)), None)
     return turns[: ended.turns - 1] if ended is not None and ended.finished else turns
+
+
+def _seed(seed: int, events: list[Event]) -> int:
+    """The seed of an episode's own draws; of several that voted, that of the one whose turns are recorded."""
+    taken = next((event.taken for event in events if isinstance(event, Voted)), 0)
+    if taken < 0:
+        raise RunError("the record does not say which of its votes was taken", "branch from an episode without votes")
+    return vote_seed(seed, taken)
 
 
 def _copy_replies(source: Path, target: Path) -> None:

@@ -34,14 +34,15 @@ class Seat:
 
     Args:
         spec: The string that names it in the record.
-        said: What is said first, turn by turn: the turns of an episode that this one branched from.
+        said: What is said first, turn by turn: the turns of an episode that this one branched from, each with why it
+            was no action; None where it was one.
 
     Attributes:
         over: Set by whoever plays the episode, once it is over.
         connect: Connects a Director by its spec, in the event loop of whoever plays the episode; set by that one.
     """
 
-    def __init__(self, spec: str = "human", said: Sequence[str] = ()) -> None:
+    def __init__(self, spec: str = "human", said: Sequence[tuple[str, ActionError | None]] = ()) -> None:
         self._spec, self._said = spec, said
         self._model: Director | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -72,7 +73,7 @@ class Seat:
     async def _next(self, observation: Observation) -> Turn | None:
         """The next turn; None if the seat has changed hands meanwhile."""
         if observation.turn <= len(self._said):
-            return _said_again(self._said[observation.turn - 1], observation)
+            return _said_again(*self._said[observation.turn - 1], observation)
         if self._model is not None:
             return await self._model.act(observation)
         started = perf_counter()
@@ -163,8 +164,10 @@ def _answer(waiting: "asyncio.Future[Turn | None]", turn: Turn | None) -> None:
         waiting.set_result(turn)
 
 
-def _said_again(text: str, observation: Observation) -> Turn:
-    """A turn of the parent, said again."""
+def _said_again(text: str, fault: ActionError | None, observation: Observation) -> Turn:
+    """A turn of the parent, said again; what was no action then is none now, whoever could read it."""
+    if fault is not None:
+        return Turn(text, fault)
     try:
         return Turn(text, _read(text, observation))
     except ActionError as error:
