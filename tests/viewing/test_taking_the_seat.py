@@ -118,17 +118,20 @@ async def test_a_branch_shares_the_turns_of_its_parent_and_names_it(tmp_path):
 
 
 class Stumbling:
-    """An LLM whose first turn a person may say and an LLM may not; with votes, the first never finishes."""
+    """An LLM whose first turn a person may say and an LLM may not; of several votes, the first never finishes."""
 
     spec, features = "stumbling", Features()
 
     async def complete(self, request):
         turn = sum(message.role == "assistant" for message in request.messages)
-        said = SAID[:-1] if request.sampling.temperature == 0 and self.votes else SAID
+        if request.sampling.seed not in self.seeds:
+            self.seeds.append(request.sampling.seed)
+        is_first = self.seeds.index(request.sampling.seed) % self.votes == 0
+        said = SAID[:-1] if self.votes > 1 and is_first else SAID
         return Reply(said[turn] if turn < len(said) else "no more", Usage(1, 5, 2), "m")
 
     def __init__(self, votes):
-        self.votes = votes
+        self.votes, self.seeds = votes, []
 
     async def aclose(self):
         pass
@@ -145,8 +148,8 @@ SAID = (
 @pytest.mark.parametrize("votes", [1, 3])
 async def test_a_branch_begins_with_all_that_happened_in_its_parent(tmp_path, votes):
     system = "director:stumbling" + ("?votes=3" if votes > 1 else "")
-    llm = {"stumbling": Stumbling(votes > 1)}
-    kept = {"executor": "simulated:typed-2", "requests": str(tmp_path / "run" / REQUESTS)}
+    llm = {"stumbling": Stumbling(votes)}
+    kept = {"executor": "simulated:typed-2", "concurrency": 1, "requests": str(tmp_path / "run" / REQUESTS)}
     await evaluated(tmp_path / "run", (system,), 1, llm, seed=5, epochs=2, **kept)
     folder = RunFolder.read(tmp_path / "run")
     assert {entry.summary.seed for entry in folder.entries.values()} == {5, 6}
