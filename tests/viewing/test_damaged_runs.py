@@ -1,6 +1,7 @@
 """A run with damaged records is shown without them, and the runs beside it as if it were not there."""
 
 import json
+import os
 import shutil
 import threading
 
@@ -8,7 +9,7 @@ import pytest
 
 pytest.importorskip("fastapi")
 
-from showing import evaluated
+from showing import evaluated, reader, showing
 
 from flowsteer.evaluation.evaluate import evaluate
 from flowsteer.evaluation.evaluation_config import make_config
@@ -17,6 +18,7 @@ from flowsteer.viewing.plain_json import text_of
 from flowsteer.viewing.report_file import write_report_page
 from flowsteer.viewing.run_store import RunStore
 from flowsteer.viewing.run_view import RunView
+from flowsteer.viewing.runs_below import find_runs
 
 LONG = 20.0
 """Seconds."""
@@ -129,3 +131,66 @@ async def test_a_run_that_is_deleted_and_made_again_is_read_anew(run, tmp_path):
     assert view.page(LONG)["systems"][0]["system"] == "cot"
     assert view.latest_change() >= change > 0
     assert [view.episode(name)["gold"] is not None for name in after] == [True, True]
+
+
+async def told(root, cache, *paths):
+    """The answers of a viewer of a folder."""
+    async with showing(root, cache) as address, reader(address) as client:
+        return [(await client.get(path)) for path in paths]
+
+
+@pytest.mark.parametrize("name", ["lock", "open/a.jsonl"])
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+async def test_what_is_no_file_is_not_opened(run, tmp_path, name, kind):
+    (run / name).unlink(missing_ok=True)
+    if kind == "pipe":
+        os.mkfifo(run / name)
+    else:
+        (run / name).symlink_to("/dev/zero")
+    (runs,) = await told(tmp_path / "runs", tmp_path / "cache", "/api/runs")
+    assert [(one["finished"], one["open"], one["error"]) for one in runs.json()["runs"]] == [(3, 0, "")]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("index.jsonl", None),
+        ("notes.jsonl", None),
+        ("config.json", "[1]"),
+        ("config.json", '{"format": 2, "config": {"command": ["x"], "update": 3, "executor": []}}'),
+        ("open/x.jsonl", '{"kind": "episode_started"}\n'),
+        ("open/x.jsonl", '{"kind": "episode_started", "episode": "a", "task": "q"}\n'),
+        ("branches/notes.jsonl", '{"note": "branch/e", "content": {"parent": "p", "turn": "x"}}\n'),
+    ],
+)
+async def test_a_damaged_run_does_not_hide_the_others(run, tmp_path, name, text):
+    for other in ("bad", "bad/branches"):
+        shutil.copytree(run, run.parent / other)
+    damaged = run.parent / "bad" / name
+    damaged.unlink(missing_ok=True)
+    if text is None:
+        damaged.mkdir()
+    else:
+        damaged.write_text(text)
+    asked = ("/api/runs", "/api/search?q=find", "/api/runs/bad/groups", "/api/runs/bad%2Fbranches/episodes")
+    answers = await told(tmp_path / "runs", tmp_path / "cache", *asked)
+    assert max(one.status_code for one in answers) < 500
+    listed = {one["id"]: one for one in answers[0].json()["runs"]}
+    assert (listed["run"]["finished"], listed["run"]["error"]) == (3, "")
+    assert bool(listed["bad"]["error"]) == (name == "index.jsonl")
+    assert any(one["run"] == "run" for one in answers[1].json()["rows"])
+
+
+async def test_a_number_that_no_browser_has_is_refused(run, tmp_path):
+    asked = f"/api/runs/run/episodes?offset={10**20}"
+    (answer,) = await told(tmp_path / "runs", tmp_path / "cache", asked)
+    assert answer.status_code == 422
+
+
+@pytest.mark.parametrize("name", ["best", "policy", "start", "report", "open", "scores"])
+async def test_a_run_may_have_any_name_but_not_right_below_a_run(run, name):
+    shutil.copytree(run, run.parent / name)
+    shutil.copytree(run, run / "more" / name)
+    (run / name).mkdir(exist_ok=True)
+    shutil.copytree(run / "more" / name, run / name, dirs_exist_ok=True)
+    assert set(find_runs(run.parent)) == {"run", name, f"run/more/{name}"}

@@ -1044,6 +1044,7 @@ export interface SentMessage {
  *     accuracy: Mean score of what is scored; None if nothing is.
  *     indexed: Share of its finished episodes that can be listed by now, in [0, 1]; the counts are of these.
  *     training: Whether it holds training metrics.
+ *     error: Why it cannot be read, and all counts are 0; empty where it can be.
  *
  * This interface was referenced by `Viewer`'s JSON-Schema
  * via the `definition` "RunListed".
@@ -1061,6 +1062,7 @@ export interface RunListed {
   accuracy: number | null;
   indexed: number;
   training: boolean;
+  error: string;
 }
 /**
  * One run.

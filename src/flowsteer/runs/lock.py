@@ -41,10 +41,12 @@ def take_lock(run: Path) -> IO[str]:
 def is_locked(run: Path) -> bool:
     """Whether a process is writing to a run folder."""
     try:
+        if not is_there(run / LOCK):
+            return False
         with (run / LOCK).open() as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
             return False
     except BlockingIOError:
         return True
-    except OSError:
+    except (OSError, RunError):  # a pipe in its place is nobody's lock
         return False

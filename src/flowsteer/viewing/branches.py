@@ -37,5 +37,7 @@ def origins_in(run: Path) -> dict[str, BranchOrigin]:
     for line in read_lines(run / NOTES):
         name, content = line.get("note"), line.get("content")
         if isinstance(name, str) and name.startswith(_NOTE) and isinstance(content, dict):
-            found[name.removeprefix(_NOTE)] = BranchOrigin(str(content.get("parent")), int(content.get("turn", 0)))
+            parent, turn = content.get("parent"), content.get("turn", 0)
+            if isinstance(parent, str) and isinstance(turn, int):
+                found[name.removeprefix(_NOTE)] = BranchOrigin(parent, turn)
     return found

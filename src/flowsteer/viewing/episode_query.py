@@ -12,8 +12,8 @@ from flowsteer.runs.event_json import JSON
 SortKey = Literal["number", "score", "reward", "tokens", "cost", "seconds", "turns", "system", "dataset", "task"]
 Order = Literal["asc", "desc"]
 
-MOST_ROWS = 1000
-"""Most rows of a page."""
+MOST_ROWS, MOST_OFFSET = 1000, 2**53 - 1
+"""Most rows of a page, and most that are left out: the greatest whole number of a browser."""
 
 _STATES = {
     "finished": "state = 'finished'",

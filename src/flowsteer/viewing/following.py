@@ -14,6 +14,9 @@ from flowsteer.web.sse import sse
 PAUSE = 0.1
 """Seconds between two looks at a file that grows."""
 
+MOST_DIGITS = 16
+"""Longest number that a reader may have been told."""
+
 LOOKS = 10
 """So many of them between two looks at what costs more: whether anybody writes."""
 
@@ -104,7 +107,7 @@ async def run_events(view: RunView, last: str, closing: asyncio.Event) -> AsyncG
 def _place(view: RunView, last: str) -> tuple[int, int]:
     """From where on a reader is to be told: from what it had last, or from now."""
     change, _, line = last.partition("-")
-    if change.isdecimal() and line.isdecimal():
+    if all(part.isdecimal() and len(part) < MOST_DIGITS for part in (change, line)):
         return int(change), int(line)
     return view.latest_change(), len(metrics_of(view.path))
 

@@ -3,10 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from flowsteer.errors import RunError
 from flowsteer.runs.event_json import JSON, with_defaults
-from flowsteer.runs.files import parsed
+from flowsteer.runs.files import is_there, parsed
 from flowsteer.runs.folder import ERRORS, OPEN, open_name
 from flowsteer.viewing.records import BRIEF
+
+MOST_BYTES = 1 << 26
+"""Longest first event that is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,26 +60,30 @@ def open_episode(run: Path, episode: str) -> OpenEpisode | None:
 
 def _read(run: Path, file: Path, episode: str) -> OpenEpisode | None:
     event = _first(file)
-    if event is None:
+    task, name = ({}, None) if event is None else (event.get("task"), episode or event.get("episode"))
+    if not (isinstance(task, dict) and isinstance(name, str)):
         return None
-    question = str((event.get("task") or {}).get("question", ""))
-    return OpenEpisode(episode or str(event["episode"]), file, question, _changed(file) <= _changed(run / ERRORS))
+    return OpenEpisode(name, file, str(task.get("question", "")), _changed(file) <= _changed(run / ERRORS))
 
 
 def read_events_so_far(file: Path) -> list[JSON]:
     """The events in a file of the folder `open`; a torn last line is left out."""
     try:
+        if not is_there(file):
+            return []
         with file.open("rb") as lines:
             return [with_defaults(event) for line in lines if (event := parsed(line)) is not None]
-    except OSError:
+    except (OSError, RunError):
         return []
 
 
 def _first(file: Path) -> JSON | None:
     try:
+        if not is_there(file):
+            return None
         with file.open("rb") as lines:
-            event = parsed(lines.readline())
-    except OSError:  # it has just been finished
+            event = parsed(lines.readline(MOST_BYTES))
+    except (OSError, RunError):  # it has just been finished, or is no file
         return None
     return event if event is not None and event.get("kind") == "episode_started" else None
 

@@ -39,6 +39,7 @@ class RunListed:
         accuracy: Mean score of what is scored; None if nothing is.
         indexed: Share of its finished episodes that can be listed by now, in [0, 1]; the counts are of these.
         training: Whether it holds training metrics.
+        error: Why it cannot be read, and all counts are 0; empty where it can be.
     """
 
     id: str
@@ -53,6 +54,7 @@ class RunListed:
     accuracy: float | None
     indexed: float
     training: bool
+    error: str
 
 
 @dataclass(frozen=True, slots=True)

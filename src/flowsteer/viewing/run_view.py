@@ -11,8 +11,8 @@ from typing import get_args
 from flowsteer.errors import RunError
 from flowsteer.runs.config import CONFIG, format_of, stored_config
 from flowsteer.runs.event_json import JSON, event_to_json, with_defaults
-from flowsteer.runs.files import UNREADABLE, read_json
-from flowsteer.runs.index import EPISODES, read_events, summary_of
+from flowsteer.runs.files import read_json
+from flowsteer.runs.index import DAMAGED, EPISODES, read_events, summary_of
 from flowsteer.runs.lock import is_locked
 from flowsteer.runs.request_store import read_requests
 from flowsteer.runs.summary import summary_from_json, summary_to_json
@@ -38,7 +38,7 @@ WAIT, UNSETTLED = 0.4, 0.999
 
 _ONE = "SELECT state, offset, length, number, row FROM episodes JOIN rows USING (id) WHERE episode = ?"
 
-_LISTED_ALONE = frozenset({"modified", "systems", "datasets", "accuracy"})
+_LISTED_ALONE = frozenset({"modified", "systems", "datasets", "accuracy", "error"})
 """What is told of a run among others, and not on its own page."""
 
 
@@ -103,7 +103,21 @@ class RunView:
             "lost": counted["lost"] + sum(row["state"] == "lost" for row in flying),
             "indexed": self.store.indexed,
             "training": (self.path / METRICS).is_file(),
+            "error": "",
         }
+
+    def unreadable(self, error: str) -> JSON:
+        """What is told of it among others while it cannot be read: see `RunListed`.
+
+        Args:
+            error: Why.
+        """
+        modified = 0.0
+        with suppress(OSError):
+            modified = self.path.stat().st_mtime
+        told = {"id": self.id, "name": self.path.resolve().name, "kind": "other", "modified": modified, "error": error}
+        counts = {"finished": 0, "open": 0, "lost": 0, "systems": [], "datasets": [], "accuracy": None}
+        return told | counts | {"indexed": 1.0, "training": False}
 
     def page(self, seconds: float = WAIT) -> JSON:
         """Its page, with the figures that are made within so many seconds: see `RunPage`."""
@@ -222,7 +236,9 @@ class RunView:
 
     @property
     def _floor(self) -> float:
-        return float(self.config.get("update", {}).get("std_floor", FLOOR))
+        update = self.config.get("update")
+        floor = update.get("std_floor") if isinstance(update, dict) else None
+        return float(floor) if isinstance(floor, int | float) else FLOOR
 
     def _asked(self) -> tuple[JSON, RightAnswers]:
         """Its config, and the answers that it names; read anew when another run has taken the folder."""
@@ -263,10 +279,10 @@ class RunView:
             with (self.path / EPISODES).open("rb") as file:
                 file.seek(offset)
                 plain: JSON = json.loads(file.read(length))
-        except (OSError, *UNREADABLE) as error:
+            if format_of(plain) > 1:
+                return _as_today(plain["summary"]), [with_defaults(event) for event in plain["events"]]
+        except (OSError, *DAMAGED) as error:
             raise RunError(f"{episode} cannot be read: {error}", "the other episodes can") from error
-        if format_of(plain) > 1:
-            return _as_today(plain["summary"]), [with_defaults(event) for event in plain["events"]]
         summary = summary_of(self.path, plain | {"offset": offset, "length": length})
         if summary is None:
             raise RunError(f"{episode} is damaged", "the other episodes can be read")

@@ -15,8 +15,8 @@ HERE = "~"
 DEEPEST = 6
 """So many folders below the one that is viewed are looked into."""
 
-_NO_RUNS = frozenset({OPEN, SCORES, "report", "checkpoints", "policy", "best", "start", "locks", "node_modules"})
-"""Folders of a run that hold no runs."""
+_OF_A_RUN = frozenset({OPEN, SCORES, "report", "checkpoints", "policy", "best", "start", "locks"})
+"""Folders right below a run that hold no runs; elsewhere a run may have such a name."""
 
 
 def find_runs(root: Path) -> dict[str, Path]:
@@ -38,7 +38,9 @@ def is_study(path: Path) -> bool:
 def _below(root: Path) -> Iterator[Path]:
     for path, folders, _ in os.walk(root):
         here = Path(path)
+        left_out = {"node_modules"}
         if is_run(here):
             yield here
+            left_out |= _OF_A_RUN
         deep = len(here.relative_to(root).parts) >= DEEPEST
-        folders[:] = [] if deep else sorted(name for name in folders if name not in _NO_RUNS and name[0] != ".")
+        folders[:] = [] if deep else sorted(name for name in folders if name not in left_out and name[0] != ".")

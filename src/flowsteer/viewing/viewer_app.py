@@ -1,6 +1,7 @@
 """What the viewer's server answers: the bundle, and the runs as JSON and as server-sent events."""
 
 import asyncio
+import logging
 import threading
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -18,7 +19,7 @@ from flowsteer.errors import FlowSteerError, RunError
 from flowsteer.runs.event_json import JSON
 from flowsteer.viewing.branching import Branching
 from flowsteer.viewing.bundle_files import INDEX, bundle_file
-from flowsteer.viewing.episode_query import MOST_ROWS, EpisodeQuery, Order, SortKey, StateFilter
+from flowsteer.viewing.episode_query import MOST_OFFSET, MOST_ROWS, EpisodeQuery, Order, SortKey, StateFilter
 from flowsteer.viewing.following import LOOKS, PAUSE, episode_events, run_events
 from flowsteer.viewing.plain_json import text_of
 from flowsteer.viewing.run_view import RunView
@@ -26,6 +27,8 @@ from flowsteer.viewing.runs_below import find_runs
 from flowsteer.viewing.seat import Seat
 from flowsteer.viewing.token_gate import problem
 from flowsteer.web.sse import SseResponse
+
+_log = logging.getLogger(__name__)
 
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
 
@@ -86,7 +89,7 @@ class Viewer:
 
     def runs(self) -> Response:
         """All runs, the latest first."""
-        listed = [view.listed() for view in self.views().values()]
+        listed = [_listed(view) for view in self.views().values()]
         listed.sort(key=lambda run: -run["modified"])
         return answer({"root": str(self._root), "runs": listed})
 
@@ -107,7 +110,7 @@ class Viewer:
         max: float | None = None,  # noqa: A002
         sort: SortKey = "number",
         order: Order = "asc",
-        offset: Annotated[int, Query(ge=0)] = 0,
+        offset: Annotated[int, Query(ge=0, le=MOST_OFFSET)] = 0,
         limit: Annotated[int, Query(ge=1, le=MOST_ROWS)] = 100,
     ) -> Response:
         """A part of a run's episodes."""
@@ -167,7 +170,11 @@ class Viewer:
         found: list[JSON] = []
         for name, view in self.views().items():
             if len(found) < limit:
-                page = view.episodes(EpisodeQuery(q=q, limit=limit - len(found)))
+                try:
+                    page = view.episodes(EpisodeQuery(q=q, limit=limit - len(found)))
+                except Exception:  # noqa: BLE001 - one damaged run must not hide the others
+                    _log.exception("%s is not searched", view.path)
+                    continue
                 found += [{"run": name, "row": row} for row in page["rows"]]
         return answer({"rows": found})
 
@@ -236,6 +243,15 @@ def make_viewer_app(viewer: Viewer) -> FastAPI:
     for kind in (FlowSteerError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _told)
     return app
+
+
+def _listed(view: RunView) -> JSON:
+    """A run among others, which a damaged one does not hide."""
+    try:
+        return view.listed()
+    except Exception as error:  # noqa: BLE001 - whatever it is
+        _log.exception("%s cannot be read", view.path)
+        return view.unreadable(error.message if isinstance(error, FlowSteerError) else type(error).__name__)
 
 
 def answer(value: JSON) -> Response:

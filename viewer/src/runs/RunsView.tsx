@@ -74,6 +74,7 @@ function Run({ run }: { run: RunListed }) {
       <p className="run-what dim">
         {first && <Inline text={first} className="mono clip" />}
         {others.length > 0 && <span> and {others.length} more</span>}
+        {run.error && <span>cannot be read: <Inline text={run.error} /></span>}
         {run.datasets.length > 0 && <span className="run-data"><Inline text={run.datasets.join(", ")} /></span>}
       </p>
       <dl className="run-figures">
