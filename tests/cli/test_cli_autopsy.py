@@ -55,7 +55,7 @@ def test_one_episode_with_its_group(folder):
     [
         (("nowhere",), "is not a run folder"),
         (("run", "train/99"), "no episode begins with"),
-        (("run", "train/3"), "12 episodes begin with"),
+        (("run", "train/3"), "12 episodes fit"),
     ],
 )
 def test_what_is_not_there_is_one_message(folder, arguments, said):

@@ -217,8 +217,9 @@ def test_a_budget_that_is_spent_ends_the_episode_and_more_of_it_resumes(tmp_path
     assert outcome.code == 4
     for words in ("2 calls", "--max-calls", "add --run r to the same command"):
         assert words in outcome.err
-    shown = flowsteer("show", "r", "--json", cwd=tmp_path).json
-    assert (shown["unfinished"], shown["episodes"]) == (1, [])
+    kinds = [event["kind"] for event in flowsteer("show", "r", "--json", cwd=tmp_path).json["events"]]
+    assert kinds[0] == "episode_started"
+    assert "episode_ended" not in kinds
     outcome = flowsteer(*command, "--executor", "simulated:", "--max-calls", "9", "--json", cwd=tmp_path)
     assert outcome.code in (0, 3)
     assert json.loads(outcome.out)["usage"]["total"]["calls"] == 5

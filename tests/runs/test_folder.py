@@ -103,7 +103,7 @@ def test_looking_at_nothing_is_a_clear_error(tmp_path):
         RunFolder.read(tmp_path)
     with RunFolder.create(tmp_path, {}):
         pass
-    with pytest.raises(RunError, match="no finished episode 'x'"):
+    with pytest.raises(RunError, match="no episode 'x'"):
         RunFolder.read(tmp_path).events("x")
 
 

@@ -24,7 +24,9 @@ def export(
     to: Annotated[
         Literal["dsl", "json", "mermaid", "python", "langgraph"], typer.Option("--to", help="What to write.")
     ] = "dsl",
-    episode: Annotated[str, typer.Option("--episode", help="Which episode of the run.")] = "",
+    episode: Annotated[
+        str, typer.Option("--episode", help="Which episode of the run: its number, its id, or any part of that.")
+    ] = "",
     out: Annotated[
         Path | None, typer.Option("--out", help="File to write; standard output without it.", show_default=False)
     ] = None,

@@ -1,4 +1,4 @@
-"""`flowsteer runs`: what can be done with run folders as a whole."""
+"""`flowsteer runs`: run folders as a whole, and `runs pack`."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -8,16 +8,18 @@ import typer
 
 from flowsteer.cli import options as o
 from flowsteer.cli.console import guarded, note, print_json, say
+from flowsteer.cli.manage_runs import list_runs, prune, rm, show_run
+from flowsteer.cli.verbosity import with_verbosity
 
-app = typer.Typer(help="Work on run folders as a whole.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="List, show, remove and pack run folders.", no_args_is_help=True, rich_markup_mode=None)
 
 
-@app.callback()
-def _group() -> None:
-    """Work on run folders as a whole."""
+for name, command in (("list", list_runs), ("show", show_run), ("rm", rm), ("prune", prune)):
+    app.command(name)(with_verbosity(command))
 
 
 @app.command()
+@with_verbosity
 @guarded
 def pack(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],

@@ -7,6 +7,7 @@ import typer
 
 from flowsteer.cli import options as o
 from flowsteer.cli.console import guarded, note, print_json
+from flowsteer.cli.verbosity import tell
 from flowsteer.errors import RunError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ SHOWN = 50
 @guarded
 def show(
     run: Annotated[Path, typer.Argument(help="The run folder.")],
-    episode: Annotated[str, typer.Argument(help="Episode id, or its beginning; none lists them.")] = "",
+    episode: Annotated[str, typer.Argument(help="Its number, its id, or a part of that; none lists them.")] = "",
     prompts: Annotated[
         bool, typer.Option("--prompts", help="What was sent to LLMs, too: every request, under who sent it.")
     ] = False,
@@ -33,7 +34,7 @@ def show(
     from flowsteer.runs.folder import RunFolder
 
     record = RunFolder.read(run)
-    if not episode and len(record.entries) != 1:
+    if not episode and len(names_of(record)) != 1:
         _list(record, json)
         return
     name = find_episode(record, episode)
@@ -54,6 +55,8 @@ def show(
         failure = event.failure if isinstance(event, NodeRan | Graded) else None
         if failure is not None and failure.trace:
             note(f"{failure.place}: {failure.trace.rstrip()}")
+    if name not in record.entries:
+        tell(f"this episode {_state(record)}; what stands above is all there is so far")
     if prompts:
         from flowsteer.cli.sent_prompts import prompt_lines
 
@@ -79,44 +82,75 @@ def _sent(record: "RunFolder", events: "list[Event]") -> "dict[str, SentRequest]
     return found
 
 
-def find_episode(record: "RunFolder", start: str) -> str:
-    """The one episode whose id is, or begins with, `start`; the only one there is if `start` is empty.
+def names_of(record: "RunFolder") -> list[str]:
+    """Ids of all episodes in the order of their numbers: the finished ones, then those that are not."""
+    finished = list(record.entries)
+    return [*finished, *(name for name in record.unfinished_episodes if name not in record.entries)]
+
+
+def find_episode(record: "RunFolder", wanted: str) -> str:
+    """The one episode that is meant: by its id, its number in the list, the beginning or any other part of its id.
+
+    Args:
+        record: The run.
+        wanted: What was typed; empty for the only one there is.
 
     Raises:
         RunError: None or several fit.
     """
-    if start in record.entries:
-        return start
-    fits = [name for name in record.entries if name.startswith(start)]
+    names = names_of(record)
+    if wanted in names:
+        return wanted
+    if wanted.isdecimal() and 1 <= int(wanted) <= len(names):
+        return names[int(wanted) - 1]
+    beginning = [name for name in names if name.startswith(wanted)]
+    fits = beginning or [name for name in names if wanted in name]
     if len(fits) == 1:
         return fits[0]
-    if not record.entries:
-        raise RunError(f"{record.path} holds no finished episode", "run the command that made it again to resume it")
-    found = f"{len(fits)} episodes begin with {start!r}" if fits else f"no episode begins with {start!r}"
-    some = ", ".join((fits or list(record.entries))[:5])
+    if not names:
+        raise RunError(f"{record.path} holds no episode", "run the command that made it again to resume it")
+    found = f"{len(fits)} episodes fit {wanted!r}" if fits else f"no episode begins with {wanted!r} or holds it"
+    some = ", ".join((fits or names)[:5])
     raise RunError(f"{record.path}: {found}; there are, for example: {some}", f"flowsteer show {record.path}")
 
 
 def _list(record: "RunFolder", json: bool) -> None:
-    entries = list(record.entries.values())
+    entries, names, state = list(record.entries.values()), names_of(record), _state(record)
     if json:
         from flowsteer.runs.summary import summary_to_json
 
         episodes = [{"episode": entry.episode, **summary_to_json(entry.summary)} for entry in entries]
-        print_json({"config": record.config, "unfinished": record.unfinished, "episodes": episodes})
+        unfinished = [{"episode": name, "state": state} for name in names[len(entries) :]]
+        counted = {"unfinished": record.unfinished, "unfinished_episodes": unfinished}
+        print_json({"config": record.config, **counted, "episodes": episodes})
         return
     from rich.table import Table
 
     from flowsteer.cli.terminal import Terminal
 
-    table = Table("episode", "turns", "finished", "score", "workflow", title=f"{record.path}: {_count(record)}")
-    for entry in entries[:SHOWN]:
+    table = Table(title=f"{record.path}: {_count(record)}")
+    for column in ("no.", "episode", "turns", "state", "score"):
+        table.add_column(column, overflow="fold", justify="right" if column == "no." else "left")
+    table.add_column("workflow", overflow="ellipsis", no_wrap=True, ratio=1)
+    for number, entry in enumerate(entries[:SHOWN], 1):
         summary = entry.summary
-        cells = (summary.turns, summary.finished, summary.score, summary.dsl)
-        table.add_row(entry.episode, *("" if cell is None else str(cell) for cell in cells))
+        ended = "ran" if summary.finished is None else "finished" if summary.finished else "not finished"
+        score = "" if summary.score is None else f"{summary.score:g}"
+        table.add_row(str(number), entry.episode, str(summary.turns), ended, score, summary.dsl)
+    for number, name in enumerate(names[len(entries) :][:SHOWN], len(entries) + 1):
+        table.add_row(str(number), name, "", state, "", "")
     Terminal().print(table)
     if len(entries) > SHOWN:
         Terminal().print(f"… and {len(entries) - SHOWN} more: --json lists them all")
+    if len(names) > len(entries) and state == "broke off":
+        tell("  to go on with what broke off, run the command that made it again, with --run " + str(record.path))
+
+
+def _state(record: "RunFolder") -> str:
+    """What the episodes that are not finished do."""
+    from flowsteer.runs.lock import is_locked
+
+    return "is running" if is_locked(record.path) else "broke off"
 
 
 def _count(record: "RunFolder") -> str:

@@ -8,7 +8,7 @@ from flowsteer.backends.base import SamplingSettings
 from flowsteer.errors import RunError
 from flowsteer.evaluation.baselines import SC_TEMPERATURE
 from flowsteer.operators.registry import load_library
-from flowsteer.runs.events import EpisodeEnded, EpisodeStarted, Voted
+from flowsteer.runs.events import EditApplied, EpisodeEnded, EpisodeStarted, Voted
 from flowsteer.runs.folder import RunFolder
 from flowsteer.session import Setup, vote_seed
 from flowsteer.settings import check
@@ -43,7 +43,7 @@ class Reproduction:
 
 
 def reproduction(folder: RunFolder, episode: str) -> Reproduction:
-    """What ran in an episode of any kind of run.
+    """What ran in an episode of any kind of run; of one that is not finished, the workflow as it stands.
 
     Args:
         folder: The run.
@@ -52,17 +52,22 @@ def reproduction(folder: RunFolder, episode: str) -> Reproduction:
     Raises:
         RunError: The record does not hold it.
     """
-    events = folder.events(episode, (EpisodeStarted, Voted, EpisodeEnded))
+    finished = episode in folder.entries
+    events = folder.events(episode, (EpisodeStarted, Voted, EpisodeEnded if finished else EditApplied))
     started = next((event for event in events if isinstance(event, EpisodeStarted)), None)
-    ended = next((event for event in events if isinstance(event, EpisodeEnded)), None)
+    ended = next((event for event in reversed(events) if isinstance(event, EpisodeEnded | EditApplied)), None)
     if started is None or ended is None:
         raise RunError(f"the episode {episode!r} of {folder.path} has no workflow", f"flowsteer show {folder.path}")
-    summary, named = folder.entries[episode].summary, _settings(folder.config)
-    temperature = {"temperature": SC_TEMPERATURE} if summary.system.startswith("sc:") else {}
+    named = _settings(folder.config)
+    if finished:
+        system, seed = folder.entries[episode].summary.system, folder.entries[episode].summary.seed
+    else:  # its id begins with its system; a solve's has none
+        system, seed = episode, int(folder.config.get("seed", 0))
+    temperature = {"temperature": SC_TEMPERATURE} if system.startswith("sc:") else {}
     sampling = check(SamplingSettings, named.pop("sampling") | temperature, "the record")
     vote = next((event.taken for event in events if isinstance(event, Voted)), 0)
     setup = Setup(
-        director="", executor=started.executor, executor_sampling=sampling, seed=vote_seed(summary.seed, vote), **named
+        director="", executor=started.executor, executor_sampling=sampling, seed=vote_seed(seed, vote), **named
     )
     flaw = (
         "its record does not say which of its votes was taken" if vote < 0 else _not_in(setup.library, ended.workflow)

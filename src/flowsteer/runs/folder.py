@@ -39,6 +39,7 @@ from flowsteer.runs.index import EPISODES, INDEX, Entry, Indexed, read_events, r
 from flowsteer.runs.lock import take_lock
 from flowsteer.runs.request_store import FILE as REQUESTS
 from flowsteer.runs.summary import EpisodeSummary, summary_to_json
+from flowsteer.runs.unfinished import events_so_far, unfinished_files
 from flowsteer.unicode import refuse_unsound
 
 _log = logging.getLogger(__name__)
@@ -198,6 +199,11 @@ class RunFolder:
         """Episodes that broke off, or are in flight."""
         return sum(1 for _ in (self.path / OPEN).glob("*.jsonl"))
 
+    @property
+    def unfinished_episodes(self) -> list[str]:
+        """Ids of the episodes that broke off or are in flight, if anything has happened in them."""
+        return list(unfinished_files(self.path / OPEN))
+
     def close(self) -> None:
         """Release the folder."""
         if self._lock is not None:
@@ -214,7 +220,7 @@ class RunFolder:
             shutil.rmtree(self.path)
 
     def events(self, episode: str, kinds: Collection[type[Event]] | None = None) -> list[Event]:
-        """The events of one finished episode; only its own bytes are read.
+        """The events of one episode; only its own bytes are read. Of one that is not finished, those up to now.
 
         Args:
             episode: Its id.
@@ -224,9 +230,12 @@ class RunFolder:
             RunError: The run has no such episode, or it is damaged.
         """
         entry = self.entries.get(episode)
+        if entry is None and (file := unfinished_files(self.path / OPEN).get(episode)) is not None:
+            found = events_so_far(file)
+            return [event for event in found if kinds is None or isinstance(event, tuple(kinds))]
         if entry is None:
             some = ", ".join(list(self.entries)[:5]) or "none"
-            raise RunError(f"{self.path} has no finished episode {episode!r}", f"it has {len(self.entries)}: {some}")
+            raise RunError(f"{self.path} has no episode {episode!r}", f"it has {len(self.entries)}: {some}")
         return read_events(self.path, entry.offset, entry.length, kinds)
 
     def graded(self) -> list[Entry]:

@@ -1,0 +1,83 @@
+"""Runs on disk: finished, broken-off and live episodes are listed, shown, exported, resumed and removed alike."""
+
+from pathlib import Path
+
+import pytest
+from flowsteer_cli import flowsteer
+
+from flowsteer.runs.folder import RunFolder
+
+DIRECTOR = "dsl:Plan -> Programmer -> Verify ? Revise : done -> Format"
+SOLVE = ("solve", "What is 6 times 7?", "--type", "math", "--director", DIRECTOR, "--executor", "simulated:")
+
+
+@pytest.fixture
+def broken_off(tmp_path: Path) -> Path:
+    """A folder with the run `runs/r`, whose one episode a budget broke off."""
+    assert flowsteer(*SOLVE, "--run", "runs/r", "--max-calls", "2", cwd=tmp_path).code == 4
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("evaluated")
+    asked = ("eval", "simulated:math", "--limit", "3", "--system", "fixed:Programmer -> Verify -> Format")
+    assert flowsteer(*asked, "--executor", "simulated:", "--run", "runs/e", cwd=folder).code == 0
+    return folder
+
+
+def test_a_broken_off_episode_is_shown_exported_and_gone_on_with(broken_off: Path):
+    shown = flowsteer("show", "runs/r", cwd=broken_off)
+    assert shown.code == 0
+    assert "node_1 Plan" in shown.out
+    assert "this episode broke off" in shown.err
+    assert flowsteer("export", "runs/r", cwd=broken_off).out.startswith("Plan -> Programmer")
+    assert flowsteer(*SOLVE, "--run", "runs/r", cwd=broken_off).code == 0
+    assert flowsteer("export", "runs/r", cwd=broken_off).out == f"{DIRECTOR.removeprefix('dsl:')}\n"
+
+
+def test_a_live_episode_is_shown_and_its_run_is_not_removed(broken_off: Path):
+    config = RunFolder.read(broken_off / "runs" / "r").config
+    with RunFolder.create(broken_off / "runs" / "r", config):
+        assert "this episode is running" in flowsteer("show", "runs/r", cwd=broken_off).err
+        refused = flowsteer("runs", "rm", "runs/r", "--yes", cwd=broken_off)
+        assert (refused.code, "another process is writing" in refused.err) == (1, True)
+        assert flowsteer("runs", "prune", "--yes", cwd=broken_off).out == "removed 0 runs\n"
+        (listed,) = flowsteer("runs", "list", "--json", cwd=broken_off).json["runs"]
+        assert (listed["writing"], listed["unfinished"]) == (True, 1)
+
+
+def test_what_broke_off_is_removed_alone(broken_off: Path):
+    assert flowsteer("runs", "rm", "runs/r", "--unfinished", "--yes", cwd=broken_off).code == 0
+    assert flowsteer("show", "runs/r", "--json", cwd=broken_off).json["unfinished"] == 0
+    assert flowsteer("runs", "prune", "--yes", cwd=broken_off).out.endswith("removed 1 runs\n")
+    assert not list((broken_off / "runs").iterdir())
+
+
+def test_removing_asks_and_removes_runs_alone(evaluated: Path):
+    (evaluated / "mine").mkdir(exist_ok=True)
+    for command in (("rm", "mine", "--yes"), ("rm", "runs/e")):
+        refused = flowsteer("runs", *command, cwd=evaluated)
+        assert refused.code in (1, 2)
+        assert "is not a run folder" in refused.err or "add --yes" in refused.err
+    assert (evaluated / "runs" / "e").is_dir()
+    assert flowsteer("runs", "list", "nowhere", cwd=evaluated).code == 2
+
+
+def test_an_episode_is_named_by_its_number_or_any_unique_part(evaluated: Path):
+    names = list(RunFolder.read(evaluated / "runs" / "e").entries)
+    for number, name in enumerate(names, 1):
+        assert flowsteer("show", "runs/e", str(number), "--json", cwd=evaluated).json["episode"] == name
+        part = name.rpartition("/")[0].rpartition("/")[2]
+        assert flowsteer("show", "runs/e", f"{part}/0", "--json", cwd=evaluated).json["episode"] == name
+    several = flowsteer("show", "runs/e", "simulated", cwd=evaluated)
+    assert (several.code, "3 episodes fit 'simulated'" in several.err) == (1, True)
+
+
+def test_ids_are_never_cut(evaluated: Path):
+    names = list(RunFolder.read(evaluated / "runs" / "e").entries)
+    for width in ("60", "100"):
+        told = flowsteer("show", "runs/e", cwd=evaluated, COLUMNS=width).out
+        column = "".join(line.split("│")[2].strip() for line in told.splitlines() if line.startswith("│"))
+        for name in names:
+            assert name.replace(" ", "") in column.replace(" ", "")
