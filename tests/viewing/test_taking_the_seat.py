@@ -2,8 +2,10 @@
 
 import asyncio
 import re
+import sqlite3
 import subprocess
 import time
+from contextlib import closing
 from dataclasses import replace
 from urllib.parse import quote
 
@@ -248,3 +250,16 @@ def wait_for(ask, seconds=20.0):
             return found
         time.sleep(0.05)
     raise AssertionError("nothing came")
+
+
+async def test_branches_that_begin_at_once_share_one_copy_of_their_parents_replies(tmp_path):
+    run = tmp_path / "is it? #1 100%"
+    await evaluated(run, limit=1)
+    with closing(sqlite3.connect(run / "replies.sqlite")) as replies, replies:
+        replies.execute("CREATE TABLE more AS SELECT zeroblob(1 << 24) AS bytes")
+    parent = next(name for name in RunFolder.read(run).entries if name.startswith("director"))
+    async with showing(run, tmp_path / "cache") as address, reader(address) as client:
+        made = await asyncio.gather(*(branched(client, parent, 1) for _ in range(3)))
+    assert len({one["episode"] for one in made}) == 3
+    with closing(sqlite3.connect(run / "branches/replies.sqlite")) as replies:
+        assert replies.execute("SELECT length(bytes) FROM more").fetchall() == [(1 << 24,)]

@@ -45,7 +45,7 @@ def new_entries(run: Path, seen: Seen) -> Iterator[tuple[Entry | None, Seen]]:
         RunError: A file cannot be read.
     """
     at, known = seen.index, seen.episodes
-    for line, behind in _lines(run / INDEX, at):
+    for line, behind in lines_from(run / INDEX, at):
         before, at = at, behind
         plain = parsed(line)
         found = None if plain is None else indexed_line(run, plain)
@@ -93,8 +93,16 @@ def _first_event(file: BinaryIO, offset: int, length: int) -> JSON | None:
         bytes_read *= 2
 
 
-def _lines(file: Path, start: int) -> Iterator[tuple[bytes, int]]:
-    """The whole lines of a file from a byte on, and the first byte behind each."""
+def lines_from(file: Path, start: int) -> Iterator[tuple[bytes, int]]:
+    """The whole lines of a file from a byte on, and the first byte behind each.
+
+    Args:
+        file: The file; none holds no line.
+        start: The byte.
+
+    Raises:
+        RunError: It cannot be read.
+    """
     if not is_there(file):
         return
     try:

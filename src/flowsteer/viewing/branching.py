@@ -41,6 +41,7 @@ class Branching:
         self._elsewhere = seats or {}
         self._seats: dict[str, Seat] = {}
         self._folders: dict[Path, RunFolder] = {}
+        self._copying: dict[Path, asyncio.Lock] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def seat(self, episode: str) -> Seat:
@@ -76,7 +77,8 @@ class Branching:
         page = await asyncio.to_thread(view.episode, episode)
         seed, setup = _seed(page["summary"]["seed"], events), setup_of(view, started.settings)
         folder = self._folder(view.path if view.path.name == BRANCHES else view.path / BRANCHES, setup)
-        _copy_replies(view.path / folder.replies.name, folder.replies)
+        async with self._copying.setdefault(folder.path, asyncio.Lock()):  # of a long run that takes seconds
+            await asyncio.to_thread(_copy_replies, view.path / folder.replies.name, folder.replies)
         setup = replace(setup, seed=seed, cache=folder.replies, requests=folder.requests)
         name = f"{episode}~{turn}-{uuid4().hex[:6]}"
         seat = self._seats[name] = Seat(said=_said(events, turn))
@@ -188,7 +190,7 @@ def _copy_replies(source: Path, target: Path) -> None:
         return
     with (
         suppress(sqlite3.Error),  # then the calls are made again
-        closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as there,
+        closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as there,
         closing(sqlite3.connect(target)) as here,
     ):
         there.backup(here)

@@ -8,7 +8,7 @@ from pathlib import Path
 from flowsteer.runs.event_json import JSON
 from flowsteer.viewing.plain_json import text_of
 from flowsteer.viewing.run_view import RunView
-from flowsteer.viewing.training_pages import metrics_of
+from flowsteer.viewing.training_pages import metrics_since
 from flowsteer.web.sse import sse
 
 PAUSE = 0.1
@@ -77,6 +77,8 @@ async def run_events(view: RunView, last: str, closing: asyncio.Event) -> AsyncG
         closing: Set when the server stops.
     """
     change, line = await asyncio.to_thread(_place, view, last)
+    steps, at = await asyncio.to_thread(metrics_since, view.path, 0)
+    steps, line = (steps[line:], line) if line is not None else ([], len(steps))
     writing: bool | None = None
     flying, looks, indexed = dict[str, JSON](), 0, 1.0
     while True:
@@ -94,9 +96,11 @@ async def run_events(view: RunView, last: str, closing: asyncio.Event) -> AsyncG
             if flying.get(episode) != row:
                 yield sse(text_of(row), "episode", f"{change}-{line}")
         flying = current
-        for step in (await asyncio.to_thread(metrics_of, view.path))[line:]:
+        more, at = await asyncio.to_thread(metrics_since, view.path, at)
+        for step in (*steps, *more):
             line += 1
             yield sse(text_of(step), "step", f"{change}-{line}")
+        steps = []
         if view.store.indexed != indexed:
             indexed = view.store.indexed
             yield sse(indexed, "indexed", f"{change}-{line}")
@@ -104,12 +108,12 @@ async def run_events(view: RunView, last: str, closing: asyncio.Event) -> AsyncG
             return
 
 
-def _place(view: RunView, last: str) -> tuple[int, int]:
-    """From where on a reader is to be told: from what it had last, or from now."""
+def _place(view: RunView, last: str) -> tuple[int, int | None]:
+    """From where on a reader is to be told: from the change and the line that it had last, or from now."""
     change, _, line = last.partition("-")
     if all(part.isdecimal() and len(part) < MOST_DIGITS for part in (change, line)):
         return int(change), int(line)
-    return view.latest_change(), len(metrics_of(view.path))
+    return view.latest_change(), None
 
 
 async def _is_set_soon(closing: asyncio.Event) -> bool:

@@ -138,7 +138,7 @@ class RunView:
             rest = max(0, query.offset - len(chosen)), query.limit - len(first)
             matched, rows = find(db, query, *rest)
             total = db.execute("SELECT count(*) FROM episodes").fetchone()[0]
-        rows = [self._with_parent(row) for row in (*first, *rows)]
+        rows = self._with_parents([*first, *rows])
         return {"total": total + len(flying), "matched": matched + len(chosen), "rows": rows}
 
     def changed_since(self, change: int) -> tuple[int, list[JSON]]:
@@ -147,7 +147,7 @@ class RunView:
             query = "SELECT id, number, row FROM episodes JOIN rows USING (id) WHERE id > ? ORDER BY id LIMIT 1000"
             rows = db.execute(query, (change,)).fetchall()
         latest = rows[-1]["id"] if rows else change
-        return latest, [self._with_parent(row_of(row)) for row in rows]
+        return latest, self._with_parents([row_of(row) for row in rows])
 
     def latest_change(self) -> int:
         """The number of the latest change."""
@@ -157,7 +157,7 @@ class RunView:
     def flying(self) -> list[JSON]:
         """The rows of the episodes in flight."""
         with self.reading() as db:
-            return [self._with_parent(row) for row in self._flying(self._lost(db))]
+            return self._with_parents(self._flying(self._lost(db)))
 
     def open_file(self, episode: str) -> Path | None:
         """The file of an episode that is not finished, if it has one."""
@@ -232,7 +232,7 @@ class RunView:
 
     def origin(self, episode: str) -> BranchOrigin | None:
         """Where an episode branched from."""
-        return origins_in(self.path).get(episode) if self.path.name == BRANCHES else None
+        return self._origins().get(episode)
 
     @property
     def _floor(self) -> float:
@@ -336,9 +336,12 @@ class RunView:
         """The id of the run whose episodes this one's branched from, where that is among those that are viewed."""
         return None if self.id == HERE else self.id.rpartition("/")[0] or HERE
 
-    def _with_parent(self, row: JSON) -> JSON:
-        origin = self.origin(row["episode"])
-        return row if origin is None else row | {"parent": origin.episode}
+    def _origins(self) -> dict[str, BranchOrigin]:
+        return origins_in(self.path) if self.path.name == BRANCHES else {}
+
+    def _with_parents(self, rows: list[JSON]) -> list[JSON]:
+        origins = self._origins() if rows else {}
+        return [row | {"parent": origins[row["episode"]].episode} if row["episode"] in origins else row for row in rows]
 
 
 def _as_today(summary: JSON) -> JSON:

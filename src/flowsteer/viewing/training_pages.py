@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from flowsteer.errors import FlowSteerError
 from flowsteer.runs.event_json import JSON
-from flowsteer.runs.files import read_lines
+from flowsteer.runs.files import is_there, parsed, read_lines
+from flowsteer.runs.growth import lines_from
 from flowsteer.viewing.episode_query import row_of
 from flowsteer.viewing.records import (
     AutopsyVerdict,
@@ -87,6 +88,22 @@ def _verdict(found: "RunVerdict") -> AutopsyVerdict:
 def metrics_of(run: Path) -> list[JSON]:
     """The lines of a run's metrics."""
     return list(read_lines(run / METRICS))
+
+
+def metrics_since(run: Path, at: int) -> tuple[list[JSON], int]:
+    """The lines of a run's metrics from a byte on, and the first byte behind them; all lines of a file made anew.
+
+    Args:
+        run: The run folder.
+        at: The byte.
+    """
+    file = run / METRICS
+    found, at = list[JSON](), at if is_there(file) and file.stat().st_size >= at else 0
+    for line, behind in lines_from(file, at):
+        at = behind
+        if (step := parsed(line)) is not None:
+            found.append(step)
+    return found, at
 
 
 def group_of(db: sqlite3.Connection, episode: str, floor: float) -> tuple[GroupMember, ...] | None:
