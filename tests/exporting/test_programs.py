@@ -57,10 +57,11 @@ def runs(tmp_path_factory):
     (path / "script.txt").write_text(f"{SCRIPT}\n")
     draw = ("--executor-tokens", "77", "--seed", "5")
     solve = ("solve", "What is 6 times 7?", "--type", "math", "--executor", f"{WORLD}?seed=3", *draw)
+    free = "--allow-unfinished"
     done = [
         flowsteer(*solve, "--director", f"dsl:{DSL}", "--run", "solved", "--library", "paper+tools", cwd=path),
-        flowsteer(*solve, "--director", "script:script.txt", "--run", "scripted", "--max-turns", "5", cwd=path),
-        flowsteer(*solve, "--director", "simulated:?votes=3", "--run", "voted", "--max-turns", "6", cwd=path),
+        flowsteer(*solve, "--director", "script:script.txt", "--run", "scripted", "--max-turns", "5", free, cwd=path),
+        flowsteer(*solve, "--director", "simulated:?votes=3", "--run", "voted", "--max-turns", "6", free, cwd=path),
         flowsteer(
             *(
                 "eval",
@@ -162,6 +163,13 @@ def test_text_of_a_user_is_text_in_a_program():
     task = Task('"""{question}"""\n\\', "qa", context="{0} {{}}")
     text = python_program(Reproduction(parse_dsl("Custom"), task, fs.Setup(executor=WORLD)))
     assert task == loaded(text).TASK
+
+
+@pytest.mark.parametrize("program", [python_program, langgraph_program])
+def test_a_time_without_limit_is_kept(program):
+    setup = fs.Setup(executor=WORLD, node_seconds=float("inf"))
+    reproduced = Reproduction(parse_dsl("Custom"), Task("?", "qa"), setup)
+    assert loaded(program(reproduced)).SETUP.node_seconds == float("inf")
 
 
 TASK = Task("What is 6 times 7?", "math")

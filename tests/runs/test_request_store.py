@@ -7,8 +7,11 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from fake_server import FakeServer, say, status
@@ -89,7 +92,7 @@ def test_every_request_of_turns_and_nodes_is_named_by_its_event(tmp_path):
 async def _solved_over_http(tmp_path):
     add = "<action>add</action><operator>Custom</operator>"
     async with FakeServer(say(add), say("no action")) as server:
-        arguments = ("solve", *QUESTION, "--run", "r", "--max-turns", "3", "--no-cache", "--free")
+        arguments = ("solve", *QUESTION, "--run", "r", "--max-turns", "3", "--no-cache", "--free", "--allow-unfinished")
         specs = ("--director", server.spec, "--executor", server.spec)
         done = await asyncio.to_thread(flowsteer, *arguments, *specs, cwd=tmp_path)
         assert done.code == 0, done.err
@@ -163,6 +166,52 @@ def test_show_prints_what_was_sent(solved):
     assert keys == plain["requests"].keys()
     assert all(one["messages"] and one["backend"].startswith("simulated:typed-2") for one in plain["requests"].values())
     assert "requests" not in flowsteer("show", "kept", "--json", cwd=solved).json
+
+
+def test_requests_of_votes_that_were_not_taken_are_shown_too(tmp_path):
+    command = ("solve", *QUESTION, "--director", "simulated:?votes=3", "--executor", "simulated:typed-2", "--run", "r")
+    assert flowsteer(*command, "--max-turns", "6", "--allow-unfinished", cwd=tmp_path).code == 0
+    plain = flowsteer("show", "r", "--prompts", "--json", cwd=tmp_path).json
+    (voted,) = (event for event in plain["events"] if event["kind"] == "voted")
+    theirs = [{key for event in other for key in event.get("requests", ())} for other in voted["others"]]
+    assert len(theirs) == 2
+    assert any(theirs)
+    assert set().union(*theirs) <= plain["requests"].keys()
+    shown = flowsteer("show", "r", "--prompts", cwd=tmp_path).out
+    assert all((f"vote not taken {number} of 2, " in shown) == bool(keys) for number, keys in enumerate(theirs, 1))
+
+
+def test_a_killed_run_that_is_read_only_says_what_to_do(tmp_path):
+    store = RequestStore(tmp_path / FILE)
+    key = store.keep("a:b", [("user", "Hello?")], DRAWN)
+    left = {name: (tmp_path / name).read_bytes() for name in (FILE, f"{FILE}-wal")}
+    store.close()
+    with as_nobody() as top:
+        kept, copy = top / "kept", top / "copy"
+        for folder in (kept, copy):
+            folder.mkdir()
+            for name, content in left.items():
+                (folder / name).write_bytes(content)
+        kept.chmod(0o555)
+        with pytest.raises(RunError, match="cannot be read") as refused:
+            read_requests(kept, [key])
+        assert "copy it to where you may write" in refused.value.hint
+        assert read_requests(copy, [key]).keys() == {key}
+        kept.chmod(0o755)
+
+
+@contextmanager
+def as_nobody():
+    """A folder of somebody who is held to the rights of files; root is not."""
+    user = os.geteuid()
+    other = 65534 if user == 0 else user
+    with tempfile.TemporaryDirectory() as top:
+        os.chown(top, other, -1)
+        os.seteuid(other)
+        try:
+            yield Path(top)
+        finally:
+            os.seteuid(user)
 
 
 def test_it_can_be_left_out_and_nothing_else_changes(solved):

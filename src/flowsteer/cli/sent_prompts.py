@@ -3,14 +3,15 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from flowsteer.runs.events import EpisodeEnded, Event, NodeRan, TurnTaken
+from flowsteer.runs.events import EpisodeEnded, Event, NodeRan, TurnTaken, Voted
 from flowsteer.runs.request_store import SentRequest
+
+Asking = TurnTaken | NodeRan | EpisodeEnded
 
 
 def keys_of(events: Iterable[Event]) -> list[str]:
     """Keys of all requests that events name, each once."""
-    named = (event.requests for event in events if isinstance(event, TurnTaken | NodeRan | EpisodeEnded))
-    return list(dict.fromkeys(key for keys in named for key in keys))
+    return list(dict.fromkeys(key for _, event in _asking(events) for key in event.requests))
 
 
 def prompt_lines(events: Iterable[Event], requests: Mapping[str, SentRequest]) -> Iterator[str]:
@@ -21,10 +22,9 @@ def prompt_lines(events: Iterable[Event], requests: Mapping[str, SentRequest]) -
         requests: The requests by key.
     """
     before: dict[str, tuple[tuple[str, str], ...]] = {}
-    for event in events:
-        if not isinstance(event, TurnTaken | NodeRan | EpisodeEnded) or (isinstance(event, NodeRan) and event.memo):
+    for who, event in _asking(events):
+        if isinstance(event, NodeRan) and event.memo:
             continue
-        who = _who(event)
         for number, key in enumerate(event.requests, start=1):
             yield f"── {who}, request {number} of {len(event.requests)} ({key[:12]}) ──"
             sent = requests.get(key)
@@ -35,7 +35,18 @@ def prompt_lines(events: Iterable[Event], requests: Mapping[str, SentRequest]) -
             before[sent.backend] = sent.messages
 
 
-def _who(event: TurnTaken | NodeRan | EpisodeEnded) -> str:
+def _asking(events: Iterable[Event]) -> Iterator[tuple[str, Asking]]:
+    """Events that name requests, and who asked; those of votes that were not taken, too."""
+    for event in events:
+        if isinstance(event, Asking):
+            yield _who(event), event
+        elif isinstance(event, Voted):
+            for number, other in enumerate(event.others, start=1):
+                for who, inner in _asking(other):
+                    yield f"vote not taken {number} of {len(event.others)}, {who}", inner
+
+
+def _who(event: Asking) -> str:
     match event:
         case TurnTaken():
             return f"turn {event.turn}"

@@ -2,6 +2,7 @@
 
 from dataclasses import fields
 from importlib.metadata import version
+from math import isfinite
 from pprint import pformat
 from textwrap import indent
 from typing import Any
@@ -114,8 +115,13 @@ def program_values(reproduced: Reproduction) -> dict[str, Any]:
         "seed": setup.seed,
         "node_seconds": setup.node_seconds,
     }
-    written = {name: repr(value) for name, value in values.items()}
+    written = {name: _source(value) for name, value in values.items()}
     for name in ("workflow", "task"):
         written[name] = indent(pformat(values[name], width=112, sort_dicts=False), "    ")
-    drawn = ", ".join(f"{name}={value!r}" for name, value in sampling.items())
+    drawn = ", ".join(f"{name}={_source(value)}" for name, value in sampling.items())
     return written | {"sampling": drawn, "version": version("flowsteer")}
+
+
+def _source(value: object) -> str:
+    """A value as Python source; `inf` would be a name."""
+    return f'float("{value}")' if isinstance(value, float) and not isfinite(value) else repr(value)

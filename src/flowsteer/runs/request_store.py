@@ -152,12 +152,16 @@ def read_requests(run: Path, keys: Iterable[str]) -> dict[str, SentRequest]:
     if not path.is_file():
         return {}
     # Without a writer nothing is written beside the file, so that a folder can be read where nothing may be written.
-    how = "mode=ro" if path.with_name(f"{FILE}-wal").exists() else "mode=ro&immutable=1"
+    has_log = path.with_name(f"{FILE}-wal").exists()
+    how = "mode=ro" if has_log else "mode=ro&immutable=1"
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=_LOCK_SECONDS)) as file:
             found = {key: _sent(file, key) for key in dict.fromkeys(keys)}
     except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path} cannot be read: {error}", "the episodes themselves can be read") from error
+        hint = "the episodes themselves can be read"
+        if has_log:  # what a killed writer left can be read only where a file may be written beside it
+            hint += f"; if {run} is read-only, copy it to where you may write, and read it there"
+        raise RunError(f"{path} cannot be read: {error}", hint) from error
     return {key: sent for key, sent in found.items() if sent is not None}
 
 
