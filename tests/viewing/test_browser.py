@@ -121,6 +121,17 @@ async def all_harmless(page):
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+async def test_the_token_does_not_stay_in_the_address_and_the_page_can_be_loaded_again(tmp_path):
+    await evaluated(tmp_path / "run", ("direct",), limit=1)
+    async with showing(tmp_path / "run", tmp_path / "cache") as address, browsing() as page:
+        await visit(page, address, "#/")
+        for _ in range(2):
+            await page.get_by_role("heading", name="Runs").wait_for()
+            assert "token" not in page.url
+            await page.reload()
+        assert await page.evaluate("window.faults") == []
+
+
 async def test_who_lacks_the_token_sees_nothing(tmp_path):
     await evaluated(tmp_path / "run", ("direct",), limit=1)
     async with showing(tmp_path / "run", tmp_path / "cache") as address, browsing() as page:

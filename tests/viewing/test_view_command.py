@@ -3,6 +3,9 @@
 import re
 import signal
 import subprocess
+import time
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import httpx
 import pytest
@@ -54,3 +57,27 @@ def test_a_run_can_be_watched_and_in_a_script_the_viewer_ends_with_the_command(t
     assert done.returncode == 0, done.stderr
     assert len(ADDRESS.findall(done.stderr)) == 1
     assert ADDRESS.search(done.stdout) is None
+
+
+def test_the_browsers_command_line_does_not_hold_the_token(tmp_path):
+    (tmp_path / "runs").mkdir()
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked.part\nmv {tmp_path}/asked.part {tmp_path}/asked\n')
+    browser.chmod(0o755)
+    known = environment(FLOWSTEER_HOME=str(tmp_path), BROWSER=f"{browser} %s", TMPDIR=str(tmp_path))
+    with subprocess.Popen(
+        [*COMMAND, "view", "runs"], cwd=tmp_path, env=known, stdout=subprocess.PIPE, text=True
+    ) as viewer:
+        address = viewer.stdout.readline().strip()
+        for _ in range(200):
+            if (tmp_path / "asked").exists():
+                break
+            time.sleep(0.05)
+        asked = (tmp_path / "asked").read_text().strip()
+        page = Path(unquote(urlsplit(asked).path))
+        assert address.partition("token=")[2] not in asked
+        assert address in page.read_text()
+        assert (page.stat().st_mode & 0o777, page.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+        viewer.send_signal(signal.SIGINT)
+        viewer.communicate(timeout=20)
+    assert not page.parent.exists()

@@ -10,5 +10,8 @@ import "./styles/player.css";
 import "./styles/graph.css";
 import "./styles/charts.css";
 
+// A cookie opens the viewer from now on: the token is to stay neither in the address bar nor in the history.
+if (new URLSearchParams(location.search).has("token")) history.replaceState(null, "", location.pathname + location.hash);
+
 const root = document.getElementById("root");
 if (root) createRoot(root).render(<StrictMode><App /></StrictMode>);

@@ -94,7 +94,23 @@ def check_view_extra() -> None:
 
 
 def open_browser(address: str) -> None:
-    """Open the user's browser in a thread: some of them answer late, or write to the terminal."""
+    """Open the user's browser in a thread: some of them answer late, or write to the terminal.
+
+    All users of a machine can read command lines, so the browser is given a file, which only this user can read, that
+    leads to the address.
+
+    Args:
+        address: The address, with the token in it.
+    """
+    import atexit
+    import html
+    import shutil
+    import tempfile
     import webbrowser
 
-    threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+    folder = Path(tempfile.mkdtemp(prefix="flowsteer-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    page = folder / "open.html"
+    page.touch(mode=0o600)
+    page.write_text(f'<meta http-equiv="refresh" content="0; url={html.escape(address)}">', encoding="utf-8")
+    threading.Thread(target=webbrowser.open, args=(page.as_uri(),), daemon=True).start()
