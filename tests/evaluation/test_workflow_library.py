@@ -107,6 +107,28 @@ def test_a_name_is_a_system_a_workflow_and_a_model(folder):
     assert flowsteer("export", f"library:{name}", cwd=folder).out == f"{PARALLEL}\n"
 
 
+def test_a_name_brings_the_operators_it_was_mined_with(tmp_path):
+    tools = ("--executor", "simulated:typed-2")
+    spec = "fixed:Outline -> Custom"
+    done = flowsteer(
+        *("eval", "simulated:math", "--limit", "2", *tools, "--library", "paper+tools", "--run", "r"),
+        *("--system", spec),
+        cwd=tmp_path,
+    )
+    assert done.code == 0, done.err
+    (saved,) = flowsteer("library", "r", "--json", cwd=tmp_path).json["workflows"]
+    name = f"library:{saved['name']}"
+    ask = ("run", "--workflow", name, "--type", "math", "--question", "What is 6 times 7?", *tools)
+    assert flowsteer(*ask, cwd=tmp_path).code == 0
+    assert flowsteer(*ask, "--library", "paper", cwd=tmp_path).code == 2
+    evaluate = ("eval", "simulated:math", "--limit", "2", *tools, "--system", name)
+    for command in (evaluate, ("serve", "--port", "0", *tools, "--system", name)):
+        refused = flowsteer(*command, cwd=tmp_path)
+        assert refused.code == 2
+        assert "--library paper+tools" in refused.err
+    assert flowsteer(*evaluate, "--library", "paper+tools", cwd=tmp_path).code == 0
+
+
 def test_a_beginning_that_fits_one_is_enough_and_others_are_told_of(folder, monkeypatch):
     monkeypatch.setenv("FLOWSTEER_LIBRARY", str(folder / "workflows.json"))
     saved = read_saved(folder / "workflows.json")

@@ -32,7 +32,7 @@ def run(
     json: o.Json = False,
     events: o.Events = False,
     allow_unfinished: o.AllowUnfinished = False,
-    library: o.LibraryName = "paper",
+    library: o.WorkflowLibrary = None,
     sandbox: o.SandboxTier = "auto",
     backend: o.NodeBackends = None,
     executor_tokens: o.ExecutorTokens = None,
@@ -53,7 +53,7 @@ def run(
     import asyncio
 
     from flowsteer.backends.budget import Caps
-    from flowsteer.cli.inputs import read_task, read_workflow
+    from flowsteer.cli.inputs import operators_of, read_task, read_workflow
     from flowsteer.session import Setup, roster_of
     from flowsteer.workflow.dsl import to_dsl
 
@@ -65,7 +65,7 @@ def run(
         director="",
         executor=executor,
         roster=roster_of(tree) | o.parse_roster(backend),
-        library=library,
+        library=library or operators_of(workflow),
         sandbox=sandbox,
         seed=seed,
         caps=Caps(max_calls, max_tokens, max_seconds, max_cost),

@@ -8,7 +8,7 @@ import typer
 
 from flowsteer.cli import options as o
 from flowsteer.cli.console import guarded, print_json, say
-from flowsteer.cli.inputs import is_folder, read_workflow
+from flowsteer.cli.inputs import is_folder, operators_of, read_workflow
 from flowsteer.cli.show import find_episode
 from flowsteer.errors import ConfigError
 from flowsteer.unicode import printable_json
@@ -69,16 +69,9 @@ def _read(source: str, episode: str) -> "Reproduction":
     from flowsteer.session import Setup
     from flowsteer.task import Task
 
-    setup = Setup(director="", executor=o.DEFAULT, library=_operators(source))
+    setup = Setup(director="", executor=o.DEFAULT, library=operators_of(source))
     tree = _known(read_workflow(source), source)
     return Reproduction(tree, Task("What is 6 times 7?", "math"), o.with_tokens(setup, None, None))
-
-
-def _operators(source: str) -> str:
-    """The operator library of a workflow that was mined; the usual one for any other."""
-    from flowsteer.evaluation.saved_workflows import SCHEME, find_saved
-
-    return find_saved(source).operators if source.startswith(SCHEME) else "paper"
 
 
 def _known(tree: "Workflow", source: str) -> "Workflow":

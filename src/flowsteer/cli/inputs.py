@@ -53,6 +53,17 @@ def read_workflow(source: str) -> "Workflow":
     return parse_dsl(text)
 
 
+def operators_of(source: str) -> str:
+    """The operator library of a workflow that was mined; the usual one for any other.
+
+    Raises:
+        ConfigError: The workflow library has no such workflow.
+    """
+    from flowsteer.evaluation.saved_workflows import SCHEME, find_saved
+
+    return find_saved(source).operators if source.startswith(SCHEME) else "paper"
+
+
 def is_folder(source: str) -> bool:
     """Whether what may also be a workflow is a folder."""
     try:

@@ -50,6 +50,10 @@ AllowUnfinished = Annotated[
     bool, typer.Option("--allow-unfinished", help="End with 0 without an answer, or when the Director did not finish.")
 ]
 LibraryName = Annotated[str, typer.Option("--library", help="Operator library; a+b joins two, a:X,Y takes two of one.")]
+WorkflowLibrary = Annotated[
+    str | None,
+    typer.Option("--library", help="Operator library; that of a library:NAME, else paper.", show_default=False),
+]
 SandboxTier = Annotated[
     Literal["auto", "monty", "bubblewrap", "container"],
     typer.Option(

@@ -98,7 +98,7 @@ def _fixed(text: str) -> System:
 
 def _saved(name: str) -> System:
     found = find_saved(name)
-    return WorkflowSystem(f"{SCHEME}{found.name}", found.workflow)
+    return WorkflowSystem(f"{SCHEME}{found.name}", found.workflow, operators=found.operators)
 
 
 def _directed(text: str) -> System:

@@ -8,10 +8,11 @@ from flowsteer.canvas.feedback import Told
 from flowsteer.errors import ConfigError
 from flowsteer.evaluation.baselines import with_baselines
 from flowsteer.evaluation.no_prompts import WithoutPrompts
+from flowsteer.operators.registry import load_library
 from flowsteer.runs.events import UNDIRECTED, Emit, EpisodeEnded, EpisodeStarted
 from flowsteer.session import Session
 from flowsteer.task import Task
-from flowsteer.workflow.nodes import Workflow
+from flowsteer.workflow.nodes import Workflow, steps
 
 
 @runtime_checkable
@@ -58,14 +59,18 @@ class WorkflowSystem:
         name: Its spec.
         workflow: The workflow.
         temperature: At which its operators draw; None for the run's own.
+        operators: The operator library it was mined with; empty where it was not.
     """
 
     name: str
     workflow: Workflow
     temperature: float | None = None
+    operators: str = ""
 
     async def check(self, session: Session) -> None:
         """See `System.check`."""
+        if self.operators:
+            self._refuse_others(session)
         check_workflow(self.name, self.workflow, session)
 
     async def run(self, session: Session, task: Task, emit: Emit, episode: str, seed: int) -> EpisodeEnded:
@@ -78,6 +83,16 @@ class WorkflowSystem:
         ended = EpisodeEnded.of(self.workflow, answer, UNDIRECTED, execution.usage, seconds)
         emit(ended)
         return ended
+
+    def _refuse_others(self, session: Session) -> None:
+        """Refuse a session whose operators are not those that the workflow was mined with, if only in name."""
+        mined, here = load_library(self.operators).operators, session.library.operators
+        if any(here.get(step.operator) != mined.get(step.operator) for step in steps(self.workflow.nodes)):
+            raise ConfigError(
+                f"{self.name} was mined with the operator library {self.operators}, and this run has "
+                f"{session.setup.library}, whose operators of these names are others",
+                f"--library {self.operators}",
+            )
 
 
 @dataclass(frozen=True, slots=True)
