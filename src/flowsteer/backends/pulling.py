@@ -4,12 +4,13 @@ What has come so far is one partial file, the first bytes of the file to be. Who
 now or after a stop, goes on at its end.
 """
 
-import fcntl
 import hashlib
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from flowsteer.backends.hub_file import HubFile, HubUnavailable, download, look_up
 from flowsteer.backends.models import ModelFile, find, models_folder
@@ -135,13 +136,16 @@ def _check(partial: Path, sha256: str) -> None:
 def _alone(model: ModelFile, say: Say) -> Iterator[None]:
     """Hold the lock of a model's partial file; it is free again when the process ends, however it ends."""
     _pulling().mkdir(parents=True, exist_ok=True)
-    with (_pulling() / f"{_label(model)}.lock").open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say(f"another pull of {model.name} is at work: waiting for it")
-            fcntl.flock(file, fcntl.LOCK_EX)
+    lock = FileLock(_pulling() / f"{_label(model)}.lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        say(f"another pull of {model.name} is at work: waiting for it")
+        lock.acquire()
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def _pulling() -> Path:

@@ -36,6 +36,9 @@ R = TypeVar("R")
 SIGNALLED = 128
 """Exit codes of commands that a signal ended are this and the signal, as shells have them."""
 
+BROKEN_PIPE = SIGNALLED + 13
+"""The exit code of a command whose reader has gone; 13 is SIGPIPE, which Windows does not have."""
+
 
 def guarded(command: Callable[P, R]) -> Callable[P, R]:
     """Make a command end with one clear message and a non-zero exit code on any error a user can meet.
@@ -64,7 +67,7 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
                 raise typer.Exit(code) from None
             except BrokenPipeError:  # the reader, such as `head`, has gone: nothing is left to say, nor to say it to
                 _discard_output()
-                raise typer.Exit(SIGNALLED + signal.SIGPIPE) from None
+                raise typer.Exit(BROKEN_PIPE) from None
             except OSError as error:  # the system, not this package: a file or a stream nearer to it had no message for
                 fail(refused(error))
                 code = SIGNALLED + signals[0] if signals else 1
@@ -249,9 +252,12 @@ def _interruptible() -> Iterator[list[int]]:
     if threading.current_thread() is not threading.main_thread():
         yield came
         return
-    ending = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) == signal.SIG_DFL]
+    known = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]  # Windows has no SIGHUP
+    ending = [number for number in known if signal.getsignal(number) == signal.SIG_DFL]
     before = {number: signal.signal(number, interrupt) for number in ending}
-    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a script's background job: Ctrl-C still does not reach it
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN and hasattr(
+        signal, "pthread_sigmask"
+    ):  # a script's background job: Ctrl-C still does not reach it
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
         before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -259,6 +265,12 @@ def _interruptible() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def heed_ctrl_c() -> None:
+    """Let `kill -INT` end a server in a script's background, where `guarded` holds Ctrl-C back."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
 
 
 def _print_notes(error: BaseException) -> None:

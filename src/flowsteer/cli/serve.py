@@ -1,7 +1,6 @@
 """`flowsteer serve`: systems behind an OpenAI-compatible endpoint."""
 
 import os
-import signal
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,7 +10,7 @@ import typer
 
 from flowsteer.cli import options as o
 from flowsteer.cli.collector import calm
-from flowsteer.cli.console import guarded, note, say
+from flowsteer.cli.console import guarded, heed_ctrl_c, note, say
 from flowsteer.cli.folders import new_run_folder
 from flowsteer.errors import ConfigError
 
@@ -123,8 +122,7 @@ def _serve(
         limits=ServeLimits(*limits),
         type=kind,
     )
-    # In a script's background, too: there `guarded` holds Ctrl-C back, but `kill -INT` is how servers are ended.
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    heed_ctrl_c()
     calm()
 
     def ready(address: str) -> None:

@@ -1,6 +1,5 @@
 """`flowsteer view`: runs in the browser."""
 
-import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flowsteer.cli.collector import calm
-from flowsteer.cli.console import guarded, note, say
+from flowsteer.cli.console import guarded, heed_ctrl_c, note, say
 from flowsteer.errors import ConfigError, RunError
 
 if TYPE_CHECKING:
@@ -40,8 +39,7 @@ def view(
     from flowsteer.backends.models import home
     from flowsteer.viewing.viewer_server import view_runs
 
-    # In a script's background, too: there `guarded` holds Ctrl-C back, but `kill -INT` is how servers are ended.
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    heed_ctrl_c()
     calm()
 
     def ready(address: str) -> None:

@@ -26,7 +26,9 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import Self
+
+from filelock import FileLock
 
 from flowsteer.credentials import refuse_keys
 from flowsteer.errors import RunError
@@ -128,7 +130,7 @@ class RunFolder:
         self._listener = listener
         self.entries: dict[str, Entry] = {}
         self.notes: dict[str, JSON] = {}
-        self._lock: IO[str] | None = None
+        self._lock: FileLock | None = None
         self._new = False
 
     @classmethod
@@ -207,7 +209,7 @@ class RunFolder:
     def close(self) -> None:
         """Release the folder."""
         if self._lock is not None:
-            self._lock.close()
+            self._lock.release()
             self._lock = None
 
     def begin(self, episode: str) -> EpisodeWriter:

@@ -1,9 +1,9 @@
 """The lock of a run folder: one process writes, and others can see whether one does."""
 
-import fcntl
 import time
 from pathlib import Path
-from typing import IO
+
+from filelock import FileLock, Timeout
 
 from flowsteer.errors import RunError
 from flowsteer.runs.files import is_there
@@ -14,22 +14,20 @@ TRIES, PAUSE = 5, 0.02
 """Whoever looks whether a run is written to holds its lock for a moment, which a writer waits for; in seconds."""
 
 
-def take_lock(run: Path) -> IO[str]:
-    """Hold the lock of a run folder, until the file is closed.
+def take_lock(run: Path) -> FileLock:
+    """Hold the lock of a run folder, until it is released or the process ends.
 
     Raises:
         RunError: Another process holds it.
     """
     is_there(run / LOCK)
-    lock = (run / LOCK).open("a")
-    left = TRIES
+    lock, left = FileLock(run / LOCK, thread_local=False), TRIES
     while True:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+            lock.acquire(blocking=False)
+        except Timeout as error:
             left -= 1
             if not left:
-                lock.close()
                 raise RunError(
                     f"another process is writing to {run}", "wait for it, or name another folder with --run DIR"
                 ) from error
@@ -39,14 +37,13 @@ def take_lock(run: Path) -> IO[str]:
 
 
 def is_locked(run: Path) -> bool:
-    """Whether a process is writing to a run folder."""
+    """Whether a process is writing to a run folder; False where this user may not try its lock."""
+    if not (run / LOCK).is_file():
+        return False
     try:
-        if not is_there(run / LOCK):
+        with FileLock(run / LOCK, blocking=False):
             return False
-        with (run / LOCK).open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            return False
-    except BlockingIOError:
+    except Timeout:
         return True
-    except (OSError, RunError):  # a pipe in its place is nobody's lock
+    except OSError:
         return False

@@ -8,7 +8,6 @@ Whoever finds a start or a cell neither done nor held does it; so the same comma
 second one beside it helps. Draws of a test depend on seed, task and temperature only: arms share them.
 """
 
-import fcntl
 import json
 import shutil
 import time
@@ -17,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
 
 from flowsteer.errors import RunError
 from flowsteer.runs.config import stored_config
@@ -175,16 +176,14 @@ def _claimed(lock: Path) -> Iterator[bool]:
     """Hold a lock, if nobody else does; it is free again when the process ends, however it ends."""
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
-        file = lock.open("a")
+        held = FileLock(lock, blocking=False).acquire()
+    except Timeout:
+        yield False
+        return
     except OSError as error:
         raise RunError(f"cannot write {lock}: {error.strerror}", "name another folder with --run DIR") from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+    with held:
+        yield True
 
 
 def _do(unit: Unit, on_change: Callable[[], None]) -> None:
