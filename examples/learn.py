@@ -18,6 +18,7 @@ from rich.table import Table
 
 from flowsteer.backends.simulated_profiles import PROFILES, Profile
 from flowsteer.cli.folders import new_run_folder
+from flowsteer.cli.for_programs import ForPrograms
 from flowsteer.cli.learned import curves, progress, tables, workflows
 from flowsteer.cli.live import WIDTH
 from flowsteer.datasets.base import Sample
@@ -80,7 +81,7 @@ def main() -> None:
         f" stands in {FILE.name}; into {folder}"
     )
     try:
-        with progress(config.update.steps, quiet=False) as (on_stage, on_step):
+        with progress(config.update.steps, True, ForPrograms()) as (on_stage, on_step):
             result = train(config, folder, resume=(folder / "config.json").exists(), on_stage=on_stage, on_step=on_step)
     except KeyboardInterrupt:
         sys.exit(f"what is done is kept: python examples/learn.py --run {folder}")

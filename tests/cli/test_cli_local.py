@@ -42,7 +42,19 @@ def served(port: int = 0) -> Iterator[tuple[str, subprocess.Popen[str]]]:
 def command(spec: str, *more: str) -> tuple[str, ...]:
     limits = ("--max-turns", "2", "--director-tokens", "80", "--executor-tokens", "16")
     models = ("--director", spec, "--executor", spec)
-    return ("solve", "What is 2+3?", "--type", "math", *models, *limits, "--run", "r", "--json", *more)
+    return (
+        "solve",
+        "What is 2+3?",
+        "--type",
+        "math",
+        *models,
+        *limits,
+        "--run",
+        "r",
+        "--json",
+        "--allow-unfinished",
+        *more,
+    )
 
 
 @pytest.mark.parametrize("stream", ["--stream", "--no-stream"])

@@ -172,7 +172,7 @@ def test_a_study_is_reported_again(old, tmp_path):
 
 def test_a_question_that_was_solved_is_not_solved_again_unless_it_is_asked_otherwise(old, tmp_path):
     question = ("solve", "What is 6 times 7?", "--type", "math", "--director", "simulated:", "--executor", "simulated:")
-    asked = (*question, "--max-turns", "8", "--run", str(old("solve_random")))
+    asked = (*question, "--max-turns", "8", "--allow-unfinished", "--run", str(old("solve_random")))
     again = flowsteer(*asked, cwd=tmp_path)
     assert again.code == 0
     assert "nothing was run" in again.err

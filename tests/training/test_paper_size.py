@@ -349,7 +349,7 @@ def test_learners_fit_on_nodes_of_eight(groups, group):
 
 
 def test_datasets_in_a_folder_are_loaded_and_held_apart(stand_in, tmp_path):
-    rows = [{"id": str(n), "question": f"{n} + 1?", "type": "math", "answers": [str(n + 1)]} for n in range(6)]
+    rows = [{"id": str(n), "question": f"{n} + 1?", "type": "math", "answer": str(n + 1)} for n in range(6)]
     (tmp_path / "gsm8k.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     changes = ['data.datasets=["gsm8k"]', "data.own={}", f"data.data={tmp_path}", "data.tasks=3", "data.test_tasks=3"]
     with pytest.raises(ConfigError, match="share"):
