@@ -15,6 +15,7 @@ from flowsteer.cli.exit_codes import INCOMPLETE
 from flowsteer.cli.folders import new_run_folder
 from flowsteer.cli.for_programs import ForPrograms
 from flowsteer.cli.progress_display import progress_display
+from flowsteer.cli.shell_completion import dataset_names, run_folders
 from flowsteer.cli.verbosity import tell
 from flowsteer.cli.viewer import shown
 from flowsteer.errors import ConfigError
@@ -30,12 +31,17 @@ Without = Annotated[
     list[str] | None,
     typer.Option("--without", help="Ablation of director systems: canvas, multi-turn, prompts, agent; repeat."),
 ]
-EvaluationRun = Annotated[Path, typer.Argument(help="Run folder of an evaluation.")]
+Datasets = Annotated[
+    list[str], typer.Argument(help="Datasets, or one TOML file that says it all.", autocompletion=dataset_names)
+]
+EvaluationRun = Annotated[Path, typer.Argument(help="Run folder of an evaluation.", autocompletion=run_folders)]
 
 
 @guarded
 def evaluate(
-    datasets: Annotated[list[str], typer.Argument(help="Datasets, or one TOML file that says it all.")],
+    datasets: Annotated[
+        list[str], typer.Argument(help="Datasets, or one TOML file that says it all.", autocompletion=dataset_names)
+    ],
     system: Annotated[
         list[str] | None,
         typer.Option(

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from flowsteer.cli import models, runs
+from flowsteer.cli import models, runs, user_settings
 from flowsteer.cli.autopsy import autopsy
 from flowsteer.cli.catalog import backends, operators
+from flowsteer.cli.config import FROM_ENV, config
 from flowsteer.cli.console import fail, note, output, print_error
 from flowsteer.cli.doctor import doctor
 from flowsteer.cli.evaluate import evaluate, report, score, swap
@@ -49,7 +50,16 @@ class Commands(TyperGroup):
             return super().make_context(*args, **options)
 
     def invoke(self, ctx: Any) -> Any:
-        """See `click.Group.invoke`."""
+        """See `click.Group.invoke`; what the user has set for all commands is read here, when there is one to run."""
+        try:
+            settings = user_settings.read_settings()
+            ctx.default_map = user_settings.option_defaults(settings, self.commands)
+            ctx.meta[FROM_ENV] = ctx.with_resource(user_settings.variables(settings))
+        except FlowSteerError as error:
+            fail(error)
+            if self._for_program:
+                print_error(error.exit_code, error.message, error.hint)
+            raise typer.Exit(error.exit_code) from error
         with _told_errors(self._for_program):
             return super().invoke(ctx)
 
@@ -73,7 +83,6 @@ app = typer.Typer(
     no_args_is_help=True,
     epilog=help_text(),
     rich_markup_mode=None,  # drawing boxes would double what help costs
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -115,6 +124,7 @@ for command in (
     library,
     operators,
     backends,
+    config,
     doctor,
 ):
     app.command()(with_verbosity(command))

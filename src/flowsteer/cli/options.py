@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from flowsteer.cli.shell_completion import backend_names, run_folders
 from flowsteer.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ DirectorSpec = Annotated[
     typer.Option(
         "--director",
         envvar="FLOWSTEER_DIRECTOR",
+        autocompletion=backend_names,
         help="Who edits the workflow: a backend (see flowsteer backends), human, script:FILE, dsl:WORKFLOW, or "
         "simulated: for random edits.",
     ),
@@ -30,6 +32,7 @@ ExecutorSpec = Annotated[
     typer.Option(
         "--executor",
         envvar="FLOWSTEER_EXECUTOR",
+        autocompletion=backend_names,
         help="The LLM that runs the operators: a backend (see flowsteer backends).",
     ),
 ]
@@ -40,6 +43,7 @@ RunDir = Annotated[
         "--run",
         help="Run folder; the same command on it resumes. A new one under runs/ without it.",
         show_default=False,
+        autocompletion=run_folders,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, and nothing else.")]

@@ -7,6 +7,7 @@ import typer
 
 from flowsteer.cli import options as o
 from flowsteer.cli.console import guarded, note, print_json
+from flowsteer.cli.shell_completion import run_folders
 from flowsteer.cli.verbosity import tell
 from flowsteer.errors import RunError
 
@@ -21,7 +22,7 @@ SHOWN = 50
 
 @guarded
 def show(
-    run: Annotated[Path, typer.Argument(help="The run folder.")],
+    run: Annotated[Path, typer.Argument(help="The run folder.", autocompletion=run_folders)],
     episode: Annotated[str, typer.Argument(help="Its number, its id, or a part of that; none lists them.")] = "",
     prompts: Annotated[
         bool, typer.Option("--prompts", help="What was sent to LLMs, too: every request, under who sent it.")
