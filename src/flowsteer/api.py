@@ -7,17 +7,25 @@ print(result.answer, flowsteer.to_dsl(result.workflow))
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, replace
-from typing import Any
+from html import escape
+from typing import Any, TypeVar, cast, get_args
 
 from flowsteer.backends.base import Backend
+from flowsteer.errors import ConfigError
 from flowsteer.runs.events import Emit, NodeRan, ignore
 from flowsteer.session import Setup, checked_question, open_session, roster_of
+from flowsteer.suggestions import did_you_mean
 from flowsteer.task import Task, TaskType
 from flowsteer.usage import Usage
+from flowsteer.workflow.drawing import draw_tree
 from flowsteer.workflow.dsl import parse_dsl
 from flowsteer.workflow.nodes import Workflow
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +46,16 @@ class Solved:
     turns: int
     usage: Usage
 
+    def _repr_html_(self) -> str:
+        """The result as a notebook shows it."""
+        how = "finished" if self.finished else "not finished"
+        cost = "" if self.usage.cost is None else f", ${self.usage.cost:.4f}"
+        note = f"{how} after {self.turns} turns, {self.usage.calls} calls, {self.usage.tokens:,} tokens{cost}"
+        return (
+            f"<p><b>{escape(self.answer) or '(no answer)'}</b> <small>{note}</small></p>"
+            f"<pre>{escape(draw_tree(self.workflow))}</pre>"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Ran:
@@ -52,6 +70,15 @@ class Ran:
     answer: str
     nodes: tuple[NodeRan, ...]
     usage: Usage
+
+    def _repr_html_(self) -> str:
+        """The result as a notebook shows it."""
+        rows = "".join(
+            f"<tr><td>{escape(f'{run.node} {run.operator}')}</td><td>"
+            f"{escape(run.failure.message if run.failure else run.wrote.answer or 'ran')}</td></tr>"
+            for run in self.nodes
+        )
+        return f"<p><b>{escape(self.answer) or '(no answer)'}</b></p><table>{rows}</table>"
 
 
 async def asolve(
@@ -83,8 +110,9 @@ async def asolve(
         SandboxError: The sandbox is missing or broke.
         BudgetExceeded: The budget is spent.
     """
-    task = Task(checked_question(question), type, context)
+    task = _task(question, type, context)
     chosen = _named(setup or Setup(), director=director, executor=executor)
+    _check_backends(extra)
     async with open_session(chosen, extra) as session:
         episode = await session.episode(task, emit)
     ended = episode.ended
@@ -123,8 +151,9 @@ async def arun(
         BudgetExceeded: The budget is spent.
     """
     tree = parse_dsl(workflow) if isinstance(workflow, str) else workflow
-    task = question if isinstance(question, Task) else Task(checked_question(question), type, context)
+    task = question if isinstance(question, Task) else _task(question, type, context)
     base = setup or Setup()
+    _check_backends(extra)
     chosen = _named(base, director="", executor=executor, roster=roster_of(tree) | dict(base.roster))
     async with open_session(chosen, extra) as session:
         execution = await session.execute(tree, task, emit)
@@ -140,9 +169,12 @@ def solve(
     executor: str | None = None,
     setup: Setup | None = None,
     emit: Emit = ignore,
+    extra: Mapping[str, Backend] | None = None,
 ) -> Solved:
-    """`asolve`, for code that is not async; see there."""
-    return asyncio.run(asolve(question, type, context, director=director, executor=executor, setup=setup, emit=emit))
+    """`asolve`, for code that is not async; see there. In a notebook it works as well, and waits."""
+    return _waited(
+        asolve(question, type, context, director=director, executor=executor, setup=setup, emit=emit, extra=extra)
+    )
 
 
 def run(
@@ -154,9 +186,52 @@ def run(
     executor: str | None = None,
     setup: Setup | None = None,
     emit: Emit = ignore,
+    extra: Mapping[str, Backend] | None = None,
 ) -> Ran:
-    """`arun`, for code that is not async; see there."""
-    return asyncio.run(arun(workflow, question, type, context, executor=executor, setup=setup, emit=emit))
+    """`arun`, for code that is not async; see there. In a notebook it works as well, and waits."""
+    return _waited(arun(workflow, question, type, context, executor=executor, setup=setup, emit=emit, extra=extra))
+
+
+def _check_backends(extra: Mapping[str, Backend] | None) -> None:
+    """Refuse what is no backend, such as the client of another library.
+
+    Raises:
+        ConfigError: One is none.
+    """
+    for spec, backend in (extra or {}).items():
+        missing = [name for name in ("spec", "features", "complete") if not hasattr(backend, name)]
+        if missing:
+            raise ConfigError(
+                f"{spec!r} is given a {type(backend).__name__}, which is no flowsteer.Backend: "
+                f"it has no {', no '.join(missing)}",
+                'name a server instead: executor="http://HOST:PORT/v1#MODEL"',
+            )
+
+
+def _task(question: str, kind: str, context: str) -> Task:
+    """The task that a call describes.
+
+    Raises:
+        ConfigError: The question or the type does not fit.
+    """
+    if kind not in get_args(TaskType):
+        raise ConfigError(
+            f"there is no type {kind!r} of tasks.{did_you_mean(str(kind), get_args(TaskType))}",
+            f"type is one of {', '.join(get_args(TaskType))}",
+        )
+    if not isinstance(question, str):
+        raise ConfigError(f"the question is a {type(question).__name__}, no text", 'solve("What is 6 times 7?")')
+    return Task(checked_question(question), cast("TaskType", kind), context)
+
+
+def _waited(work: Coroutine[Any, Any, Result]) -> Result:
+    """What async work comes to; where an event loop runs already, as in a notebook, it runs in a thread."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(copy_context().run, asyncio.run, work).result()
 
 
 def _named(setup: Setup, **named: Any) -> Setup:

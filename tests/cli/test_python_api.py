@@ -35,3 +35,35 @@ async def test_run_gives_every_node_and_the_answer_of_the_last():
 def test_what_does_not_fit_is_told(dsl: str, question: str, words: str):
     with pytest.raises(ConfigError, match=words):
         flowsteer.run(dsl, question, executor="simulated:")
+
+
+def test_every_public_name_is_there():
+    for name in flowsteer.__all__:
+        assert getattr(flowsteer, name) is not None
+
+
+async def test_solve_inside_a_running_loop_waits():
+    solved = flowsteer.solve("What is 6 times 7?", type="math", director=f"dsl:{DSL}", executor="simulated:")
+    assert (solved.finished, solved.usage.calls) == (True, 5)
+
+
+def test_a_notebook_shows_answer_and_workflow():
+    solved = flowsteer.solve("<b>?", type="math", director=f"dsl:{DSL}", executor="simulated:")
+    shown = solved._repr_html_()
+    assert "node_1 Plan" in shown
+    assert "finished after 5 turns" in shown
+    ran = flowsteer.run("Custom", "hi", executor="simulated:")
+    assert "node_1 Custom" in ran._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"type": "mth"}, "no type 'mth' of tasks. Did you mean math"),
+        ({"extra": {"mine": object()}}, "'mine' is given a object, which is no flowsteer.Backend"),
+        ({"executor": "simulatd:"}, "names no backend"),
+    ],
+)
+def test_what_is_no_type_and_no_backend_is_told(asked: dict, words: str):
+    with pytest.raises(flowsteer.FlowSteerError, match=words):
+        flowsteer.run("Custom", "hi", **{"executor": "simulated:"} | asked)
