@@ -19,6 +19,7 @@ from flowsteer.cli.execute import run
 from flowsteer.cli.exit_codes import help_text
 from flowsteer.cli.export import export
 from flowsteer.cli.grade import grade, validate
+from flowsteer.cli.init import init
 from flowsteer.cli.library import library
 from flowsteer.cli.serve import serve
 from flowsteer.cli.show import show
@@ -124,6 +125,7 @@ for command in (
     library,
     operators,
     backends,
+    init,
     config,
     doctor,
 ):
