@@ -45,7 +45,7 @@ def init(
     written = []
     try:
         folder.mkdir(parents=True)
-        for starter in sorted(files("flowsteer.starters").joinpath(kind).iterdir(), key=lambda file: file.name):
+        for starter in sorted(files("flowsteer.starters").joinpath(kind).iterdir(), key=lambda file: file.name.lower()):
             path = folder / starter.name.removesuffix(ENDING).replace(MODULE, module)
             text = Template(starter.read_text(encoding="utf-8"))
             path.write_text(text.substitute(name=folder.name, module=module), encoding="utf-8")
