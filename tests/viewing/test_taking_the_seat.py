@@ -4,6 +4,7 @@ import asyncio
 import re
 import sqlite3
 import subprocess
+import threading
 import time
 from contextlib import closing
 from dataclasses import replace
@@ -263,3 +264,23 @@ async def test_branches_that_begin_at_once_share_one_copy_of_their_parents_repli
     assert len({one["episode"] for one in made}) == 3
     with closing(sqlite3.connect(run / "branches/replies.sqlite")) as replies:
         assert replies.execute("SELECT length(bytes) FROM more").fetchall() == [(1 << 24,)]
+
+
+async def test_the_viewer_answers_while_the_folder_of_a_branch_is_opened(tmp_path, monkeypatch):
+    await evaluated(tmp_path / "run", limit=1)
+    parent = next(name for name in RunFolder.read(tmp_path / "run").entries if name.startswith("director"))
+    create, opening, go_on = RunFolder.create, threading.Event(), threading.Event()
+
+    def slowly(*args):
+        opening.set()
+        assert go_on.wait(20)
+        return create(*args)
+
+    async with showing(tmp_path / "run", tmp_path / "cache") as address, reader(address) as client:
+        monkeypatch.setattr(RunFolder, "create", slowly)
+        begun = asyncio.create_task(branched(client, parent, 1))
+        await asyncio.to_thread(opening.wait)
+        assert (await client.get("/api/runs")).status_code == 200
+        assert not begun.done()
+        go_on.set()
+        assert (await Live(client, (await begun)["episode"]).moves())["turn"] == 2

@@ -41,7 +41,7 @@ class Branching:
         self._elsewhere = seats or {}
         self._seats: dict[str, Seat] = {}
         self._folders: dict[Path, RunFolder] = {}
-        self._copying: dict[Path, asyncio.Lock] = {}
+        self._opening: dict[Path, asyncio.Lock] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def seat(self, episode: str) -> Seat:
@@ -75,14 +75,15 @@ class Branching:
         if started is None or started.settings is None:
             raise RunError(f"{episode!r} is not finished, or had no Director", "branch from a directed episode")
         page = await asyncio.to_thread(view.episode, episode)
-        seed, setup = _seed(page["summary"]["seed"], events), setup_of(view, started.settings)
-        folder = self._folder(view.path if view.path.name == BRANCHES else view.path / BRANCHES, setup)
-        async with self._copying.setdefault(folder.path, asyncio.Lock()):  # of a long run that takes seconds
-            await asyncio.to_thread(_copy_replies, view.path / folder.replies.name, folder.replies)
-        setup = replace(setup, seed=seed, cache=folder.replies, requests=folder.requests)
+        seed = _seed(page["summary"]["seed"], events)
+        setup = await asyncio.to_thread(setup_of, view, started.settings)
+        path = view.path if view.path.name == BRANCHES else view.path / BRANCHES
         name = f"{episode}~{turn}-{uuid4().hex[:6]}"
+        async with self._opening.setdefault(path, asyncio.Lock()):  # of a long run that takes seconds
+            folder = await asyncio.to_thread(self._folder, path, view.path, setup)
+            await asyncio.to_thread(folder.note, *origin_note(name, BranchOrigin(episode, turn)))
+        setup = replace(setup, seed=seed, cache=folder.replies, requests=folder.requests)
         seat = self._seats[name] = Seat(said=_said(events, turn))
-        folder.note(*origin_note(name, BranchOrigin(episode, turn)))
         task = asyncio.create_task(self._play(folder, setup, started.task, name, seat))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -96,10 +97,13 @@ class Branching:
         for folder in self._folders.values():
             folder.close()
 
-    def _folder(self, path: Path, setup: Setup) -> RunFolder:
+    def _folder(self, path: Path, parent: Path, setup: Setup) -> RunFolder:
+        """The folder that branches of a run are written to, with the replies that their parents had."""
         if path not in self._folders:
             self._folders[path] = RunFolder.create(path, {"command": "branch"} | deciding(setup))
-        return self._folders[path]
+        folder = self._folders[path]
+        _copy_replies(parent / folder.replies.name, folder.replies)
+        return folder
 
     async def _play(self, folder: RunFolder, setup: Setup, task: Task, name: str, seat: Seat) -> None:
         writer, tally = folder.begin(name), Tally()

@@ -138,11 +138,13 @@ class Viewer:
         """The events of an episode as they happen."""
         last = request.headers.get("last-event-id", "")
         start = int(last) + 1 if last.isdecimal() else after
-        return SseResponse(episode_events(self.view(run), unquote(episode), start, self.closing))
+        view = await asyncio.to_thread(self.view, run)
+        return SseResponse(episode_events(view, unquote(episode), start, self.closing))
 
     async def follow_run(self, run: str, request: Request) -> Response:
         """What happens in a run."""
-        return SseResponse(run_events(self.view(run), request.headers.get("last-event-id", ""), self.closing))
+        view = await asyncio.to_thread(self.view, run)
+        return SseResponse(run_events(view, request.headers.get("last-event-id", ""), self.closing))
 
     def request(self, run: str, key: str) -> Response:
         """What was sent to a model."""
@@ -180,8 +182,10 @@ class Viewer:
 
     async def branch(self, run: str, episode: str, body: BranchBody) -> Response:
         """Begin a branch of an episode."""
-        folder, made = await self.branching.branch(self.view(run), unquote(episode), body.turn)
-        found = next(name for name, view in self.views().items() if view.path == folder)
+        view = await asyncio.to_thread(self.view, run)
+        folder, made = await self.branching.branch(view, unquote(episode), body.turn)
+        views = await asyncio.to_thread(self.views)
+        found = next(name for name, view in views.items() if view.path == folder)
         return answer({"run": found, "episode": made})
 
     async def moves(self, episode: str) -> Response:
