@@ -16,6 +16,7 @@ from flowsteer.cli.folders import new_run_folder
 from flowsteer.cli.for_programs import ForPrograms
 from flowsteer.cli.progress_display import progress_display
 from flowsteer.cli.shell_completion import dataset_names, run_folders
+from flowsteer.cli.tracing import traced
 from flowsteer.cli.verbosity import tell
 from flowsteer.cli.viewer import shown
 from flowsteer.errors import ConfigError
@@ -23,8 +24,16 @@ from flowsteer.errors import ConfigError
 if TYPE_CHECKING:
     from flowsteer.evaluation.evaluation_config import EvaluationConfig
     from flowsteer.evaluation.progress import Progress
+    from flowsteer.runs.folder import Listener
 
 Data = Annotated[Path | None, typer.Option("--data", help="Folder of NAME.jsonl files to read instead of downloading.")]
+Systems = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--system",
+        help="direct, cot, sc:N, refine, fixed:DSL, library:NAME, fixed:best, search, director:SPEC; repeat.",
+    ),
+]
 JobEngine = Annotated[Literal["local", "ray"], typer.Option("--engine", help="Where episodes run.")]
 Concurrency = Annotated[int, typer.Option("--concurrency", min=1, help="Episodes at once.")]
 Without = Annotated[
@@ -42,13 +51,7 @@ def evaluate(
     datasets: Annotated[
         list[str], typer.Argument(help="Datasets, or one TOML file that says it all.", autocompletion=dataset_names)
     ],
-    system: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--system",
-            help="direct, cot, sc:N, refine, fixed:DSL, library:NAME, fixed:best, search, director:SPEC; repeat.",
-        ),
-    ] = None,
+    system: Systems = None,
     data: Data = None,
     executor: o.ExecutorSpec = o.DEFAULT,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Most tasks of each dataset.")] = None,
@@ -75,6 +78,7 @@ def evaluate(
     no_requests: o.NoRequests = False,
     fail_fast: o.FailFast = False,
     view: o.View = False,
+    trace: o.Trace = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
 ) -> None:
     """Compare systems on the same tasks, with intervals, cost and a report in which every figure leads to its episodes.
@@ -108,11 +112,16 @@ def evaluate(
     if dry_run:
         _dry_run(config, json)
         return
+    _refuse_fail_fast(fail_fast, config)
+    folder = run or new_run_folder("eval")
+    asked, keeping = ForPrograms(json, events), _keeping(config, folder, no_cache, no_requests)
+    with shown(folder, view), traced(folder, trace, asked.listener()) as hear:
+        _evaluate(keeping, folder, asked, hear, fail_fast)
+
+
+def _refuse_fail_fast(fail_fast: bool, config: "EvaluationConfig") -> None:
     if fail_fast and config.engine == "ray":
         raise ConfigError("--fail-fast stops episodes of this process, and ray has others", "add --engine local")
-    folder = run or new_run_folder("eval")
-    with shown(folder, view):
-        _evaluate(_keeping(config, folder, no_cache, no_requests), folder, ForPrograms(json, events), fail_fast)
 
 
 def _keeping(config: "EvaluationConfig", folder: Path, no_cache: bool, no_requests: bool) -> "EvaluationConfig":
@@ -126,13 +135,13 @@ def _keeping(config: "EvaluationConfig", folder: Path, no_cache: bool, no_reques
     return config
 
 
-def _evaluate(config: "EvaluationConfig", folder: Path, asked: ForPrograms, fail_fast: bool) -> None:
+def _evaluate(config: "EvaluationConfig", folder: Path, asked: ForPrograms, hear: "Listener", fail_fast: bool) -> None:
     import asyncio
 
     from flowsteer.evaluation.evaluate import evaluate as run_evaluation
 
     calm()
-    send, hear = asked.teller("progress"), asked.listener()
+    send = asked.teller("progress")
 
     def told(progress: "Progress") -> None:
         show(progress)

@@ -103,6 +103,10 @@ FailFast = Annotated[
 View = Annotated[
     bool, typer.Option("--view", help="Show the run in the browser as it grows; afterwards until Ctrl-C at a terminal.")
 ]
+Trace = Annotated[
+    bool,
+    typer.Option("--trace", help="Send spans to the OpenTelemetry collector that OTEL_EXPORTER_OTLP_ENDPOINT names."),
+]
 MaxCalls = Annotated[int | None, typer.Option("--max-calls", min=1, help="Budget: calls of all models.")]
 MaxTokens = Annotated[int | None, typer.Option("--max-tokens", min=1, help="Budget: tokens read and written.")]
 MaxSeconds = Annotated[float | None, typer.Option("--max-seconds", min=0, help="Budget: seconds of wall time.")]

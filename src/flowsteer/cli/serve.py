@@ -12,9 +12,11 @@ from flowsteer.cli import options as o
 from flowsteer.cli.collector import calm
 from flowsteer.cli.console import guarded, heed_ctrl_c, note, say
 from flowsteer.cli.folders import new_run_folder
+from flowsteer.cli.tracing import traced
 from flowsteer.errors import ConfigError
 
 if TYPE_CHECKING:
+    from flowsteer.runs.folder import Listener
     from flowsteer.session import Setup
 
 KEY = "FLOWSTEER_API_KEY"
@@ -57,6 +59,7 @@ def serve(
     max_tokens: o.MaxTokens = None,
     max_cost: o.MaxCost = None,
     no_requests: o.NoRequests = False,
+    trace: o.Trace = False,
 ) -> None:
     """Serve systems to OpenAI's clients until Ctrl-C; every answer is an episode in the run folder.
 
@@ -69,6 +72,7 @@ def serve(
     """  # noqa: D301 - \b keeps the lines of the examples apart
     from flowsteer.backends.budget import Caps
     from flowsteer.canvas.canvas import Settings
+    from flowsteer.runs.folder import unheard
     from flowsteer.runs.request_store import FILE as REQUESTS
     from flowsteer.session import Setup
 
@@ -92,7 +96,8 @@ def serve(
     folder = run or new_run_folder("serve")
     if not no_requests:
         setup = replace(setup, requests=(folder / REQUESTS).absolute())
-    _serve(systems, setup, folder, host, port, kind, (concurrency, queue, max_body, timeout))
+    with traced(folder, trace, unheard) as hear:
+        _serve(systems, setup, folder, host, port, kind, (concurrency, queue, max_body, timeout), hear)
 
 
 def _serve(
@@ -103,6 +108,7 @@ def _serve(
     port: int,
     kind: o.TaskKind,
     limits: tuple[int, int, int, float],
+    hear: "Listener",
 ) -> None:
     import asyncio
 
@@ -129,4 +135,4 @@ def _serve(
         note(f"episodes are recorded in {folder}")
         say(address)
 
-    asyncio.run(serve(settings, ready))
+    asyncio.run(serve(settings, ready, listener=hear))

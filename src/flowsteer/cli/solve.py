@@ -13,6 +13,7 @@ from flowsteer.cli.console import guarded, note, say, tell_faults
 from flowsteer.cli.exit_codes import NO_ANSWER
 from flowsteer.cli.folders import new_run_folder
 from flowsteer.cli.for_programs import ForPrograms
+from flowsteer.cli.tracing import traced
 from flowsteer.cli.verbosity import is_quiet
 from flowsteer.cli.viewer import check_view_extra, shown
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flowsteer.runs.events import Emit, Event
-    from flowsteer.runs.folder import RunFolder
+    from flowsteer.runs.folder import Listener, RunFolder
     from flowsteer.runs.summary import EpisodeSummary
     from flowsteer.session import Setup
     from flowsteer.task import Task
@@ -56,6 +57,7 @@ def solve(
     no_requests: o.NoRequests = False,
     fail_fast: o.FailFast = False,
     view: o.View = False,
+    trace: o.Trace = False,
     max_calls: o.MaxCalls = None,
     max_tokens: o.MaxTokens = None,
     max_seconds: o.MaxSeconds = None,
@@ -94,8 +96,9 @@ def solve(
     setup = o.with_tokens(setup, director_tokens, executor_tokens)
     folder = run or new_run_folder("solve")
     seats = _seats(task.digest[:12]) if view and director == "human" else {}
-    with shown(folder, view, seats):
-        summary = _solve(folder, setup, task, ForPrograms(json, events), (no_cache, no_requests), fail_fast, seats)
+    asked = ForPrograms(json, events)
+    with shown(folder, view, seats), traced(folder, trace, asked.listener()) as hear:
+        summary = _solve(folder, setup, task, asked, hear, (no_cache, no_requests), fail_fast, seats)
     tell_faults(folder)
     if not allow_unfinished:
         _check_finished(summary)
@@ -114,6 +117,7 @@ def _solve(
     setup: "Setup",
     task: "Task",
     asked: ForPrograms,
+    hear: "Listener",
     unkept: tuple[bool, bool],
     fail_fast: bool,
     seats: "Mapping[str, Seat]",
@@ -121,7 +125,7 @@ def _solve(
     """Solve into a folder; `unkept` says whether replies, and requests, are not kept."""
     from flowsteer.runs.folder import RunFolder
 
-    with RunFolder.create(folder, _config(task, setup), asked.listener()) as record:
+    with RunFolder.create(folder, _config(task, setup), hear) as record:
         no_replies, no_requests = unkept
         if not no_replies and not _is_offline(setup):
             setup = replace(setup, cache=record.replies)

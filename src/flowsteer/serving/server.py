@@ -10,7 +10,7 @@ from flowsteer.canvas.director import Director
 from flowsteer.errors import ConfigError
 from flowsteer.evaluation.specs import parse_systems
 from flowsteer.evaluation.systems import System
-from flowsteer.runs.folder import RunFolder
+from flowsteer.runs.folder import Listener, RunFolder, unheard
 from flowsteer.serving.admission import ServeLimits
 from flowsteer.serving.app import Endpoints, make_app
 from flowsteer.serving.gate import Gate
@@ -47,7 +47,10 @@ class ServeSettings:
 
 
 async def serve(
-    settings: ServeSettings, ready: Callable[[str], None], extra: Mapping[str, Backend] | None = None
+    settings: ServeSettings,
+    ready: Callable[[str], None],
+    extra: Mapping[str, Backend] | None = None,
+    listener: Listener = unheard,
 ) -> None:
     """Serve until cancelled.
 
@@ -55,6 +58,7 @@ async def serve(
         settings: The server.
         ready: Gets its address once it answers.
         extra: Backends made elsewhere, by the spec that names them.
+        listener: Hears every event of the run.
 
     Raises:
         ConfigError: A setting or a name does not fit, the port is taken, or a key is missing.
@@ -65,12 +69,12 @@ async def serve(
     systems = _systems(settings.systems)
     if not settings.key and not is_loopback(settings.host):
         raise ConfigError(f"{settings.host} can be reached by others, and no key is set", "set FLOWSTEER_API_KEY")
-    with listening(settings.host, settings.port) as listener:
-        async with _player(settings, systems, extra) as player:
+    with listening(settings.host, settings.port) as bound:
+        async with _player(settings, systems, extra, listener) as player:
             endpoints = Endpoints(player, systems, settings.setup.executor, settings.type)
             local, answered = is_loopback(settings.host), player.gauges.answered
             app = Gate(make_app(endpoints), settings.key, local, settings.limits.body_bytes, answered)
-            await run_app(app, listener, lambda: ready(address(listener)), player.stop)
+            await run_app(app, bound, lambda: ready(address(bound)), player.stop)
 
 
 def _systems(specs: tuple[str, ...]) -> dict[str, System]:
@@ -86,10 +90,10 @@ def _systems(specs: tuple[str, ...]) -> dict[str, System]:
 
 @asynccontextmanager
 async def _player(
-    settings: ServeSettings, systems: Mapping[str, System], extra: Mapping[str, Backend] | None
+    settings: ServeSettings, systems: Mapping[str, System], extra: Mapping[str, Backend] | None, listener: Listener
 ) -> AsyncIterator[Player]:
     """Everything behind the endpoints; a folder that is new and holds nothing is removed if it cannot be opened."""
-    with RunFolder.create(settings.run, {"command": "serve"} | deciding(settings.setup)) as folder:
+    with RunFolder.create(settings.run, {"command": "serve"} | deciding(settings.setup), listener) as folder:
         try:
             async with open_session(settings.setup, extra) as session:
                 shared = _directors_once(session)
