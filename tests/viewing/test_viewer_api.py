@@ -258,23 +258,3 @@ async def test_an_episode_in_flight_is_followed_to_its_end_from_any_number(tmp_p
     assert [event for _, event in whole] == [json.loads(json.dumps(event_to_json(event))) for event in events]
     assert [number for number, _ in whole] == list(range(len(events)))
     assert late == whole[2:]
-
-
-async def test_steps_of_a_training_are_told_once_each_as_they_are_written(tmp_path):
-    await evaluated(tmp_path / "run", ("direct",), limit=1)
-    metrics, steps = tmp_path / "run/metrics.jsonl", []
-    metrics.write_text('{"step": 1}\n{"step": 2}\n')
-    async with showing(tmp_path / "run", tmp_path / "cache") as address, reader(address) as client:
-        asked = {"headers": {"last-event-id": "0-1"}, "timeout": 20}
-        async with client.stream("GET", "/api/runs/~/stream", **asked) as stream:
-            kind = ""
-            async for line in stream.aiter_lines():
-                name, _, value = line.partition(": ")
-                kind = value if name == "event" else kind
-                if name == "data" and kind == "step":
-                    steps.append(json.loads(value)["step"])
-                    if steps[-1] == 4:
-                        break
-                    with metrics.open("a") as file:
-                        file.write({2: '{"step": 3}\n{"st', 3: 'ep": 4}\n'}[steps[-1]])
-    assert steps == [2, 3, 4]

@@ -3,12 +3,11 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from flowsteer.runs.event_json import JSON
 from flowsteer.viewing.plain_json import text_of
 from flowsteer.viewing.run_view import RunView
-from flowsteer.viewing.training_pages import metrics_since
 from flowsteer.web.sse import sse
 
 PAUSE = 0.1
@@ -76,44 +75,67 @@ async def run_events(view: RunView, last: str, closing: asyncio.Event) -> AsyncG
         last: The id of the last message that the reader has; empty for none.
         closing: Set when the server stops.
     """
-    change, line = await asyncio.to_thread(_place, view, last)
-    steps, at = await asyncio.to_thread(metrics_since, view.path, 0)
-    steps, line = (steps[line:], line) if line is not None else ([], len(steps))
+    at = _Place.of(last)
+    if at is None:
+        at = await asyncio.to_thread(_now, view)
     writing: bool | None = None
-    flying, looks, indexed = dict[str, JSON](), 0, 1.0
+    looks, indexed = 0, 1.0
     while True:
         if looks % LOOKS == 0:
             now = await asyncio.to_thread(lambda: view.writing)
             if now != writing:
                 writing = now
-                yield sse(writing, "writing", f"{change}-{line}")
+                yield sse(writing, "writing", at.id)
         looks += 1
-        change, rows = await asyncio.to_thread(view.changed_since, change)
-        for row in rows:
-            yield sse(text_of(row), "episode", f"{change}-{line}")
-        current = {row["episode"]: row for row in await asyncio.to_thread(view.flying)}
-        for episode, row in current.items():
-            if flying.get(episode) != row:
-                yield sse(text_of(row), "episode", f"{change}-{line}")
-        flying = current
-        more, at = await asyncio.to_thread(metrics_since, view.path, at)
-        for step in (*steps, *more):
-            line += 1
-            yield sse(text_of(step), "step", f"{change}-{line}")
-        steps = []
+        for change, row in await asyncio.to_thread(view.changed_since, at.change):
+            at.change = change
+            yield sse(text_of(row), "episode", at.id)
+        for change, row in await asyncio.to_thread(view.flying.since, at.flying):
+            at.flying = change
+            yield sse(text_of(row), "episode", at.id)
+        steps, count = await asyncio.to_thread(view.steps.since, at.line)
+        for line, step in enumerate(steps, count - len(steps) + 1):
+            at.line = line
+            yield sse(text_of(step), "step", at.id)
+        at.line = count
         if view.store.indexed != indexed:
             indexed = view.store.indexed
-            yield sse(indexed, "indexed", f"{change}-{line}")
+            yield sse(indexed, "indexed", at.id)
         if await _is_set_soon(closing):
             return
 
 
-def _place(view: RunView, last: str) -> tuple[int, int | None]:
-    """From where on a reader is to be told: from the change and the line that it had last, or from now."""
-    change, _, line = last.partition("-")
-    if all(part.isdecimal() and len(part) < MOST_DIGITS for part in (change, line)):
-        return int(change), int(line)
-    return view.latest_change(), None
+@dataclass(slots=True)
+class _Place:
+    """How much of a run a reader has been told.
+
+    Attributes:
+        change: The latest change of a finished or lost episode.
+        line: Lines of the metrics.
+        flying: The latest change of an episode in flight.
+    """
+
+    change: int
+    line: int
+    flying: int = 0
+
+    @property
+    def id(self) -> str:
+        """The id of a message that was sent at this place."""
+        return f"{self.change}-{self.line}-{self.flying}"
+
+    @classmethod
+    def of(cls, id: str) -> "_Place | None":  # noqa: A002 - what the protocol calls it
+        """The place of a message's id; None if it is none."""
+        parts = id.split("-")
+        if len(parts) != 3 or not all(part.isdecimal() and len(part) < MOST_DIGITS for part in parts):
+            return None
+        return cls(*map(int, parts))
+
+
+def _now(view: RunView) -> _Place:
+    """Where a reader begins who has been told nothing; what is in flight then is told."""
+    return _Place(view.latest_change(), view.steps.since(0)[1])
 
 
 async def _is_set_soon(closing: asyncio.Event) -> bool:

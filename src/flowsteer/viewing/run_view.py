@@ -18,6 +18,7 @@ from flowsteer.runs.request_store import read_requests
 from flowsteer.runs.summary import summary_from_json, summary_to_json
 from flowsteer.viewing.branches import BRANCHES, BranchOrigin, origins_in
 from flowsteer.viewing.episode_query import EpisodeQuery, find, matches, row_of
+from flowsteer.viewing.flying import Flying
 from flowsteer.viewing.in_flight import OpenEpisode, open_episode, open_episodes, read_events_so_far
 from flowsteer.viewing.latest import Latest
 from flowsteer.viewing.operators_shown import operators_of
@@ -26,7 +27,8 @@ from flowsteer.viewing.right_answers import RightAnswers
 from flowsteer.viewing.run_figures import NO_FIGURES, counts, run_figures
 from flowsteer.viewing.run_store import RunStore, stamp_of
 from flowsteer.viewing.runs_below import HERE, is_study
-from flowsteer.viewing.training_pages import FLOOR, METRICS, NOT_EXAMINED, examined, group_of, groups_of, metrics_of
+from flowsteer.viewing.step_lines import METRICS, StepLines
+from flowsteer.viewing.training_pages import FLOOR, NOT_EXAMINED, examined, group_of, groups_of
 
 REPORT = "report.json"
 
@@ -54,11 +56,15 @@ class RunView:
         id: Its id.
         path: Its folder.
         store: Its episodes.
+        steps: The metrics of its training.
+        flying: Its episodes in flight.
     """
 
     def __init__(self, id: str, path: Path, cache: Path) -> None:  # noqa: A002 - what the front end calls it
         self.id, self.path = id, path
         self.store = RunStore(path, cache)
+        self.steps = StepLines(path)
+        self.flying = Flying(self._rows_in_flight)
         self._known: tuple[tuple[int, ...], JSON, RightAnswers] = ((), {}, RightAnswers(path, {}))
         self._counted: tuple[object, JSON] = (None, {})
         self._examined = Latest(self._examine, NOT_EXAMINED)
@@ -141,23 +147,18 @@ class RunView:
         rows = self._with_parents([*first, *rows])
         return {"total": total + len(flying), "matched": matched + len(chosen), "rows": rows}
 
-    def changed_since(self, change: int) -> tuple[int, list[JSON]]:
-        """The rows of what finished or was lost since a change, and the number of the latest change."""
+    def changed_since(self, change: int) -> list[tuple[int, JSON]]:
+        """The rows of the first that finished or were lost since a change, each with the number of its own."""
         with self.reading() as db:
             query = "SELECT id, number, row FROM episodes JOIN rows USING (id) WHERE id > ? ORDER BY id LIMIT 1000"
             rows = db.execute(query, (change,)).fetchall()
-        latest = rows[-1]["id"] if rows else change
-        return latest, self._with_parents([row_of(row) for row in rows])
+        told = self._with_parents([row_of(row) for row in rows])
+        return [(row["id"], one) for row, one in zip(rows, told, strict=True)]
 
     def latest_change(self) -> int:
         """The number of the latest change."""
         with self.reading() as db:
             return int(db.execute("SELECT coalesce(max(id), 0) FROM episodes").fetchone()[0])
-
-    def flying(self) -> list[JSON]:
-        """The rows of the episodes in flight."""
-        with self.reading() as db:
-            return self._with_parents(self._flying(self._lost(db)))
 
     def open_file(self, episode: str) -> Path | None:
         """The file of an episode that is not finished, if it has one."""
@@ -215,10 +216,10 @@ class RunView:
 
     def training(self, after: int, seconds: float = WAIT) -> JSON:
         """Its metrics since a line, and what the autopsy says within so many seconds: see `TrainingPage`."""
-        lines, told = metrics_of(self.path), NOT_EXAMINED
-        if lines:
-            told, _ = self._examined.of(len(lines), seconds)
-        return {"lines": lines[after:], "next": max(after, len(lines))} | told
+        (lines, count), told = self.steps.since(after), NOT_EXAMINED
+        if count:
+            told, _ = self._examined.of(count, seconds)
+        return {"lines": lines, "next": count} | told
 
     def groups(self, step: int) -> JSON:
         """The groups of a step: see `GroupsPage`."""
@@ -261,6 +262,10 @@ class RunView:
     def _modified(self) -> float:
         times = [(self.path / name).stat().st_mtime for name in (EPISODES, METRICS) if (self.path / name).is_file()]
         return max(times, default=self.path.stat().st_mtime)
+
+    def _rows_in_flight(self) -> list[JSON]:
+        with self.reading() as db:
+            return self._with_parents(self._flying(self._lost(db)))
 
     def _lost(self, db: Connection) -> set[str]:
         return {row[0] for row in db.execute("SELECT episode FROM episodes WHERE state = 'lost'")}

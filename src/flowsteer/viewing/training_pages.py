@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 
 from flowsteer.errors import FlowSteerError
 from flowsteer.runs.event_json import JSON
-from flowsteer.runs.files import is_there, parsed, read_lines
-from flowsteer.runs.growth import lines_from
 from flowsteer.viewing.episode_query import row_of
 from flowsteer.viewing.records import (
     AutopsyVerdict,
@@ -26,8 +24,6 @@ from flowsteer.viewing.records import (
 if TYPE_CHECKING:
     from flowsteer.training.autopsy.rejections import WindowTurns
     from flowsteer.training.autopsy.verdicts import RunVerdict
-
-METRICS = "metrics.jsonl"
 
 MOST_EXAMINED = 20_000
 """The autopsy reads every event of a run; of one with more episodes it is left to `flowsteer autopsy`."""
@@ -83,27 +79,6 @@ def _rejections(turns: "Sequence[WindowTurns]") -> list[RejectionCourse]:
 def _verdict(found: "RunVerdict") -> AutopsyVerdict:
     name = f"{found.name} for {found.about}" if found.about else found.name
     return AutopsyVerdict(name, f"{found.seen}; {found.advice}" if found.advice else found.seen)
-
-
-def metrics_of(run: Path) -> list[JSON]:
-    """The lines of a run's metrics."""
-    return list(read_lines(run / METRICS))
-
-
-def metrics_since(run: Path, at: int) -> tuple[list[JSON], int]:
-    """The lines of a run's metrics from a byte on, and the first byte behind them; all lines of a file made anew.
-
-    Args:
-        run: The run folder.
-        at: The byte.
-    """
-    file = run / METRICS
-    found, at = list[JSON](), at if is_there(file) and file.stat().st_size >= at else 0
-    for line, behind in lines_from(file, at):
-        at = behind
-        if (step := parsed(line)) is not None:
-            found.append(step)
-    return found, at
 
 
 def group_of(db: sqlite3.Connection, episode: str, floor: float) -> tuple[GroupMember, ...] | None:

@@ -141,10 +141,10 @@ class Viewer:
         view = await asyncio.to_thread(self.view, run)
         return SseResponse(episode_events(view, unquote(episode), start, self.closing))
 
-    async def follow_run(self, run: str, request: Request) -> Response:
-        """What happens in a run."""
+    async def follow_run(self, run: str, request: Request, last: str = "") -> Response:
+        """What happens in a run, from the message on whose id the header or the address names."""
         view = await asyncio.to_thread(self.view, run)
-        return SseResponse(run_events(view, request.headers.get("last-event-id", ""), self.closing))
+        return SseResponse(run_events(view, request.headers.get("last-event-id", last), self.closing))
 
     def request(self, run: str, key: str) -> Response:
         """What was sent to a model."""

@@ -1,8 +1,8 @@
 /** A stream of the server's facts that is taken up again where it broke, without loss. */
 
 export interface Following {
-  /** The path from which on, by how many facts are there already. */
-  readonly path: (seen: number) => string;
+  /** The path from which on, by how many facts are there already, and by the id of the last one. */
+  readonly path: (seen: number, last: string) => string;
   readonly kinds: Readonly<Record<string, (data: unknown) => void>>;
   /** Kinds that count as seen. */
   readonly counted?: string;
@@ -14,7 +14,7 @@ const LONGEST = 5000;
 
 /** Follows until the answer is called, or an `end` comes. */
 export function follow({ path, kinds, counted, seen = 0, connected }: Following): () => void {
-  let [at, wait, stopped] = [seen, 250, false];
+  let [at, last, wait, stopped] = [seen, "", 250, false];
   let stream: EventSource | null = null;
   let timer = 0;
   const stop = () => {
@@ -23,7 +23,7 @@ export function follow({ path, kinds, counted, seen = 0, connected }: Following)
     stream?.close();
   };
   const open = () => {
-    stream = new EventSource(`/api/${path(at)}`);
+    stream = new EventSource(`/api/${path(at, last)}`);
     stream.onopen = () => {
       wait = 250;
       connected?.(true);
@@ -38,6 +38,7 @@ export function follow({ path, kinds, counted, seen = 0, connected }: Following)
     for (const [kind, take] of Object.entries(kinds))
       stream.addEventListener(kind, (event) => {
         if (stopped) return;
+        last = event.lastEventId;
         if (kind === counted) {
           const index = Number(event.lastEventId);
           if (event.lastEventId !== "" && index < at) return;

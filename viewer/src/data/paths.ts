@@ -5,6 +5,7 @@ const e = encodeURIComponent;
 export const paths = {
   runs: "runs",
   run: (run: string) => `runs/${e(run)}`,
+  stream: (run: string, last: string) => `runs/${e(run)}/stream?last=${e(last)}`,
   episodes: (run: string) => `runs/${e(run)}/episodes`,
   episode: (run: string, episode: string) => `runs/${e(run)}/episodes/${e(episode)}`,
   training: (run: string, after: number) => `runs/${e(run)}/training?after=${after}`,

@@ -6,10 +6,16 @@ import type { RunPage } from "../records";
 
 const AT_MOST_EVERY = 1000;
 
+/** What is heard of a training: each step, and that all steps from now on are heard. */
+export interface Steps {
+  readonly stepped: (line: unknown) => void;
+  readonly began: () => void;
+}
+
 /** Calls back when something of a run that is being written has changed, once a second at most. */
-export function useRunStream(page: RunPage, changed: () => void, stepped?: (line: unknown) => void): void {
-  const latest = useRef({ changed, stepped });
-  latest.current = { changed, stepped };
+export function useRunStream(page: RunPage, changed: () => void, steps?: Steps): void {
+  const latest = useRef({ changed, steps });
+  latest.current = { changed, steps };
   const watch = source.live && (page.writing || page.open > 0);
   useEffect(() => {
     if (!watch) return;
@@ -20,9 +26,15 @@ export function useRunStream(page: RunPage, changed: () => void, stepped?: (line
         latest.current.changed();
       }, AT_MOST_EVERY);
     };
+    let heard = false;
+    const writing = (is: unknown) => {
+      if (!heard) latest.current.steps?.began();
+      heard = true;
+      if (is === false) soon();
+    };
     const stop = follow({
-      path: () => `${paths.run(page.id)}/stream`,
-      kinds: { episode: soon, step: (line) => latest.current.stepped?.(line), writing: (is) => is === false && soon() },
+      path: (_, last) => paths.stream(page.id, last),
+      kinds: { episode: soon, step: (line) => latest.current.steps?.stepped(line), writing },
     });
     return () => {
       stop();

@@ -17,9 +17,8 @@ const [LOOK_AGAIN, MOST_LOOKS] = [2500, 8];
 export function useTraining(page: RunPage): Training {
   const training = useResource<TrainingPage>(paths.training(page.id, 0));
   const [more, setMore] = useState<readonly Metrics[]>([]);
-  useRunStream(page, () => undefined, (line) => setMore((held) => [...held, line as Metrics]));
-  useEffect(() => setMore([]), [training.data]);
   const { data, reload } = training;
+  useRunStream(page, () => undefined, { stepped: (line) => setMore((held) => [...held, line as Metrics]), began: reload });
   const looks = useRef(0);
   useEffect(() => {
     if (!source.live || !data || data.lines.length === 0 || data.verdicts.length > 0 || looks.current >= MOST_LOOKS) return;
