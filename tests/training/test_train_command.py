@@ -1,9 +1,14 @@
 """`flowsteer train`: from a file to a policy, and every mistake is one clear message."""
 
 import json
+import re
+import subprocess
+import time
 
+import httpx
 import pytest
 import typer
+from flowsteer_cli import COMMAND, environment
 from typer.testing import CliRunner
 
 pytest.importorskip("torch", reason="needs the extra: pip install 'flowsteer[train]'")
@@ -50,6 +55,51 @@ def test_json_ends_with_one_object(file, tmp_path):
     assert len(said) == len(result["verdicts"]) > 0
     assert all(line[2:].startswith(one["name"]) for line, one in zip(said, result["verdicts"], strict=True))
     assert str(tmp_path / "run" / "policy") in resumed.stderr
+
+
+def test_a_training_is_watched_from_its_first_episode_to_its_last_step(file, tmp_path):
+    pytest.importorskip("fastapi", reason="needs the extra: pip install 'flowsteer[view]'")
+    command = [*COMMAND, "train", file, "--run", tmp_path / "run", "--view", "--json"]
+    env, pipes = environment(FLOWSTEER_HOME=str(tmp_path / "home")), {"stdout": subprocess.PIPE, "text": True}
+    with (tmp_path / "said").open("w+") as said, subprocess.Popen(command, env=env, stderr=said, **pipes) as training:
+        base, token = _address(training, tmp_path / "said")
+        with httpx.Client(base_url=base, headers={"authorization": f"Bearer {token}"}, timeout=60) as client:
+            told = list(_until_a_step(client))
+            page = client.get("/api/runs/~").json()
+        result, _ = training.communicate(timeout=120)
+    assert training.returncode == 0, (tmp_path / "said").read_text()
+    assert json.loads(result)["steps"] == 1
+    assert (page["kind"], page["training"], page["writing"]) == ("train", True, True)
+    assert {kind for kind, _ in told} >= {"writing", "episode", "step"}
+    assert [data["step"] for kind, data in told if kind == "step"] == [1]
+    assert any(data["episode"].startswith("train/1/") for kind, data in told if kind == "episode")
+
+
+def _address(training, said):
+    """The viewer's address and its token, once they are said."""
+    for _ in range(600):
+        if found := re.search(r"(http://127\.0\.0\.1:\d+)/\?token=(\S+)\n", said.read_text()):
+            return found.groups()
+        assert training.poll() is None, said.read_text()
+        time.sleep(0.1)
+    raise AssertionError(said.read_text())
+
+
+def _until_a_step(client):
+    """What the run's stream says, by kind, to its first step."""
+    for _ in range(600):
+        if client.get("/api/runs").json()["runs"]:
+            break
+        time.sleep(0.1)
+    with client.stream("GET", "/api/runs/~/stream") as stream:
+        kind = ""
+        for line in stream.iter_lines():
+            name, _, value = line.partition(": ")
+            kind = value if name == "event" else kind
+            if name == "data":
+                yield kind, json.loads(value)
+                if kind == "step":
+                    return
 
 
 def test_a_cold_start_alone(file, tmp_path):

@@ -1,5 +1,7 @@
 """The viewer in a real browser: many episodes filtered, a branch by click, files to share; nothing in them runs."""
 
+from urllib.parse import quote
+
 import pytest
 from made_runs import summary, write
 
@@ -59,6 +61,27 @@ async def test_a_branch_is_begun_and_directed_by_click(tmp_path):
         assert await page.evaluate("window.faults") == []
     (entry,) = RunFolder.read(tmp_path / "run").entries.values()
     assert entry.summary.finished
+
+
+async def test_the_seat_is_given_to_a_director_by_click(tmp_path):
+    await evaluated(tmp_path / "run", (DIRECTED,), limit=1)
+    (parent,) = RunFolder.read(tmp_path / "run").entries
+    async with showing(tmp_path / "run", tmp_path / "cache") as address, browsing() as page:
+        await visit(page, address, f"#/run/~/episode/{quote(parent, safe='')}?turn=1")
+        await page.get_by_role("button", name="Branch here").click()
+        seat = page.get_by_label("The Director's seat")
+        spec = seat.get_by_label("Director to give the seat to")
+        await spec.fill("nobody:at all")
+        await seat.get_by_role("button", name="Give the seat").click()
+        assert "nobody" in await seat.get_by_role("alert").inner_text()
+        assert await seat.get_by_role("button", name="Add a step to the workflow").is_enabled()
+        await spec.fill(DIRECTED.removeprefix("director:"))
+        await seat.get_by_role("button", name="Give the seat").click()
+        await page.get_by_text("The episode is over.").wait_for()
+        await page.locator(".tick", has_text="end").wait_for()
+        assert await page.evaluate("window.faults") == []
+    (branch,) = RunFolder.read(tmp_path / "run/branches").entries.values()
+    assert (branch.summary.finished, branch.summary.answer != "") == (True, True)
 
 
 @pytest.mark.parametrize("inside", [1000, 0])
