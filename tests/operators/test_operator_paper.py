@@ -14,6 +14,8 @@ QA = Task("Who wrote Emma?", "qa", context="Jane Austen wrote Emma.")
 CODE = Task("Add two numbers.", "code", entry_point="add", public_tests=AssertTests("assert add(1, 2) == 3"))
 ADD = "def add(a, b):\n    return a + b"
 WRONG = "def add(a, b):\n    return a - b"
+OPTIONS = Task("2 + 2?\nA) 3 B) 4", "math", answer_form="one option letter")
+LONG = "It was Jane Austen who wrote it."
 STALE = Draft(
     plan="1. Multiply.",
     subproblems=("What is 6?", "What is 7?"),
@@ -195,6 +197,20 @@ class TestSolving:
             assert draft.answer == "Jane Austen"
             assert draft.solution
 
+    async def test_answer_generate_reasons_freely_and_keeps_steps_and_answer_apart(self):
+        backend = Scripted("6 * 7 = 42\n\n**Answer:** 42", json_schema=True)
+        call = call_of("AnswerGenerate", MATH, backend)
+        draft = await call.operator.run(call)
+        assert (draft.solution, draft.answer) == ("6 * 7 = 42", "42")
+        assert backend.requests[0].json_schema is None
+
+    @pytest.mark.parametrize("name", ["Custom", "AnswerGenerate", "Verify"])
+    async def test_the_words_of_the_form_are_no_answer(self, name):
+        echo = "Hm.\nAnswer: a few words, no sentence"
+        assert await failure_of(name, QA, echo, {"answer": "<answer>"}, draft=Draft(answer="x")) == "bad_reply"
+        draft = await run(name, QA, echo, {"answer": "Jane Austen"}, draft=Draft(answer="Jane Austen"))
+        assert draft.answer == "Jane Austen"
+
     async def test_answer_generate_does_not_guess(self):
         assert await failure_of("AnswerGenerate", QA, "Hard to say", {"reasoning": "?", "answer": "..."}) == "bad_reply"
 
@@ -256,6 +272,29 @@ class TestVerification:
         draft = await run("Verify", MATH, own, draft=Draft(answer=answer))
         assert (draft.verdict.passed, draft.verdict.confidence) == (passed, 0.8)
         assert draft.answer == answer
+
+    async def test_verify_fails_where_its_own_answer_cannot_be_compared(self):
+        assert await failure_of("Verify", MATH, "Hm.\nAnswer: bytes", draft=Draft(answer="42")) == "bad_reply"
+        assert await failure_of("Verify", MATH, "Hm.", "Hm,\nhm.", draft=Draft(answer="42")) == "bad_reply"
+
+    async def test_verify_reasons_freely(self):
+        backend = Scripted("6 * 7 = 42\nAnswer: 42 eggs\nConfidence: 80", json_schema=True)
+        call = call_of("Verify", MATH, backend, Draft(answer="42"))
+        backend._replies.append({"same": True})
+        assert (await call.operator.run(call)).verdict.confidence == 0.8
+        assert backend.requests[0].json_schema is None
+
+    @pytest.mark.parametrize(
+        ("line", "passed"),
+        [("Verdict: right", True), ("**Verdict:** wrong.", False), ("Verdict: incorrect, 6 * 7 is 42", False)],
+    )
+    async def test_review_reads_the_verdict_line_and_keeps_what_stands_above_it(self, line, passed):
+        draft = await run("Review", MATH, f"6 * 7 is 42.\n{line}", draft=Draft(answer="41"))
+        assert draft.verdict == Verdict(passed, "6 * 7 is 42.", by="Review")
+
+    async def test_review_asks_once_for_a_verdict_that_is_missing(self):
+        draft = await run("Review", MATH, cut("6 * 7 is"), {"passed": False}, draft=Draft(answer="41"))
+        assert draft.verdict == Verdict(False, "6 * 7 is", by="Review")
 
     async def test_verify_asks_whether_different_words_mean_the_same(self):
         own = {"reasoning": "", "answer": "Austen", "confidence": 80}
@@ -365,8 +404,26 @@ class TestFormat:
 
     async def test_nothing_to_format(self):
         assert await failure_of("Format", QA) == "nothing_to_format"
-        assert await failure_of("Format", QA, "one\ntwo", {"answer": ""}, draft=Draft(answer="x")) == "bad_reply"
-        assert await failure_of("Format", QA, cut("It is"), cut("Jane Au"), draft=Draft(answer="x")) == "cut_reply"
+        assert await failure_of("Format", QA, "one\ntwo", {"answer": ""}, draft=Draft(answer=LONG)) == "bad_reply"
+        assert await failure_of("Format", QA, cut("It is"), cut("Jane Au"), draft=Draft(answer=LONG)) == "cut_reply"
+
+    @pytest.mark.parametrize(
+        ("task", "answer"),
+        [(MATH, "42"), (MATH, r"\frac{1}{2}"), (QA, "Jane Austen"), (OPTIONS, "(b)"), (OPTIONS, "b")],
+    )
+    async def test_an_answer_that_has_the_form_is_passed_on_without_a_call(self, task, answer):
+        assert (await run("Format", task, draft=Draft(solution="…", answer=answer))).answer == answer
+
+    @pytest.mark.parametrize(
+        ("task", "answer", "reply"),
+        [
+            (MATH, "42 eggs in all", "41"),
+            (QA, LONG, "Emily Bronte"),
+            (OPTIONS, "It is b, since 2 + 2 is 4", "four"),
+        ],
+    )
+    async def test_another_answer_than_the_given_one_is_not_taken(self, task, answer, reply):
+        assert (await run("Format", task, {"answer": reply}, draft=Draft(answer=answer))).answer == answer
 
 
 REPLIES = {
@@ -388,7 +445,7 @@ REPLIES = {
 async def test_one_call_a_node_that_carries_the_directors_instruction(name, sandbox):
     candidates = (Candidate("a", "42"), Candidate("b", "41"))
     backend = Scripted(REPLIES[name])
-    draft = Draft(solution="six sevens", answer="42", candidates=candidates)
+    draft = Draft(solution="six sevens", answer="42 in all", candidates=candidates)
     call = call_of(name, MATH, backend, draft, sandbox, prompt="Count on {{ fingers }}.")
     await call.operator.run(call)
     assert call.usage.calls == 1
@@ -419,7 +476,7 @@ async def test_a_backend_that_is_gone_is_never_turned_into_a_result(name, sandbo
         async def complete(self, request):
             raise BackendUnavailable("gone")
 
-    draft = Draft(solution="s", answer="42", candidates=(Candidate("a", "42"), Candidate("b", "41")))
+    draft = Draft(solution="s", answer="42 in all", candidates=(Candidate("a", "42"), Candidate("b", "41")))
     call = call_of(name, MATH, Gone(), draft, sandbox)
     with pytest.raises(BackendUnavailable):
         await call.operator.run(call)

@@ -157,9 +157,9 @@ class SimulatedBackend:
             return self._repair(asked, "Programmer")  # It runs the tests itself, and asks for a better program only.
         shown = "The program" if origin.task.type == "code" else f"The answer {text!r}"
         if not self._objects(asked):
-            return Meaning(text, feedback=f"{shown} holds: no fault was found.")
+            return _judged(asked, text, True, f"{shown} holds: no fault was found.")
         feedback = f"{shown} does not hold: one step does not follow from what is given."
-        return Meaning(asked.world.answers[TRAP if asked.shown == 0 else 0], passed=False, feedback=feedback)
+        return _judged(asked, asked.world.answers[TRAP if asked.shown == 0 else 0], False, feedback)
 
     def _revise(self, asked: _Asked) -> Meaning:
         draft = asked.origin.draft
@@ -261,6 +261,15 @@ class SimulatedBackend:
 def _kept(asked: _Asked, text: str) -> Meaning:
     """A text that carries an answer, given as it is."""
     return Meaning(text, "Each step follows from what is given.", text if asked.origin.task.type == "code" else "")
+
+
+def _judged(asked: _Asked, own: str, passed: bool, feedback: str) -> Meaning:
+    """What a check says, with the lines at its end that Verify and Review ask for."""
+    operator, kind = asked.origin.operator, asked.origin.task.type
+    verdict = f"Verdict: {'right' if passed else 'wrong'}"
+    answer = f"Answer: {own}"
+    last = {"Review": verdict, "Verify": f"{verdict if kind == 'code' else answer}\nConfidence: 90"}
+    return Meaning(own, last.get(operator, ""), passed=passed, feedback=feedback)
 
 
 def _failed(draft: Draft) -> bool:

@@ -14,7 +14,7 @@ class Meaning:
 
     Attributes:
         answer: The answer, as it is worded.
-        words: Reasoning.
+        words: Reasoning; of a check, the lines at its end.
         code: A program, without a fence.
         passed: What a check found.
         feedback: What a check says.
@@ -51,6 +51,8 @@ def as_text(meaning: Meaning) -> str:
         return f"{meaning.words}\n\n```python\n{meaning.code}\n```"
     if meaning.parts:
         return "\n".join(f"{number}. {part}" for number, part in enumerate(meaning.parts, start=1))
+    if meaning.feedback and meaning.words:
+        return f"{meaning.feedback}\n\n{meaning.words}"
     if meaning.feedback:
         return f"{'PASS' if meaning.passed else 'FAIL'}: {meaning.feedback}"
     return f"{meaning.words}\n\nAnswer: {meaning.answer}" if meaning.words else meaning.answer

@@ -12,6 +12,7 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from flowsteer.answers.code_blocks import syntax_error
+from flowsteer.answers.short_form import asks_letter
 from flowsteer.backends.base import Message
 from flowsteer.draft import Draft
 from flowsteer.operators.base import OperatorCall
@@ -30,6 +31,7 @@ CACHED = 128
 """How many tasks' public tests are kept as they were read: every operator of a task's workflows shows them."""
 
 _FORMS = {"math": "the number or expression alone", "qa": "a few words, no sentence", "code": "Python code"}
+_EXAMPLES = {"math": "18", "qa": "the Danube", "code": "x = 1"}
 
 
 @cache
@@ -81,6 +83,7 @@ def ask_messages(
         instruction=call.prompt.strip(),
         examples=examples(call.task),
         answer_form=answer_form(call.task),
+        example=answer_example(call.task),
         stdio=isinstance(call.task.public_tests, StdioTests),
         **fields,
     )
@@ -95,6 +98,11 @@ def follow_up(messages: tuple[Message, ...], reply: str, remark: str) -> tuple[M
 def answer_form(task: Task) -> str:
     """How the final answer must look, in words: the task's own, else its type's."""
     return task.answer_form or _FORMS[task.type]
+
+
+def answer_example(task: Task) -> str:
+    """A short answer that has the form: small models copy what they are shown rather than what they are told."""
+    return "b" if asks_letter(answer_form(task)) else _EXAMPLES[task.type]
 
 
 def examples(task: Task) -> str:

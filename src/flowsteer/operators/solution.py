@@ -1,27 +1,18 @@
 """A new solution from one free reply of the LLM: what most solving, revising and merging operators share."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from flowsteer.answers.code import solution_code
 from flowsteer.answers.code_blocks import syntax_error
-from flowsteer.answers.extract import final_answer, marked_answer, tidy
 from flowsteer.answers.thinking import without_thinking
 from flowsteer.backends.base import Message, Reply
 from flowsteer.draft import Draft
 from flowsteer.errors import OperatorError
 from flowsteer.operators.base import OperatorCall
-from flowsteer.operators.prompting import answer_form, ask_messages, follow_up, render
-from flowsteer.operators.reply import (
-    RETRIES,
-    BadReply,
-    Schema,
-    bad_reply,
-    json_objects,
-    parse_record,
-    record,
-    text_field,
-)
+from flowsteer.operators.prompting import ask_messages, follow_up, render
+from flowsteer.operators.reasoning import reason
+from flowsteer.operators.reply import RETRIES, bad_reply
 
 Result = TypeVar("Result")
 
@@ -48,29 +39,8 @@ async def write_solution(call: OperatorCall, template: str) -> Draft:
     if call.task.type == "code":
         text, code = await ask_code(call, messages)
         return Draft(solution=text.partition("```")[0].strip() if "```" in text else "", code=code, answer=code)
-    reply = await call.ask(messages)
-    text = without_thinking(reply.text)
-    answer = announced_answer(reply) or (final_answer(text) if reply.finish == "stop" else "")
-    if not answer:
-        answer = await _answer_alone(call, follow_up(messages, text, _answer_please(call, reply)))
-    return Draft(solution=text or answer, answer=answer)
-
-
-def _answer_please(call: OperatorCall, reply: Reply) -> str:
-    """What is said to a reply from which no answer can be read: an empty one, or one that was cut."""
-    return render("answer_line", answer_form=answer_form(call.task), cut=reply.finish == "length")
-
-
-async def _answer_alone(call: OperatorCall, messages: tuple[Message, ...]) -> str:
-    """Ask once more, for the answer alone: it is short, so that it ends."""
-    call.retries += 1
-    schema = record(answer=text_field(call, 0.8))
-    reply = await call.ask(messages, json_schema=schema)
-    try:
-        answer: str = read_short(reply, schema)["answer"]
-    except BadReply as problem:
-        raise bad_reply(call, reply, str(problem)) from None
-    return answer
+    found = await reason(call, messages, last_sentence=True)
+    return Draft(solution=found.text or found.answer, answer=found.answer)
 
 
 async def ask_code(call: OperatorCall, messages: tuple[Message, ...]) -> tuple[str, str]:
@@ -145,45 +115,3 @@ def read_code(call: OperatorCall, text: str) -> str:
     if problem:
         raise OperatorError(f"the code does not parse: {problem}", "no_code")
     return code
-
-
-def announced_answer(reply: Reply) -> str | None:
-    """The answer that a reply marks as such; of a reply that was cut, the last line does not count: it has no end."""
-    text = without_thinking(reply.text)
-    return marked_answer(text if reply.finish == "stop" else text.rpartition("\n")[0])
-
-
-def read_answer(reply: Reply, schema: Schema) -> dict[str, Any]:
-    """Read a `{reasoning, answer, …}` record; only the answer is indispensable.
-
-    Prose that marks its answer is as good: the prose is the reasoning.
-
-    Raises:
-        BadReply: If there is no answer, or it is empty.
-    """
-    prose = "" if any(json_objects(reply.text)) else without_thinking(reply.text)
-    try:
-        fields = parse_record(reply.text, schema, optional=schema["properties"].keys() - {"answer"})
-    except BadReply:
-        answer = announced_answer(reply) if prose else None
-        if answer is None:
-            raise
-        fields = {"answer": answer}
-    if not fields["answer"]:
-        raise BadReply('"answer" is empty')
-    return {"reasoning": prose} | fields | {"answer": marked_answer(fields["answer"]) or tidy(fields["answer"])}
-
-
-def read_short(reply: Reply, schema: Schema) -> dict[str, Any]:
-    """Read an `{answer}` record; a whole reply of one line is the answer, too.
-
-    Raises:
-        BadReply: If there is no answer, or it is empty.
-    """
-    try:
-        return read_answer(reply, schema)
-    except BadReply:
-        line = tidy(without_thinking(reply.text))
-        if not line or "\n" in line or "{" in line or reply.finish == "length":
-            raise
-        return {"answer": line}

@@ -4,14 +4,13 @@ from flowsteer.backends.base import Reply
 from flowsteer.draft import Draft
 from flowsteer.operators.base import OperatorCall, operator
 from flowsteer.operators.prompting import ask_messages
-from flowsteer.operators.reply import ask_record, record, text_field
+from flowsteer.operators.reasoning import reason
 from flowsteer.operators.running import answer_of, run_program
 from flowsteer.operators.solution import (
     NEW_SOLUTION,
     WORK,
     ask_until,
     code_of_reply,
-    read_answer,
     write_solution,
 )
 
@@ -56,7 +55,7 @@ async def custom(call: OperatorCall) -> Draft:
     return await write_solution(call, "custom")
 
 
-@operator(category="solving", reads=("plan", "subproblems", *WORK), writes=NEW_SOLUTION)
+@operator(category="solving", reads=("plan", "subproblems", *WORK), writes=NEW_SOLUTION, version=2)
 async def answer_generate(call: OperatorCall) -> Draft:
     """Reason step by step, then give a short final answer.
 
@@ -65,6 +64,5 @@ async def answer_generate(call: OperatorCall) -> Draft:
     """
     if call.task.type == "code":
         return await write_solution(call, "answer_generate")
-    schema = record(reasoning=text_field(call, 0.8), answer=text_field(call, 0.4))
-    fields = await ask_record(call, ask_messages(call, "answer_generate"), schema, read_answer)
-    return Draft(solution=fields["reasoning"], answer=fields["answer"])
+    found = await reason(call, ask_messages(call, "answer_generate"))
+    return Draft(solution=found.steps, answer=found.answer)

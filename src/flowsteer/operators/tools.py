@@ -16,12 +16,13 @@ from flowsteer.operators.ensemble import ballot, chosen, given_candidates
 from flowsteer.operators.planning import write_plan
 from flowsteer.operators.prompting import ask_messages
 from flowsteer.operators.public_tests import unsupported
+from flowsteer.operators.reasoning import reason
 from flowsteer.operators.registry import Library
 from flowsteer.operators.reply import BadReply, Schema, ask_record, parse_record, record, text_field
 from flowsteer.operators.retrieval import passages, rank, words
 from flowsteer.operators.revision import require_work
 from flowsteer.operators.running import RUN_LIMITS, answer_of, run_program
-from flowsteer.operators.solution import NEW_SOLUTION, WORK, read_answer, write_solution
+from flowsteer.operators.solution import NEW_SOLUTION, WORK, write_solution
 from flowsteer.operators.verification import nothing_to_check, public_verdict
 from flowsteer.sandbox.base import Program
 
@@ -85,7 +86,7 @@ async def equation(call: OperatorCall) -> Draft:
     return Draft(solution=f"{fields['equation']}, solved: {answer}", output=answer, answer=answer)
 
 
-@operator(category="solving", reads=("plan",), writes=NEW_SOLUTION, name="Answer")
+@operator(category="solving", reads=("plan",), writes=NEW_SOLUTION, name="Answer", version=2)
 async def answer_from_passages(call: OperatorCall) -> Draft:
     """Answer from the passages that Retrieve kept, leaving the rest of the context unread.
 
@@ -94,9 +95,8 @@ async def answer_from_passages(call: OperatorCall) -> Draft:
     """
     if not call.draft.plan:
         raise OperatorError("there are no passages to answer from", "nothing_to_read", "put Retrieve before this step")
-    schema = record(reasoning=text_field(call, 0.8), answer=text_field(call, 0.4))
-    fields = await ask_record(call, ask_messages(call, "answer"), schema, read_answer)
-    return Draft(solution=fields["reasoning"], answer=fields["answer"])
+    found = await reason(call, ask_messages(call, "answer"))
+    return Draft(solution=found.steps, answer=found.answer)
 
 
 @operator(category="verification", reads=("code", "answer"), writes=("verdict",))

@@ -1,22 +1,24 @@
 """Verification: is the answer right? A check that cannot tell fails with a reason and claims nothing."""
 
-from typing import Any
+import re
 
-from flowsteer.answers.agreement import same_answer
-from flowsteer.backends.base import Reply
+from flowsteer.answers.agreement import as_number, same_answer
+from flowsteer.answers.value import math_value
 from flowsteer.draft import Draft, Verdict
 from flowsteer.errors import OperatorError
 from flowsteer.operators.base import OperatorCall, operator
+from flowsteer.operators.judgement import judge_work, read_confidence
 from flowsteer.operators.prompting import ask_messages
 from flowsteer.operators.public_tests import PublicTestReport, no_tests, run_tests
-from flowsteer.operators.reply import Schema, ask_record, parse_record, record, text_field
-from flowsteer.operators.solution import ask_code, read_answer, read_code
+from flowsteer.operators.reasoning import reason
+from flowsteer.operators.reply import ask_record, record
+from flowsteer.operators.solution import ask_code, read_code
 
 REPAIRS = 3
 """How often Test asks for better code (spec §4)."""
 
-_CONFIDENCE: Schema = {"type": "integer", "minimum": 0, "maximum": 100}
-_YES_NO: Schema = {"type": "boolean"}
+_NUMERIC = re.compile(r"\d|\\")
+"""A digit, or a sign of LaTeX such as pi's."""
 
 
 @operator(category="verification", reads=("code", "answer"), writes=("code", "verdict", "answer"))
@@ -75,7 +77,7 @@ def _verdict(report: PublicTestReport, by: str) -> Verdict:
     return Verdict(report.ok, "\n".join((count, *report.failures)), by=by)
 
 
-@operator(category="verification", reads=("solution", "code", "output", "answer"), writes=("verdict",))
+@operator(category="verification", reads=("solution", "code", "output", "answer"), writes=("verdict",), version=2)
 async def review(call: OperatorCall) -> Draft:
     """Criticise the work: pass or fail.
 
@@ -84,12 +86,11 @@ async def review(call: OperatorCall) -> Draft:
     """
     if not (call.draft.solution or call.draft.code or call.draft.answer):
         raise nothing_to_check()
-    schema = record(feedback=text_field(call, 0.9), passed=_YES_NO)
-    fields = await ask_record(call, ask_messages(call, "review"), schema)
-    return Draft(verdict=Verdict(fields["passed"], fields["feedback"], by=call.operator.name))
+    said = await judge_work(call, ask_messages(call, "review"))
+    return Draft(verdict=Verdict(said.passed, said.words, by=call.operator.name))
 
 
-@operator(category="verification", reads=("answer",), writes=("verdict",))
+@operator(category="verification", reads=("answer",), writes=("verdict",), version=2)
 async def verify(call: OperatorCall) -> Draft:
     """Solve again and compare: pass or fail.
 
@@ -98,35 +99,33 @@ async def verify(call: OperatorCall) -> Draft:
     Programs cannot be compared by their text: for code tasks the code is traced on an example instead.
 
     Raises:
-        OperatorError: `nothing_to_check`; `bad_reply` or `cut_reply` if the LLM gives no answer.
+        OperatorError: `nothing_to_check`; `bad_reply` or `cut_reply` if the LLM gives no answer that can be compared.
     """
     if not call.draft.answer:
         raise nothing_to_check()
     if call.task.type == "code":
-        schema = record(reasoning=text_field(call, 0.8), passed=_YES_NO, confidence=_CONFIDENCE)
-        messages = ask_messages(call, "verify", Draft(code=call.draft.answer))
-        fields = await ask_record(call, messages, schema, _read_trace)
-        feedback, passed = fields.get("reasoning", ""), fields["passed"]
-    else:
-        schema = record(reasoning=text_field(call, 0.7), answer=text_field(call, 0.3), confidence=_CONFIDENCE)
-        fields = await ask_record(call, ask_messages(call, "verify"), schema, read_answer)
-        own = fields["answer"]
-        passed = await _agree(call, own)
-        feedback = f"Solving it again gives {own}{', too' if passed else f', not {call.draft.answer}'}."
-    confidence = fields.get("confidence")
-    certainty = None if confidence is None else confidence / 100
-    return Draft(verdict=Verdict(passed, feedback, certainty, call.operator.name))
-
-
-def _read_trace(reply: Reply, schema: Schema) -> dict[str, Any]:
-    return parse_record(reply.text, schema, optional=("reasoning", "confidence"))
+        said = await judge_work(call, ask_messages(call, "verify", Draft(code=call.draft.answer)))
+        return Draft(verdict=Verdict(said.passed, said.words, said.confidence, call.operator.name))
+    found = await reason(call, ask_messages(call, "verify"))
+    passed = await _agree(call, found.answer)
+    feedback = f"Solving it again gives {found.answer}{', too' if passed else f', not {call.draft.answer}'}."
+    return Draft(verdict=Verdict(passed, feedback, read_confidence(found.text), call.operator.name))
 
 
 async def _agree(call: OperatorCall, own: str) -> bool:
-    """Whether the LLM's own answer and the proposed one are the same."""
-    same = same_answer(own, call.draft.answer)
+    """Whether the LLM's own answer and the proposed one are the same.
+
+    Raises:
+        OperatorError: `bad_reply` if a number was proposed and the LLM's own answer holds none.
+    """
+    proposed = call.draft.answer
+    if call.task.type == "math":
+        own, proposed = math_value(own), math_value(proposed)
+        if as_number(proposed) is not None and not _NUMERIC.search(own):
+            raise OperatorError(f"solving it again gave {own!r}, which is no number to compare", "bad_reply")
+    same = same_answer(own, proposed)
     if same is None:
-        fields = await ask_record(call, ask_messages(call, "compare", own=own), record(same=_YES_NO))
+        fields = await ask_record(call, ask_messages(call, "compare", own=own), record(same={"type": "boolean"}))
         same = bool(fields["same"])
     return same
 
