@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from importlib import import_module
-from itertools import cycle
 from typing import Any
 
 from flowsteer.backends.budget import Caps
 from flowsteer.errors import BackendUnavailable, BudgetExceeded, ConfigError, FlowSteerError, SandboxError
+from flowsteer.evaluation.crew import Crew, crew_of
 from flowsteer.evaluation.episodes import Job, run_job
 from flowsteer.grading.connect import GradeAnswer, open_grader
 from flowsteer.runs.event_json import event_line
@@ -30,24 +30,24 @@ _ERRORS: dict[str, type[FlowSteerError]] = {
 
 
 class RayEngine:
-    """An `JobEngine` that hands episodes to Ray actors in turn and commits what they send back.
+    """An `JobEngine` that has Ray actors run episodes and commits what they send back.
 
     Args:
-        workers: The actors.
+        crew: The actors.
         width: Episodes in flight over all of them.
         folder: Where episodes are committed.
     """
 
-    def __init__(self, workers: list[Any], width: int, folder: RunFolder) -> None:
+    def __init__(self, crew: Crew, width: int, folder: RunFolder) -> None:
         self.width = width
-        self._next = cycle(workers)
+        self._crew = crew
         self._failure: type[Exception] = import_module("ray.exceptions").RayError
         self._folder = folder
 
     async def run(self, job: Job) -> EpisodeSummary:
         """See `JobEngine.run`."""
         try:
-            done = await next(self._next).run.remote(job)
+            done = await self._crew.run(job)
         except self._failure as error:
             raise BackendUnavailable(f"a Ray worker failed: {error}", "run it again to go on") from error
         if "error" in done:
@@ -88,9 +88,13 @@ async def ray_engine(
         )
     try:
         each = -(-concurrency // workers)
-        actor = ray.remote(num_cpus=1, max_concurrency=each)(Worker)
-        own = replace(setup, roster=dict(setup.roster), caps=shared(setup.caps, spent, workers))
-        yield RayEngine([actor.remote(own) for _ in range(workers)], each * workers, folder)
+        caps = setup.caps
+        # What a worker that died has spent is not known, so under a budget none takes its place.
+        again = caps.calls is None and caps.tokens is None and caps.cost is None
+        actor = ray.remote(num_cpus=1, max_concurrency=each, max_restarts=-1 if again else 0)(Worker)
+        own = replace(setup, roster=dict(setup.roster), caps=shared(caps, spent, workers))
+        async with crew_of([actor.remote(own) for _ in range(workers)]) as crew:
+            yield RayEngine(crew, each * workers, folder)
     finally:
         ray.shutdown()
 
@@ -123,6 +127,10 @@ class Worker:
         self._opening = asyncio.Lock()
         self._stack = AsyncExitStack()
         self._ready: tuple[Session, GradeAnswer] | None = None
+
+    async def is_there(self) -> bool:
+        """Answers once the worker has begun, again too."""
+        return True
 
     async def run(self, job: Job) -> dict[str, Any]:
         """Run and grade one episode.
