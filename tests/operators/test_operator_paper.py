@@ -98,8 +98,17 @@ class TestProgrammer:
         assert draft.answer == answer
         assert draft.code == code
 
+    async def test_a_program_that_only_gives_a_number_is_asked_once_to_compute_it(self, sandbox):
+        constant = fenced("def solve():\n    # 6 * 7\n    return 42")
+        backend = Scripted(constant, constant)
+        call = call_of("Programmer", MATH, backend, sandbox=sandbox)
+        assert (await call.operator.run(call)).answer == "42"
+        assert "computes nothing" in backend.prompts[1]
+
     async def test_a_failing_program_is_repaired_with_its_error(self, sandbox):
-        backend = Scripted(fenced("def solve():\n    return 1 / 0"), "no code", fenced("def solve():\n    return 42"))
+        backend = Scripted(
+            fenced("def solve():\n    return 1 / 0"), "no code", fenced("def solve():\n    return 6 * 7")
+        )
         call = call_of("Programmer", MATH, backend, sandbox=sandbox)
         assert (await call.operator.run(call)).answer == "42"
         assert "ZeroDivisionError" in backend.prompts[1]
@@ -113,7 +122,7 @@ class TestProgrammer:
         assert await failure_of("Programmer", MATH, "42", "42", "42", sandbox=sandbox) == "no_code"
 
     async def test_cut_code_is_not_run_even_if_it_parses(self, sandbox):
-        whole = fenced("def solve():\n    return 42")
+        whole = fenced("def solve():\n    return 6 * 7")
         backend = Scripted(cut("```python\ndef solve():\n    return 4"), whole)
         call = call_of("Programmer", MATH, backend, sandbox=sandbox)
         assert (await call.operator.run(call)).answer == "42"
@@ -429,7 +438,7 @@ class TestFormat:
 REPLIES = {
     "Plan": "1. Multiply.",
     "Decompose": {"parts": ["a", "b"]},
-    "Programmer": fenced("def solve():\n    return 42"),
+    "Programmer": fenced("def solve():\n    return 6 * 7"),
     "Custom": "Answer: 42",
     "AnswerGenerate": {"reasoning": "", "answer": "42"},
     "Review": {"feedback": "fine", "passed": True},

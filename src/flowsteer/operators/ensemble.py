@@ -37,6 +37,7 @@ async def sc_ensemble(call: OperatorCall) -> Draft:
     category="ensemble",
     reads=("plan", "subproblems", "candidates", "solution", "code", "output", "answer"),
     writes=NEW_SOLUTION,
+    version=2,
 )
 async def aggregate(call: OperatorCall) -> Draft:
     """Merge branches or sub-answers into one.

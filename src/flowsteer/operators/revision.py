@@ -6,7 +6,7 @@ from flowsteer.operators.base import OperatorCall, operator
 from flowsteer.operators.solution import NEW_SOLUTION, WORK, write_solution
 
 
-@operator(category="revision", reads=("plan", *WORK), writes=NEW_SOLUTION)
+@operator(category="revision", reads=("plan", *WORK), writes=NEW_SOLUTION, version=2)
 async def revise(call: OperatorCall) -> Draft:
     """Write a new solution from the check's feedback.
 

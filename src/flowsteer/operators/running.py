@@ -13,6 +13,11 @@ from flowsteer.task import StdioTests, Task
 RUN_LIMITS = SandboxLimits(seconds=30.0)
 """What one run may use (spec §4)."""
 
+SPARED = 6
+"""Digits that twelve significant ones must spare for the rest to be a rounding error."""
+
+_LONG_FLOAT = re.compile(r"-?\d{1,15}\.\d{10,20}")
+
 
 async def run_program(call: OperatorCall, code: str) -> str:
     """Run a program for its output.
@@ -28,13 +33,21 @@ async def run_program(call: OperatorCall, code: str) -> str:
 
 
 def answer_of(output: str) -> str:
-    """The answer that a program's result is: whole floats are shown as integers.
+    """The answer that a program's result is: whole floats are shown as integers, others without rounding errors.
 
-    >>> answer_of("18.0"), answer_of("0.5"), answer_of("Paris")
-    ('18', '0.5', 'Paris')
+    >>> answer_of("18.0"), answer_of("0.6999999999999998"), answer_of("0.3333333333333333"), answer_of("Paris")
+    ('18', '0.7', '0.3333333333333333', 'Paris')
     """
-    text = tidy(output)
+    text = _rounded(tidy(output))
     return re.sub(r"^(-?\d+)\.0+$", r"\1", text)
+
+
+def _rounded(text: str) -> str:
+    """A float that is off a short number by rounding errors alone, as that number; any other text as it is."""
+    if not _LONG_FLOAT.fullmatch(text):
+        return text
+    short = repr(float(f"{float(text):.12g}"))
+    return short if len(short) <= len(text) - SPARED else text
 
 
 async def _run(call: OperatorCall, code: str) -> Outcome:

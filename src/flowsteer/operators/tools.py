@@ -126,7 +126,7 @@ async def cross_check(call: OperatorCall) -> Draft:
     )
 
 
-@operator(category="revision", reads=WORK, writes=NEW_SOLUTION)
+@operator(category="revision", reads=WORK, writes=NEW_SOLUTION, version=2)
 async def repair(call: OperatorCall) -> Draft:
     """Change only what the last check found wrong, and keep the rest.
 

@@ -21,7 +21,7 @@ _NUMERIC = re.compile(r"\d|\\")
 """A digit, or a sign of LaTeX such as pi's."""
 
 
-@operator(category="verification", reads=("code", "answer"), writes=("code", "verdict", "answer"))
+@operator(category="verification", reads=("code", "answer"), writes=("code", "verdict", "answer"), version=2)
 async def test(call: OperatorCall) -> Draft:
     """Run the public tests and repair the code.
 

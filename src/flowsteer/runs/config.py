@@ -1,8 +1,11 @@
 """What a run folder says of itself: its format, what the run was asked to do, and the versions that did it."""
 
+import hashlib
 import json
 import platform
+from functools import cache
 from importlib.metadata import version
+from importlib.resources import files
 from pathlib import Path
 
 from flowsteer.errors import RunError
@@ -17,8 +20,20 @@ CONFIG = "config.json"
 
 
 def versions() -> JSON:
-    """Versions that can change what a run does."""
-    return {"flowsteer": version("flowsteer"), "python": platform.python_version(), "platform": platform.platform()}
+    """Versions that can change what a run does; that of the operators' prompts is a digest of their texts."""
+    return {
+        "flowsteer": version("flowsteer"),
+        "prompts": _prompts(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+    }
+
+
+@cache
+def _prompts() -> str:
+    """Digest of the prompts that the package ships."""
+    texts = sorted((file.name, file.read_bytes()) for file in (files("flowsteer") / "operators" / "prompts").iterdir())
+    return hashlib.sha256(repr(texts).encode()).hexdigest()[:12]
 
 
 def format_of(plain: JSON) -> int:
