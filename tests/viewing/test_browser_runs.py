@@ -1,12 +1,14 @@
 """The viewer in a real browser: many episodes filtered, a branch by click, files to share; nothing in them runs."""
 
+import json
 from urllib.parse import quote
 
 import pytest
-from made_runs import summary, write
+from made_runs import plain_events, summary, write
 
 from flowsteer.runs.event_json import event_to_json
 from flowsteer.runs.folder import RunFolder
+from flowsteer.runs.index import EPISODES, INDEX
 from flowsteer.viewing import report_file
 from flowsteer.viewing.report_file import write_report_page
 from viewing.browsing import browsing, visit
@@ -14,34 +16,44 @@ from viewing.hostile_run import HOSTILE, make_hostile
 from viewing.showing import evaluated, reader, showing
 from viewing.test_browser import DIRECTED, all_harmless, open_all
 
-MANY = 3000
+MANY = 20_000
 
 
-async def many(tmp_path):
-    """A run of many episodes; every thousandth is about a needle."""
-    await evaluated(tmp_path / "one", ("direct",), limit=1)
-    (one,) = RunFolder.read(tmp_path / "one").entries.values()
-    events = RunFolder.read(tmp_path / "one").events(one.episode)
-    with RunFolder.create(tmp_path / "run", {"command": "eval"}) as run:
+def many(run):
+    """A run of many episodes; ten of them are about a needle. It is written as its writer would have, at once."""
+    with RunFolder.create(run, {"command": "eval"}) as folder:
+        write(folder, summary("cot", "d", "task", 1.0, answer="thing"), plain_events())
+    whole, entry = (json.loads((run / name).read_text()) for name in (EPISODES, INDEX))
+    offset = entry["length"] = 0
+    with (run / EPISODES).open("w") as episodes, (run / INDEX).open("w") as index:
         for number in range(MANY):
-            answer = f"needle {number}" if number % 1000 == 7 else str(number)
-            write(run, summary("cot", "d", f"t{number}", float(number % 3 > 0), answer=answer), events)
+            told = {
+                "answer": f"needle {number}" if number % 2000 == 7 else f"{number}",
+                "score": float(number % 4 > 0),
+            }
+            episode = {"episode": f"cot/d/{number}/0", "summary": entry["summary"] | told | {"task": f"{number}"}}
+            offset += entry["length"]
+            entry["length"] = episodes.write(f"{json.dumps(whole | episode)}\n")
+            index.write(f"{json.dumps(entry | episode | {'offset': offset, 'length': entry['length']})}\n")
 
 
 async def test_many_episodes_are_filtered_and_scrolled(tmp_path):
-    await many(tmp_path)
+    many(tmp_path / "run")
     async with showing(tmp_path / "run", tmp_path / "cache") as address, browsing() as page:
         async with reader(address):
             pass
         await visit(page, address, "#/run/~/episodes")
         await page.get_by_text(f"{MANY:,} episodes").wait_for()
         assert await page.get_by_role("row").count() < 100
-        await page.get_by_role("searchbox").first.wait_for()
         await page.get_by_label("Filter by question").fill("needle")
-        await page.get_by_text("3 of 3,000").wait_for()
+        await page.get_by_text("10 of 20,000").wait_for()
         await page.get_by_label("Filter by question").fill("")
         await page.get_by_label("outcome").select_option("wrong")
-        await page.get_by_text("1,000 of 3,000").wait_for()
+        await page.get_by_text("5,000 of 20,000").wait_for()
+        await page.get_by_role("table").hover()
+        await page.mouse.wheel(0, 10_000_000)
+        await page.get_by_role("row").filter(has_text="19,997").wait_for()
+        assert await page.get_by_role("row").count() < 100
         assert await page.evaluate("window.faults") == []
 
 
