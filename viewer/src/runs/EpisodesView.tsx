@@ -12,6 +12,7 @@ import { EpisodesTable } from "./EpisodesTable";
 import { Filters } from "./Filters";
 import { usePagedRows } from "./pagedRows";
 import { RunTabs } from "./RunTabs";
+import { useReading } from "./useReading";
 import { useRunStream } from "./useRunStream";
 
 export function EpisodesView({ run, filter: asked }: { run: string; filter: Filter }) {
@@ -30,6 +31,9 @@ function Episodes({ page, asked, reload }: { page: RunPage; asked: Filter; reloa
     rows.refresh();
     reload();
   });
+  useReading(page, reload);
+  const { refresh } = rows;
+  useEffect(() => refresh(), [page.indexed, refresh]);
   const pick = (episode: string) =>
     setPicked((now) => (now.includes(episode) ? now.filter((one) => one !== episode) : [...now, episode].slice(-2)));
   const [left, right] = picked;
@@ -39,6 +43,7 @@ function Episodes({ page, asked, reload }: { page: RunPage; asked: Filter; reloa
       <Filters page={page} filter={filter} narrow={setFilter}>
         <p className="matched" role="status">
           {rows.total === null ? "…" : rows.matched === rows.total ? plural(rows.total, "episode") : `${count(rows.matched)} of ${count(rows.total)}`}
+          {page.indexed < 1 && `, ${Math.floor(100 * page.indexed)} % of the run read`}
         </p>
         {left && right ? (
           <Link to={{ view: "compare", run, left, right }} className="button">Compare the two</Link>

@@ -1,4 +1,3 @@
-import { useEffect } from "react";
 import { Answered } from "../app/Answered";
 import { Link } from "../app/Link";
 import { paths } from "../data/paths";
@@ -10,6 +9,7 @@ import { StudyView } from "../training/StudyView";
 import { CostPlot } from "./CostPlot";
 import { RunTabs } from "./RunTabs";
 import { SystemsTable } from "./SystemsTable";
+import { useReading } from "./useReading";
 import { useRunStream } from "./useRunStream";
 
 export function RunView({ run }: { run: string }) {
@@ -19,11 +19,7 @@ export function RunView({ run }: { run: string }) {
 
 function Run({ page, reload }: { page: RunPage; reload: () => void }) {
   useRunStream(page, reload);
-  useEffect(() => {
-    if (page.indexed >= 1) return;
-    const timer = window.setTimeout(reload, 1000);
-    return () => window.clearTimeout(timer);
-  }, [page, reload]);
+  useReading(page, reload);
   const { id: run } = page;
   return (
     <div className="page">
