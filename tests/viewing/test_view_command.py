@@ -2,6 +2,7 @@
 
 import re
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -27,20 +28,77 @@ def test_view_says_one_line_when_it_answers_and_ends_at_ctrl_c(tmp_path):
         answer = httpx.get(f"{base}/api/runs", headers={"authorization": f"Bearer {token}"})
         assert answer.json()["runs"] == []
         viewer.send_signal(signal.SIGINT)
-        said, _ = viewer.communicate(timeout=20)
+        said, noted = viewer.communicate(timeout=20)
     assert said == ""
+    assert noted == "runs holds no run yet; those that are made in it will be shown\ninterrupted\n"
     assert viewer.returncode == 128 + signal.SIGINT
 
 
-def test_view_of_no_folder_says_so(tmp_path):
-    done = subprocess.run(
-        [*COMMAND, "view", "none", "--no-browser"],
-        cwd=tmp_path,
-        env=environment(FLOWSTEER_HOME=str(tmp_path)),
-        capture_output=True,
-    )
-    assert done.returncode == 1
-    assert b"none is no folder" in done.stderr
+@pytest.mark.parametrize(
+    ("named", "code", "said"),
+    [
+        (("none",), 1, "there is no folder none\n  try: name a run folder, or one that holds some"),
+        (("runs/onn",), 1, "there is no folder runs/onn\n  try: flowsteer view runs/one\n"),
+        (("runs/one/config.json",), 1, "is a file; a run is a folder\n  try: flowsteer view runs/one\n"),
+        (("runs", "--port", "70000"), 2, "65535"),
+        (("runs", "--port", "{taken}"), 2, "port {taken}: Address already in use\n  try: --port 0 takes a free one\n"),
+    ],
+)
+def test_a_wrong_input_is_one_message_that_says_what_to_type(tmp_path, named, code, said):
+    (tmp_path / "runs/one").mkdir(parents=True)
+    (tmp_path / "runs/one/config.json").touch()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            [*COMMAND, "view", *(word.replace("{taken}", port) for word in named), "--no-browser"],
+            cwd=tmp_path,
+            env=environment(FLOWSTEER_HOME=str(tmp_path)),
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert (done.returncode, done.stdout) == (code, "")
+    assert said.replace("{taken}", port) in done.stderr
+
+
+def test_a_viewer_that_is_killed_while_it_directs_leaves_a_run_that_the_next_one_shows(tmp_path):
+    command = [*COMMAND, "solve", "What is 6 times 7?", "--director", "human", "--executor", "simulated:", "--view"]
+    env = environment(FLOWSTEER_HOME=str(tmp_path / "home"))
+    with subprocess.Popen(
+        [*command, "--run", "run"], cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True
+    ) as solving:
+        with asked(solving.stderr.readline()) as client:
+            rows = first(lambda: client.get("/api/runs/~/episodes").json().get("rows"))
+            path = f"/api/live/{rows[0]['episode']}"
+            first(lambda: client.get(f"{path}/moves").json().get("moves"))
+            client.post(f"{path}/act", json={"text": "add Plan"}).raise_for_status()
+            first(lambda: client.get(f"{path}/moves").json().get("turn") == 2)
+        solving.kill()
+    command = [*COMMAND, "view", "run", "--no-browser"]
+    with subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True) as viewer:
+        with asked(viewer.stdout.readline()) as client:
+            (row,) = client.get("/api/runs/~/episodes").json()["rows"]
+            page = client.get(f"/api/runs/~/episodes/{row['episode']}").json()
+        viewer.kill()
+    assert (row["state"], page["state"]) == ("lost", "lost")
+    assert [event["echo"] for event in page["events"] if event["kind"] == "edit_applied"] == [
+        "added node_1 Plan at the end"
+    ]
+
+
+def asked(said):
+    """A client of the viewer whose address a line says."""
+    base, _, token = ADDRESS.search(said)[0].partition("/?token=")
+    return httpx.Client(base_url=base, headers={"authorization": f"Bearer {token}", "x-flowsteer": "1"}, timeout=20)
+
+
+def first(ask, seconds=20.0):
+    """The first answer that is one."""
+    until = time.monotonic() + seconds
+    while not (found := ask()):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    return found
 
 
 def test_a_run_can_be_watched_and_in_a_script_the_viewer_ends_with_the_command(tmp_path):

@@ -4,6 +4,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -34,9 +35,9 @@ def view(
     import asyncio
 
     check_view_extra()
-    if not run.is_dir():
-        raise RunError(f"{run} is no folder", "name a run folder, or one that holds some")
+    check_folder(run)
     from flowsteer.backends.models import home
+    from flowsteer.viewing.runs_below import find_runs
     from flowsteer.viewing.viewer_server import view_runs
 
     heed_ctrl_c()
@@ -44,6 +45,8 @@ def view(
 
     def ready(address: str) -> None:
         say(address)
+        if not find_runs(run):
+            note(f"{run} holds no run yet; those that are made in it will be shown")
         if not no_browser:
             open_browser(address)
 
@@ -78,6 +81,29 @@ def shown(run: Path, wanted: bool, seats: "Mapping[str, Seat] | None" = None) ->
             note("the viewer stays until Ctrl-C")
             with suppress(KeyboardInterrupt):
                 threading.Event().wait()
+
+
+def check_folder(run: Path) -> None:
+    """What is looked at is a folder.
+
+    Args:
+        run: What the user named.
+
+    Raises:
+        RunError: It is a file, or not there.
+    """
+    if run.is_dir():
+        return
+    if run.exists():
+        raise RunError(f"{run} is a file; a run is a folder", f"flowsteer view {run.parent}")
+    beside = [path.name for path in run.parent.iterdir() if path.is_dir()] if run.parent.is_dir() else []
+    meant = get_close_matches(run.name, beside, 1)
+    raise RunError(
+        f"there is no folder {run}",
+        f"flowsteer view {run.parent / meant[0]}"
+        if meant
+        else "name a run folder, or one that holds some; solve, eval and train make them",
+    )
 
 
 def check_view_extra() -> None:

@@ -30,9 +30,8 @@ def listening(host: str, port: int) -> Any:
     try:
         listener = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
-        raise ConfigError(
-            f"cannot listen at {host}, port {port}: {error.strerror}", "--port 0 takes a free one"
-        ) from error
+        why = str(error.strerror).partition(" (while")[0]  # some versions of Python say the address again
+        raise ConfigError(f"cannot listen at {host}, port {port}: {why}", "--port 0 takes a free one") from error
     with listener:
         yield listener
 
