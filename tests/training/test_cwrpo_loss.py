@@ -172,6 +172,19 @@ def test_the_update_follows_the_objective_written_by_hand(learner):
     assert any(((ratio < 1 - CLIP) | (ratio > 1 + CLIP)).any() for ratio in ratios), "the clip must have acted"
 
 
+def test_the_pull_to_the_start_may_fall_over_the_run(learner):
+    """Halfway from twice the β to none it is the β by hand."""
+    learner = learner(steps=3, kl=2 * BETA, kl_end=0.0)
+    trainer = learner.trainer()
+    model, made = trainer.model, trajectories(learner.policy.model.config.vocab_size)
+    drifted(model, 0.01)
+    with torch.no_grad():
+        old = [per_token(model, trajectory)[0] for trajectory in made]
+    wanted = objective(model, trainer.ref_model, old, made)
+    trainer.state.global_step = 1
+    assert trainer.training_step(model, ROWS).item() == pytest.approx(wanted.item(), abs=1e-6)
+
+
 def test_the_entropy_bonus_may_be_a_mean_over_trajectories(learner):
     learner = learner(entropy_mean="trajectory", micro_batch=2)
     trainer = learner.trainer()

@@ -21,8 +21,8 @@ Departures from the paper, besides its sampling while training (top-p 1, top-k 0
   engine's, at most `engines.RATIO_MOST`.
 
 Additions, off by default: a temperature that moves over the run, of rollouts and log-probs alike
-(`sampler.temperature_end`); fresh groups in place of those that teach nothing (`update.dynamic`: `silent`,
-`fresh_row`).
+(`sampler.temperature_end`), and a β that does (`update.kl_end`); fresh groups in place of those that teach nothing
+(`update.dynamic`: `silent`, `fresh_row`).
 
 Several processes share a step: each plays the episodes of its own rows; rewards are gathered and gradients averaged.
 """

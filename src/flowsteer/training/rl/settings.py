@@ -1,6 +1,6 @@
 """What a learner is asked to do: CWRPO's own numbers, the optimiser's, and whom they are about."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Lt
@@ -25,6 +25,7 @@ class UpdateSettings:
         max_grad_norm: Gradients are scaled down to it.
         clip: ε of the ratio.
         kl: β of the k3 penalty to the policy the run began with.
+        kl_end: β of the last update; it moves there by equal steps. None leaves it as it is.
         entropy: Weight of the entropy bonus.
         entropy_mean: What the bonus is a mean over: all own tokens of a process's part of a step (TRL's), or
             trajectories of the mean over their own tokens (the paper's, and that of every other term).
@@ -53,6 +54,7 @@ class UpdateSettings:
     max_grad_norm: Annotated[float, Gt(0)] = 1.0
     clip: Annotated[float, Gt(0)] = 0.2
     kl: Annotated[float, Ge(0)] = 0.005
+    kl_end: Annotated[float, Ge(0)] | None = None
     entropy: Annotated[float, Ge(0)] = 0.005
     entropy_mean: Literal["tokens", "trajectory"] = "tokens"
     std_floor: Annotated[float, Gt(0)] = 1e-4
@@ -70,7 +72,9 @@ class UpdateSettings:
         return self.groups * self.group
 
     def __post_init__(self) -> None:
-        """A step falls into whole backward passes."""
+        """A step falls into whole backward passes, and a penalty has a reference."""
+        if self.kl_end is not None and not self.kl:
+            raise ValueError("without kl there is no reference to come near: set kl above 0, or leave kl_end out")
         if self.micro_batch is not None and self.batch % self.micro_batch:
             raise ValueError(f"micro_batch must divide {self.batch}, the rollouts of a step")
 
@@ -103,7 +107,25 @@ class LearnerSettings:
         >>> LearnerSettings().temperature_at(7)
         1.0
         """
-        first, last = self.sampler.temperature, self.sampler.last_temperature
+        return self._between(self.sampler.temperature, self.sampler.last_temperature, step)
+
+    def update_at(self, step: int) -> UpdateSettings:
+        """How one update learns: with the β of its place on a line over the updates of the run.
+
+        Args:
+            step: The update, from 1.
+
+        >>> falling = LearnerSettings(update=UpdateSettings(steps=3, kl=0.5, kl_end=0.0))
+        >>> [falling.update_at(step).kl for step in (1, 2, 3)]
+        [0.5, 0.25, 0.0]
+        """
+        update = self.update
+        if update.kl_end is None:
+            return update
+        return replace(update, kl=self._between(update.kl, update.kl_end, step), kl_end=None)
+
+    def _between(self, first: float, last: float, step: int) -> float:
+        """Where an update, counted from 1, stands on the way from the run's first value to its last."""
         return first + (last - first) * (step - 1) / max(1, self.update.steps - 1)
 
     def __post_init__(self) -> None:

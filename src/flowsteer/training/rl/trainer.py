@@ -19,7 +19,7 @@ from flowsteer.training.inference import trl_internals
 from flowsteer.training.inference.distributed import Ranks
 from flowsteer.training.rl.cwrpo import OwnTokens, advantages, objective, share
 from flowsteer.training.rl.own_tokens import AT_ONCE_TOKENS, Scorable, cut_smaller, own_logprobs, passes_of, rows_of
-from flowsteer.training.rl.settings import LearnerSettings
+from flowsteer.training.rl.settings import LearnerSettings, UpdateSettings
 from flowsteer.training.rl.update_figures import UpdateFigures
 
 
@@ -75,7 +75,8 @@ class CwrpoTrainer(GRPOTrainer):
         if self._ranks.count == 1 and self.accelerator.device.type == "cpu":
             passes = cut_smaller(passes, AT_ONCE_TOKENS)
         temperature = self._config.temperature_at(self.state.global_step + 1)
-        step = _Step(temperature, len(rows), sum(row.count for row in rows), passes)
+        now = self._config.update_at(self.state.global_step + 1)
+        step = _Step(temperature, now, len(rows), sum(row.count for row in rows), passes)
         figures, losses = UpdateFigures(update), []
         optimiser: Any = self.optimizer
         for epoch in range(update.epochs):
@@ -102,7 +103,7 @@ class CwrpoTrainer(GRPOTrainer):
             self.accelerator.sync_gradients = last
             with nullcontext() if last else self.accelerator.no_sync(model):
                 tokens = self._own_tokens(model, rows, step, number)
-                part = objective(tokens, self._config.update)
+                part = objective(tokens, step.update)
                 self.accelerator.backward(part, **scaling)
             loss += part.detach()
             figures.add(tokens)
@@ -150,6 +151,7 @@ class _Step:
 
     Attributes:
         temperature: At which they were drawn.
+        update: How they are learned from.
         rows: How many there are.
         tokens: Own tokens of all.
         passes: Those that add to the loss, pass by pass.
@@ -157,6 +159,7 @@ class _Step:
     """
 
     temperature: float
+    update: UpdateSettings
     rows: int
     tokens: int
     passes: list[list[Scorable]]
