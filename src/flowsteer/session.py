@@ -26,9 +26,10 @@ from flowsteer.operators.registry import Library, load_library
 from flowsteer.runs.events import Emit, ignore
 from flowsteer.sandbox.base import Sandbox
 from flowsteer.sandbox.connect import TierChoice
+from flowsteer.settings import part_of
 from flowsteer.task import Task
 from flowsteer.workflow.nodes import Workflow, steps
-from flowsteer.workflow.rules import Rules, violations
+from flowsteer.workflow.rules import Rules, RuleSettings, violations
 
 _log = logging.getLogger(__name__)
 
@@ -214,6 +215,7 @@ async def open_session(setup: Setup, extra: Mapping[str, Backend] | None = None)
     from flowsteer.backends.connect import Backends
     from flowsteer.backends.keeping import KeepingBackend
     from flowsteer.director.connect import connect_director
+    from flowsteer.director.scripted import FixedDirector
     from flowsteer.runs.request_store import RequestStore
     from flowsteer.sandbox.connect import connect_sandbox
 
@@ -241,13 +243,17 @@ async def open_session(setup: Setup, extra: Mapping[str, Backend] | None = None)
             return asked if store is None else KeepingBackend(asked, store)
 
         async def direct(spec: str) -> Director:
-            return await connect_director(
+            director = await connect_director(
                 spec,
                 connect,
                 sampling=setup.director_sampling,
                 layout=setup.layout,
                 constrained=setup.constrained,
             )
+            if isinstance(director, FixedDirector):
+                set_here = part_of(setup.canvas, RuleSettings)
+                director.refuse_broken(Rules(library.categories, backends=tuple(setup.roster), **set_here))
+            return director
 
         sandbox = connect_sandbox(setup.sandbox)
         stack.push_async_callback(sandbox.aclose)

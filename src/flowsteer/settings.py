@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from flowsteer.errors import ConfigError
+from flowsteer.suggestions import nearest
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -56,7 +57,7 @@ def check(kind: type[Record], plain: JSON, where: str, overrides: Sequence[str] 
     except ValidationError as error:
         faults: list[JSON] = [{**fault, "loc": fault["loc"][1:]} for fault in error.errors()]
         told = "; ".join(": ".join(part for part in (_dotted(f["loc"]), _told(f)) if part) for f in faults)
-        raise ConfigError(f"{where}: {told}", _known_keys(kind, faults)) from error
+        raise ConfigError(f"{where}: {told}{_meant(kind, faults)}", _known_keys(kind, faults)) from error
     return checked[0]
 
 
@@ -147,11 +148,23 @@ def _told(fault: JSON) -> str:
             return f"{fault['msg'].lower()}, found {fault['input']!r}"
 
 
+def _meant(kind: type, faults: Sequence[JSON]) -> str:
+    """What unknown keys were probably meant to be: keys of their own tables."""
+    unknown = [fault["loc"] for fault in faults if fault["type"] == "unexpected_keyword_argument"]
+    pairs = ((table, nearest(last, _names(_at(kind, table)))) for *table, last in unknown)
+    questions = [f" Did you mean {_dotted([*table, meant])}?" for table, meant in pairs if meant]
+    return f".{''.join(questions)}" if questions else ""
+
+
+def _names(kind: Any) -> list[str]:
+    return [field.name for field in fields(kind)]
+
+
 def _known_keys(kind: type, faults: Sequence[JSON]) -> str:
     """The keys of every table in which an unknown one was found, and of no other."""
     unknown = (fault["loc"][:-1] for fault in faults if fault["type"] == "unexpected_keyword_argument")
     return "; ".join(
-        f"keys{f' of {_dotted(table)}' if table else ''}: {', '.join(field.name for field in fields(_at(kind, table)))}"
+        f"keys{f' of {_dotted(table)}' if table else ''}: {', '.join(_names(_at(kind, table)))}"
         for table in dict.fromkeys(unknown)
     )
 

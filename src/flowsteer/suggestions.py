@@ -4,6 +4,17 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The known name that is most like this one; empty if none is.
+
+    >>> nearest("opnai", ["openai", "gemini"])
+    'openai'
+    """
+    by_lower = {one.lower(): one for one in known}
+    close = get_close_matches(name.lower(), by_lower, n=1)
+    return by_lower[close[0]] if close else ""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A question to put behind an error, or an empty text if no known name is like it.
 
@@ -12,6 +23,5 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     >>> did_you_mean("poem", ["canvas", "agent"])
     ''
     """
-    by_lower = {one.lower(): one for one in known}
-    close = get_close_matches(name.lower(), by_lower, n=1)
-    return f" Did you mean {by_lower[close[0]]}?" if close else ""
+    meant = nearest(name, known)
+    return f" Did you mean {meant}?" if meant else ""

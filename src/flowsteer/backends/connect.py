@@ -10,6 +10,7 @@ from types import TracebackType
 from urllib.parse import urlsplit
 
 from flowsteer.backends.base import Backend
+from flowsteer.backends.likely_spec import likely_spec
 from flowsteer.backends.limits import Limits
 from flowsteer.backends.llama_options import LlamaOptions
 from flowsteer.backends.llamacpp import LlamaServer, name_of
@@ -219,4 +220,8 @@ def _served(model: str, catalogue: Catalogue, preset: Preset) -> str:
 
 
 def _unknown(spec: str) -> ConfigError:
-    return ConfigError(f"{spec!r} names no backend; expected {_FORMS}.", f"Presets: {', '.join(sorted(PRESETS))}.")
+    meant = likely_spec(spec)
+    question = f" Did you mean {meant}?" if meant else ""
+    return ConfigError(
+        f"{spec!r} names no backend; expected {_FORMS}.{question}", f"Presets: {', '.join(sorted(PRESETS))}."
+    )

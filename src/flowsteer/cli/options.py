@@ -23,7 +23,8 @@ DirectorSpec = Annotated[
         "--director",
         envvar="FLOWSTEER_DIRECTOR",
         autocompletion=backend_names,
-        help="Who edits the workflow: a backend (see flowsteer backends), human, script:FILE, dsl:WORKFLOW, or "
+        help="Who edits the workflow: a backend (see flowsteer backends), human, script:FILE, dsl:WORKFLOW (or "
+        "fixed:WORKFLOW), or "
         "simulated: for random edits.",
     ),
 ]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from flowsteer.task import Task
     from flowsteer.viewing.seat import Seat
 
-OFFLINE = ("simulated:", "script:", "dsl:", "human")
+OFFLINE = ("simulated:", "script:", "dsl:", "fixed:", "human")
 """Specs that cost nothing to ask again."""
 
 

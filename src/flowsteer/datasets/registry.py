@@ -15,6 +15,7 @@ from flowsteer.datasets.procedural import FAMILIES, procedural_samples
 from flowsteer.datasets.simulated_tasks import TYPES, simulated_samples
 from flowsteer.datasets.splits import take
 from flowsteer.errors import ConfigError
+from flowsteer.suggestions import did_you_mean
 
 GROUP = "flowsteer.datasets"
 """Entry-point group: each entry point loads to a `Dataset`."""
@@ -84,7 +85,8 @@ def find_dataset(name: str) -> Dataset:
     if name in BUILT_IN:
         return BUILT_IN[name]
     raise ConfigError(
-        f"there is no dataset {name!r}", f"one of: {', '.join(dataset_names())}; or a path to a .jsonl file"
+        f"there is no dataset {name!r}.{did_you_mean(name, dataset_names())}",
+        f"one of: {', '.join(dataset_names())}; or a path to a .jsonl file",
     )
 
 
@@ -103,7 +105,11 @@ def _from_folder(name: str, folder: Path) -> Iterable[Sample]:
     if name == hotpot_short.NAME and not own.is_file():
         return map(hotpot_short.shorten, read_samples(folder / "hotpotqa.jsonl"))
     if not own.is_file():
-        raise ConfigError(f"{folder} holds no {name}.jsonl", f"datasets there: {', '.join(stems(folder)) or 'none'}")
+        there = stems(folder)
+        raise ConfigError(
+            f"{folder} holds no {name}.jsonl.{did_you_mean(name, there)}",
+            f"datasets there: {', '.join(there) or 'none'}",
+        )
     return read_samples(own)
 
 

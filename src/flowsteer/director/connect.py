@@ -7,6 +7,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from flowsteer.backends.base import Backend, SamplingSettings
+from flowsteer.backends.likely_spec import BACKEND_SCHEMES, likely_spec
 from flowsteer.backends.simulated_profiles import PROFILES
 from flowsteer.canvas.director import Director
 from flowsteer.director.chat import EVALUATION, ChatDirector
@@ -16,9 +17,18 @@ from flowsteer.director.random import RandomDirector
 from flowsteer.director.scripted import FixedDirector, ScriptedDirector
 from flowsteer.director.spec_options import NO_OPTIONS, DirectorOptions, cut_options
 from flowsteer.errors import ConfigError
+from flowsteer.suggestions import nearest
 
 GROUP = "flowsteer.directors"
 """Entry-point group: `policy` loads to a function from a folder and `DirectorOptions` to the Director trained in it."""
+
+FIXED = ("dsl", "fixed")
+"""Schemes whose rest is a workflow to build; both mean the same."""
+
+SCHEMES = {"human": "human", "script": "script:FILE", "dsl": "dsl:WORKFLOW", "fixed": "fixed:WORKFLOW"}
+"""How the Directors that are no LLM are written, by the word before the colon; `simulated:` is a backend, too."""
+
+FORMS = f"{', '.join(SCHEMES.values())}, simulated:, the folder of a training run, or a backend"
 
 
 async def connect_director(
@@ -33,8 +43,8 @@ async def connect_director(
     """The Director that a spec names.
 
     Args:
-        spec: `human`, `script:FILE`, `dsl:WORKFLOW`, `simulated:` (random edits; `simulated:?seed=1`; profiles of
-            the simulated executor are understood and change nothing), the folder
+        spec: `human`, `script:FILE`, `dsl:WORKFLOW` (or `fixed:WORKFLOW`), `simulated:` (random edits, as in
+            `simulated:?seed=1`; profiles of the simulated executor are understood and change nothing), the folder
             of a training run, or the spec of a backend whose LLM directs. Behind the last three may stand options
             (`DirectorOptions`): `runs/trained?temperature=0.5&votes=3`. Votes are counted by `Session.episode`.
         connect: Makes the backend of an LLM that is to direct.
@@ -56,7 +66,7 @@ async def connect_director(
         return HumanDirector()
     if scheme == "script" and rest:
         return ScriptedDirector.from_file(Path(rest))
-    if scheme == "dsl" and rest:
+    if scheme in FIXED and rest:
         return FixedDirector.from_dsl(rest)
     if scheme == "simulated":
         if options.temperature is not None:
@@ -66,14 +76,21 @@ async def connect_director(
         return _trained(Path(spec), options)
     if _is_path(spec):
         raise ConfigError(
-            f"there is no folder {spec} to load a trained Director from",
+            f"there is no folder {spec} to load a trained Director from.{_question(likely_spec(spec))}",
             "flowsteer train FILE.toml --run DIR makes one",
         )
+    if scheme not in BACKEND_SCHEMES and (meant := nearest(scheme, SCHEMES)):
+        likely = f"{meant}:{rest}" if rest else SCHEMES[meant]
+        raise ConfigError(f"{asked!r} names no Director.{_question(likely)}", f"one of: {FORMS}")
     if options.temperature is not None:
         sampling = replace(sampling, temperature=options.temperature)
     if options.votes > 1 and sampling.temperature == 0:
         raise ConfigError("votes at temperature 0 are the same vote", f"{spec}?temperature=0.6&votes={options.votes}")
     return ChatDirector(await connect(spec), sampling, layout, constrained, task_chars)
+
+
+def _question(meant: str) -> str:
+    return f" Did you mean {meant}?" if meant else ""
 
 
 def _is_folder(spec: str) -> bool:

@@ -14,7 +14,7 @@ from flowsteer.errors import ActionError, ConfigError
 from flowsteer.workflow.dsl import parse_dsl, to_dsl
 from flowsteer.workflow.edits import Action, Finish
 from flowsteer.workflow.nodes import Workflow
-from flowsteer.workflow.rules import violations
+from flowsteer.workflow.rules import Rules, violations
 
 Line = str | Action | PromptText
 
@@ -91,15 +91,24 @@ class FixedDirector:
         """`dsl:` and the workflow."""
         return f"dsl:{to_dsl(self.workflow)}"
 
+    def refuse_broken(self, rules: Rules) -> None:
+        """Refuse rules under which it cannot be built.
+
+        Raises:
+            ConfigError: It breaks one, such as by an operator that does not exist.
+        """
+        if broken := violations(self.workflow, rules):
+            raise ConfigError(
+                f"{self.spec} cannot be built here: {'; '.join(broken)}", "flowsteer operators lists what exists"
+            )
+
     async def act(self, observation: Observation) -> Turn:
         """Take the next step of building it; once it stands, finish, and again if the canvas does not accept that.
 
         Raises:
             ConfigError: If the rules do not allow it, or no action can build it.
         """
-        broken = violations(self.workflow, observation.rules)
-        if broken:
-            raise ConfigError(f"{self.spec} cannot be built here: {'; '.join(broken)}", "choose another workflow")
+        self.refuse_broken(observation.rules)
         script = script_for(self.workflow, observation.rules.two_step)
         line = script[observation.turn - 1] if observation.turn <= len(script) else Finish()
         return _said(line, observation)

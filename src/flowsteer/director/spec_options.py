@@ -10,7 +10,7 @@ from flowsteer.errors import ConfigError
 from flowsteer.settings import check
 
 MOST_VOTES = 64
-_PATHS_AND_TEXT = ("script", "dsl")
+_PATHS_AND_TEXT = ("script", "dsl", "fixed")
 """Schemes whose rest is the user's own, and a `?` in it nothing but that."""
 _OPTION = re.compile(r"(temperature|votes)=.*", re.DOTALL)
 

@@ -6,6 +6,7 @@ from importlib.metadata import entry_points
 
 from flowsteer.errors import ConfigError, FlowSteerError
 from flowsteer.operators.base import Operator
+from flowsteer.suggestions import did_you_mean
 from flowsteer.workflow.laws import is_name
 from flowsteer.workflow.nodes import Category
 
@@ -65,7 +66,10 @@ def load_library(name: str = "paper") -> Library:
     parts: list[Library] = []
     for part, _, chosen in (one.partition(":") for one in name.split("+")):
         if part not in found:
-            raise ConfigError(f"unknown operator library {part!r}", f"installed libraries: {', '.join(sorted(found))}")
+            raise ConfigError(
+                f"unknown operator library {part!r}.{did_you_mean(part, found)}",
+                f"installed libraries: {', '.join(sorted(found))}",
+            )
         try:
             loaded = found[part].load()
         except FlowSteerError:
@@ -88,7 +92,8 @@ def _only(library: Library, names: Iterable[str]) -> Library:
     wanted = dict.fromkeys(name.strip() for name in names)
     if unknown := [name for name in wanted if name not in library.operators]:
         raise ConfigError(
-            f"library {library.name} has no operator {', '.join(map(repr, unknown))}",
+            f"library {library.name} has no operator {', '.join(map(repr, unknown))}."
+            f"{did_you_mean(unknown[0], library.operators)}",
             f"it has {', '.join(library.operators)}",
         )
     kept = [item for name, item in library.operators.items() if name in wanted]

@@ -32,13 +32,13 @@ from filelock import FileLock
 
 from flowsteer.credentials import refuse_keys
 from flowsteer.errors import RunError
-from flowsteer.runs.config import FORMAT, keep_config, stored_config
+from flowsteer.runs.config import CONFIG, FORMAT, keep_config, stored_config
 from flowsteer.runs.event_json import JSON, event_line
 from flowsteer.runs.events import Event, Graded
 from flowsteer.runs.files import append, append_line, is_there, read_lines, writing
 from flowsteer.runs.grades import latest_grades
 from flowsteer.runs.index import EPISODES, INDEX, Entry, Indexed, read_events, read_index, summary_of
-from flowsteer.runs.lock import take_lock
+from flowsteer.runs.lock import LOCK, take_lock
 from flowsteer.runs.request_store import FILE as REQUESTS
 from flowsteer.runs.summary import EpisodeSummary, summary_to_json
 from flowsteer.runs.unfinished import events_so_far, unfinished_files
@@ -131,7 +131,7 @@ class RunFolder:
         self.entries: dict[str, Entry] = {}
         self.notes: dict[str, JSON] = {}
         self._lock: FileLock | None = None
-        self._new = False
+        self._new = self._first = False
 
     @classmethod
     def create(cls, path: Path, config: JSON, listener: Listener = unheard) -> "RunFolder":
@@ -150,7 +150,9 @@ class RunFolder:
         refuse_unsound([json.dumps(config, ensure_ascii=False)], "a setting of the run")
         run = cls(path, config, listener)
         try:
+            _refuse_other_files(path)
             run._new = not path.exists()
+            run._first = not path.parent.exists()
             (path / OPEN).mkdir(parents=True, exist_ok=True)
             run._lock = take_lock(path)
             keep_config(path, config)
@@ -217,9 +219,12 @@ class RunFolder:
         return EpisodeWriter(self.path / OPEN, episode, self._append, self._listener)
 
     def discard_if_new(self) -> None:
-        """Remove the folder again if this object made it and nothing has happened in it."""
+        """Remove the folder again, and the one that was made to hold it, if nothing has happened in it."""
         if self._new and not self.entries and not self.unfinished:
             shutil.rmtree(self.path)
+            if self._first:
+                with suppress(OSError):  # another run has begun beside it
+                    self.path.parent.rmdir()
 
     def events(self, episode: str, kinds: Collection[type[Event]] | None = None) -> list[Event]:
         """The events of one episode; only its own bytes are read. Of one that is not finished, those up to now.
@@ -322,6 +327,21 @@ class RunFolder:
 def open_name(episode: str) -> str:
     """Name of the file in `open/` that an episode is written to until it is over."""
     return f"{hashlib.sha256(episode.encode()).hexdigest()[:24]}.jsonl"
+
+
+def _refuse_other_files(path: Path) -> None:
+    """Refuse a folder of other things: a run is begun in a new or an empty one.
+
+    Raises:
+        RunError: It holds files, and no run.
+    """
+    if not path.is_dir() or is_there(path / CONFIG):
+        return
+    others = sorted(file.name for file in path.iterdir() if file.name not in (OPEN, LOCK))
+    if others:
+        raise RunError(
+            f"{path} is not empty and holds no run: there is {', '.join(others[:3])}", "name another folder: --run DIR"
+        )
 
 
 def _graded(summary: EpisodeSummary, grade: Graded) -> EpisodeSummary:

@@ -44,13 +44,11 @@ def check_folder(run: Path, resume: bool, steps: int) -> None:
     """
     if run.exists() and not run.is_dir():
         raise RunError(f"{run} is a file", "name a folder with --run DIR")
-    used, run_there = run.exists() and any(run.iterdir()), (run / CONFIG).is_file()
+    run_there = (run / CONFIG).is_file()
     if resume and not run_there:
         raise RunError(f"{run} holds no run to go on with", "name the folder of one with --run DIR")
     if launched().first and run_there and not resume:
         raise RunError(f"{run} holds a run already", "add --resume to go on with it, or name another with --run DIR")
-    if launched().first and used and not run_there:
-        raise RunError(f"{run} is not empty and holds no run", "name another folder with --run DIR")
     _refuse_fewer(run, steps)
 
 

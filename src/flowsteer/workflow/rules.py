@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge
 
+from flowsteer.suggestions import did_you_mean
 from flowsteer.workflow.facts import facts
 from flowsteer.workflow.laws import faults
 from flowsteer.workflow.nodes import (
@@ -79,6 +80,7 @@ def violations(workflow: Workflow, rules: Rules) -> tuple[str, ...]:
     nodes = list(walk(workflow.nodes))
     found = [
         f"{step.id}: there is no operator {quoted(step.operator)}; there are {', '.join(rules.categories)}"
+        f"{_meant(step.operator, rules)}"
         for step in steps(workflow.nodes)
         if step.operator not in rules.categories
     ]
@@ -100,6 +102,12 @@ def violations(workflow: Workflow, rules: Rules) -> tuple[str, ...]:
     if runs > rules.max_runs:
         found.append(f"loops and branches make up to {runs} operator runs; at most {rules.max_runs}")
     return tuple(found)
+
+
+def _meant(operator: str, rules: Rules) -> str:
+    """What an unknown operator was probably meant to be, as the end of a sentence."""
+    question = did_you_mean(operator, rules.categories)
+    return f".{question}" if question else ""
 
 
 def most_runs(nodes: Sequence) -> int:
