@@ -64,7 +64,7 @@ def test_a_question_about_urls_is_no_spec():
     "command",
     [
         ("solve", "hi", "--director", "simulated:", "--executor"),
-        ("run", "--workflow", "Custom", "--question", "hi", "--executor"),
+        ("run", "Custom", "hi", "--executor"),
         ("eval", "simulated:math", "--limit", "1", "--system", "direct", "--run", "r", "--executor"),
         ("eval", "simulated:math", "--limit", "1", "--executor", "simulated:", "--run", "r", "--system"),
     ],

@@ -90,7 +90,7 @@ def test_the_question_comes_from_standard_input(tmp_path: Path):
 
 def test_the_context_reaches_the_operators(tmp_path: Path):
     (tmp_path / "notes.txt").write_text("The capital of France is Paris.")
-    base = ("run", "--workflow", "Custom", "--question", "What is the capital?", "--executor", "simulated:", "--json")
+    base = ("run", "Custom", "What is the capital?", "--executor", "simulated:", "--json")
     plain = flowsteer(*base, cwd=tmp_path).json["usage"]["prompt_tokens"]
     assert flowsteer(*base, "--context", "notes.txt", cwd=tmp_path).json["usage"]["prompt_tokens"] > plain + 5
 
@@ -120,9 +120,7 @@ def test_show_gives_an_episode_by_the_beginning_of_its_name(solved: Path):
 def test_run_takes_dsl_text_and_files(tmp_path: Path, source: str):
     (tmp_path / "workflow.dsl").write_text(f"{DSL}\n")
     (tmp_path / "workflow.json").write_text(flowsteer("export", DSL, "--to", "json", cwd=tmp_path).out)
-    outcome = flowsteer(
-        "run", "--workflow", source, "--question", "6*7?", "--executor", "simulated:", "--json", cwd=tmp_path
-    )
+    outcome = flowsteer("run", source, "6*7?", "--executor", "simulated:", "--json", cwd=tmp_path)
     assert outcome.code == 0, outcome.err
     assert outcome.json.keys() >= {"answer", "dsl", "nodes", "usage"}
     assert outcome.json["dsl"] == DSL
@@ -137,7 +135,7 @@ def test_run_takes_dsl_text_and_files(tmp_path: Path, source: str):
 
 
 def test_run_shows_people_the_tree_and_the_answer(tmp_path: Path):
-    outcome = flowsteer("run", "--workflow", DSL, "--question", "6*7?", "--executor", "simulated:", cwd=tmp_path)
+    outcome = flowsteer("run", DSL, "6*7?", "--executor", "simulated:", cwd=tmp_path)
     assert "├─ node_2 parallel" in outcome.out
     assert "5 calls" in outcome.err
 
@@ -163,7 +161,7 @@ def test_exported_python_runs(solved: Path):
         [sys.executable, "program.py"], cwd=solved, env=environment(), capture_output=True, text=True, check=True
     )
     ran = flowsteer(
-        *("run", "--workflow", DSL, "--question", "What is 6 times 7?", "--type", "math", "--executor", "simulated:"),
+        *("run", DSL, "What is 6 times 7?", "--type", "math", "--executor", "simulated:"),
         "--json",
         cwd=solved,
     )

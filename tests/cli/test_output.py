@@ -48,7 +48,7 @@ def test_quiet_prints_the_bare_answer(tmp_path: Path):
     outcome = flowsteer("solve", "What is 6 times 7?", *FINISHING, "--quiet", "--run", "r", cwd=tmp_path)
     answer = flowsteer("show", "r", "--json", cwd=tmp_path).json["events"][-1]["answer"]
     assert (outcome.code, outcome.out, outcome.err) == (0, f"{answer}\n", "")
-    ran = flowsteer("run", "--workflow", "Programmer", "--question", "6*7?", *FINISHING[2:], "-q", cwd=tmp_path)
+    ran = flowsteer("run", "Programmer", "6*7?", *FINISHING[2:], "-q", cwd=tmp_path)
     assert (len(ran.out.splitlines()), ran.err) == (1, "")
 
 
@@ -61,9 +61,7 @@ def test_events_of_solve_are_those_of_the_record(tmp_path: Path):
 
 
 def test_events_of_run_and_eval(tmp_path: Path):
-    ran = lines(
-        flowsteer("run", "--workflow", "Plan -> Custom", "--question", "hi", *FINISHING[2:4], "--events", cwd=tmp_path)
-    )
+    ran = lines(flowsteer("run", "Plan -> Custom", "hi", *FINISHING[2:4], "--events", cwd=tmp_path))
     assert [line["event"]["operator"] for line in ran[:-1]] == ["Plan", "Custom"]
     assert ran[-1]["result"]["answer"]
     evaluated = lines(

@@ -81,7 +81,7 @@ def test_what_is_named_on_the_command_line(name: str):
             ("show", f"--x{name}"),
             (f"x{name}",),
             ("eval", f"x{name}.toml"),
-            ("run", "--workflow", f"Plan -> {name}", "--question", "hi", "--executor", "simulated:"),
+            ("run", f"Plan -> {name}", "hi", "--executor", "simulated:"),
             ("export", f"x{name}"),
         ):
             outcome = flowsteer(*arguments, cwd=cwd)

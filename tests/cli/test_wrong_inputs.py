@@ -8,7 +8,7 @@ from flowsteer_cli import Outcome, flowsteer
 SIMULATED = ("--director", "simulated:", "--executor", "simulated:")
 SOLVE = ("solve", "hi", *SIMULATED)
 EVAL = ("eval", "simulated:math", "--limit", "1", "--executor", "simulated:")
-RUN = ("run", "--question", "hi", "--executor", "simulated:")
+RUN = ("run", "--executor", "simulated:")
 
 WRONG: list[tuple[tuple[str, ...], int, str]] = [
     # the command line
@@ -25,12 +25,25 @@ WRONG: list[tuple[tuple[str, ...], int, str]] = [
     # what is asked
     (("solve", "", *SIMULATED), 2, "the question is empty"),
     ((*SOLVE, "--context", "missing.txt"), 2, "missing.txt"),
-    ((*RUN, "--workflow", ""), 2, "the workflow is empty"),
-    ((*RUN, "--workflow", "Plan -> ["), 2, "character"),
-    ((*RUN, "--workflow", "Nope -> Plan"), 2, "there is no operator 'Nope'"),
-    ((*RUN, "--workflow", "missing.json"), 2, "missing.json"),
-    ((*RUN, "--workflow", "Plan"), 3, "no answer"),
+    ((*RUN, "", "hi"), 2, "the workflow is empty"),
+    ((*RUN, "Plan -> [", "hi"), 2, "character"),
+    ((*RUN, "Nope -> Plan", "hi"), 2, "there is no operator 'Nope'"),
+    ((*RUN, "missing.json", "hi"), 2, "missing.json"),
+    ((*RUN, "Plan", "hi"), 3, "no answer"),
+    ((*RUN, "Plan -> Programer", "hi"), 2, "Did you mean Programmer?"),
+    ((*RUN, "fixed:Plan -> Nope", "hi"), 2, "there is no operator 'Nope'"),
+    (RUN, 2, "the workflow is missing"),
+    ((*RUN, "Custom"), 2, "the question is missing"),
+    ((*RUN, "Custom", "hi", "--question", "ho"), 2, "'hi' is one argument too many"),
     # who works
+    (("solve", "hi", "--director", "simulated:", "--executor", "gpt-4o"), 2, "Did you mean openai:gpt-4o?"),
+    (("solve", "hi", "--director", "simulated:", "--executor", "opnai:gpt-4o"), 2, "Did you mean openai:gpt-4o?"),
+    ((*SOLVE, "--director", "openai/gpt-4o-mini"), 2, "Did you mean openai:gpt-4o-mini?"),
+    ((*SOLVE, "--director", "hunam"), 2, "Did you mean human?"),
+    ((*SOLVE, "--director", "dls:Plan"), 2, "Did you mean dsl:Plan?"),
+    ((*SOLVE, "--director", "fixed:Plan -> Nope"), 2, "there is no operator 'Nope'"),
+    ((*SOLVE, "--director", "dsl:Plan -> Programer"), 2, "Did you mean Programmer?"),
+    ((*SOLVE, "--run", "."), 1, "is not empty and holds no run"),
     ((*SOLVE, "--director", "nope"), 2, "'nope' names no backend"),
     (("solve", "hi", "--director", "simulated:", "--executor", "simulated:sharp"), 2, "sharp"),
     ((*SOLVE, "--director", "openai:gpt-5-mini"), 2, "OPENAI_API_KEY is not set"),
@@ -38,11 +51,11 @@ WRONG: list[tuple[tuple[str, ...], int, str]] = [
     ((*SOLVE, "--director", "dsl:Plan -> ["), 2, "character"),
     (("solve", "hi", "--director", "dsl:Custom", "--executor", "http://127.0.0.1:9/v1#m"), 1, "127.0.0.1:9"),
     (("solve", "hi", "--director", "dsl:Plan", "--executor", "simulated:"), 3, "no answer"),
-    ((*SOLVE, "--library", "papre"), 2, "unknown operator library 'papre'"),
+    ((*SOLVE, "--library", "papre"), 2, "unknown operator library 'papre'. Did you mean paper?"),
     ((*SOLVE, "--backend", "big"), 2, "NAME=SPEC"),
     (("solve", "hi", "--director", "dsl:Custom", "--executor", "simulated:", "--max-tokens", "1"), 4, "--max-tokens"),
     # evaluations
-    (("eval", "gsm9k"), 2, "gsm9k"),
+    (("eval", "gsm9k"), 2, "Did you mean gsm8k?"),
     (("eval", "missing.jsonl"), 2, "missing.jsonl"),
     (("eval", "missing.toml"), 2, "missing.toml"),
     (("eval", "keys.jsonl", "--executor", "simulated:"), 2, "unknown key 'anwser'. Did you mean answer?"),
@@ -51,6 +64,12 @@ WRONG: list[tuple[tuple[str, ...], int, str]] = [
     ((*EVAL, "--without", "cavnas"), 2, "no such ablation. Did you mean canvas?"),
     ((*EVAL, "--library", "nope"), 2, "unknown operator library 'nope'"),
     ((*EVAL, "--set", "nonsense=1"), 2, "nonsense"),
+    ((*EVAL, "--set", "caps.call=1"), 2, "Did you mean caps.calls?"),
+    ((*EVAL, "--system", "dirct"), 2, "Did you mean direct?"),
+    ((*EVAL, "--system", "cot=sc:3"), 2, "cot is the name of another system"),
+    ((*EVAL, "--system", "my=cot", "--system", "my=sc:3"), 2, "two systems are called my"),
+    ((*EVAL, "--system", "dsl:Nope"), 2, "there is no operator 'Nope'"),
+    ((*EVAL, "--run", "."), 1, "is not empty and holds no run"),
     ((*EVAL, "--set", "limit"), 2, "'limit' is no setting"),
     (("validate", "no_gold.jsonl"), 6, "no_gold.jsonl has no right answer to check"),
     (("validate", "wrong.jsonl"), 6, ""),
@@ -110,5 +129,4 @@ def test_what_is_refused_leaves_nothing_behind(tmp_path: Path):
     for arguments, code, _ in WRONG:
         if code == 2:
             called(tmp_path, *arguments)
-    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")} - FILES.keys()
-    assert left <= {"runs"}
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")} == FILES.keys()

@@ -35,8 +35,8 @@ def test_the_package_of_the_page_is_found_and_runs(tmp_path):
     workflow = "Custom -> HasUnit ? Revise : done"
     ran = subprocess.run(
         [
-            *(sys.executable, "-m", "flowsteer.cli.main", "run", "--workflow", workflow),
-            *("--question", "How far is it?", "--library", "paper+acme", "--executor", "simulated:", "--json"),
+            *(sys.executable, "-m", "flowsteer.cli.main", "run", workflow, "How far is it?"),
+            *("--library", "paper+acme", "--executor", "simulated:", "--json"),
         ],
         env=os.environ | {"PYTHONPATH": str(tmp_path)},
         capture_output=True,

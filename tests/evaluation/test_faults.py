@@ -94,7 +94,7 @@ def test_solve_says_it_too(tmp_path, monkeypatch):
 
 def test_run_says_it_too(tmp_path, monkeypatch):
     monkeypatch.setattr(paper, "LIBRARY", broken(SystemExit(0), "Plan"))
-    done = flowsteer(*asking("run", "--workflow", "Plan", "--question", "What?"), cwd=tmp_path)
+    done = flowsteer(*asking("run", "Plan", "What?"), cwd=tmp_path)
     assert done.code == 5
     assert "operator Plan failed by a fault of its own code" in done.err
 

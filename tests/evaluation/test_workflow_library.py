@@ -83,9 +83,9 @@ def test_equal_shapes_are_one_entry_whatever_their_ids_and_spelling(folder):
 
 def test_a_name_is_a_system_a_workflow_and_a_model(folder):
     name = next(each["name"] for each in workflows(folder, "--type", "math") if each["dsl"] == PARALLEL)
-    ask = ("--type", "math", "--question", "What is 6 times 7?", "--executor", "simulated:typed-2", "--json")
-    by_name = flowsteer("run", "--workflow", f"library:{name}", *ask, cwd=folder)
-    spelt = flowsteer("run", "--workflow", PARALLEL, *ask, cwd=folder)
+    ask = ("What is 6 times 7?", "--type", "math", "--executor", "simulated:typed-2", "--json")
+    by_name = flowsteer("run", f"library:{name}", *ask, cwd=folder)
+    spelt = flowsteer("run", PARALLEL, *ask, cwd=folder)
     assert by_name.code == 0, by_name.err
     assert by_name.json["answer"] == spelt.json["answer"]
     assert by_name.json["dsl"] == PARALLEL
@@ -118,7 +118,7 @@ def test_a_name_brings_the_operators_it_was_mined_with(tmp_path):
     assert done.code == 0, done.err
     (saved,) = flowsteer("library", "r", "--json", cwd=tmp_path).json["workflows"]
     name = f"library:{saved['name']}"
-    ask = ("run", "--workflow", name, "--type", "math", "--question", "What is 6 times 7?", *tools)
+    ask = ("run", name, "--type", "math", "What is 6 times 7?", *tools)
     assert flowsteer(*ask, cwd=tmp_path).code == 0
     assert flowsteer(*ask, "--library", "paper", cwd=tmp_path).code == 2
     evaluate = ("eval", "simulated:math", "--limit", "2", *tools, "--system", name)
@@ -147,4 +147,4 @@ def test_what_is_no_library_says_how_to_make_one(tmp_path, monkeypatch):
     (tmp_path / "workflows.json").write_text(json.dumps({"workflows": [{"name": "x"}]}))
     with pytest.raises(ConfigError, match="is no workflow library"):
         parse_system("library:x")
-    assert "flowsteer library RUN" in flowsteer("run", "--workflow", "library:x", "--question", "?", cwd=tmp_path).err
+    assert "flowsteer library RUN" in flowsteer("run", "library:x", "?", cwd=tmp_path).err

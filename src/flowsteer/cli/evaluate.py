@@ -27,13 +27,6 @@ if TYPE_CHECKING:
     from flowsteer.runs.folder import Listener
 
 Data = Annotated[Path | None, typer.Option("--data", help="Folder of NAME.jsonl files to read instead of downloading.")]
-Systems = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--system",
-        help="direct, cot, sc:N, refine, fixed:DSL, library:NAME, fixed:best, search, director:SPEC; repeat.",
-    ),
-]
 JobEngine = Annotated[Literal["local", "ray"], typer.Option("--engine", help="Where episodes run.")]
 Concurrency = Annotated[int, typer.Option("--concurrency", min=1, help="Episodes at once.")]
 Without = Annotated[
@@ -43,26 +36,45 @@ Without = Annotated[
 Datasets = Annotated[
     list[str], typer.Argument(help="Datasets, or one TOML file that says it all.", autocompletion=dataset_names)
 ]
+Systems = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--system",
+        help="direct, cot, sc:N, refine, fixed:DSL (or dsl:DSL), library:NAME, fixed:best, search, director:SPEC; each "
+        "also as NAME=SPEC; repeat.",
+    ),
+]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Most tasks of each dataset.")]
+Epochs = Annotated[int, typer.Option("--epochs", min=1, help="Times each task is run.")]
+Split = Annotated[str, typer.Option("--split", help="Split to test on.")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other setting, such as max_steps=12.")
+]
 EvaluationRun = Annotated[Path, typer.Argument(help="Run folder of an evaluation.", autocompletion=run_folders)]
 
 
 @guarded
 def evaluate(
-    datasets: Annotated[
-        list[str], typer.Argument(help="Datasets, or one TOML file that says it all.", autocompletion=dataset_names)
-    ],
+    datasets: Datasets,
     system: Systems = None,
     data: Data = None,
     executor: o.ExecutorSpec = o.DEFAULT,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Most tasks of each dataset.")] = None,
+    limit: Limit = None,
     run: o.RunDir = None,
     json: o.Json = False,
     events: o.Events = False,
     library: o.LibraryName = "paper",
     sandbox: o.SandboxTier = "auto",
+    backend: o.NodeBackends = None,
+    two_step: o.TwoStep = False,
+    layout: o.Layout = "conversation",
+    constrained: o.Constrained = None,
+    director_tokens: o.DirectorTokens = None,
+    executor_tokens: o.ExecutorTokens = None,
+    temperature: o.Temperature = None,
     without: Without = None,
-    epochs: Annotated[int, typer.Option("--epochs", min=1, help="Times each task is run.")] = 1,
-    split: Annotated[str, typer.Option("--split", help="Split to test on.")] = "test",
+    epochs: Epochs = 1,
+    split: Split = "test",
     seed: o.Seed = 0,
     engine: JobEngine = "local",
     concurrency: Concurrency = 8,
@@ -71,9 +83,7 @@ def evaluate(
     max_tokens: o.MaxTokens = None,
     max_seconds: o.MaxSeconds = None,
     max_cost: o.MaxCost = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other setting, such as layout=rebuilt.")
-    ] = None,
+    settings: Overrides = None,
     no_cache: o.NoCache = False,
     no_requests: o.NoRequests = False,
     fail_fast: o.FailFast = False,
@@ -103,11 +113,13 @@ def evaluate(
             "engine": engine,
             "concurrency": concurrency,
             "max_turns": max_turns,
+            "roster": o.parse_roster(backend),
+            "two_step": two_step,
+            "layout": layout,
+            "constrained": constrained,
             "caps": {"calls": max_calls, "tokens": max_tokens, "seconds": max_seconds, "cost": max_cost},
         }
-        plain |= {name: value for name, value in (("data", data), ("limit", limit)) if value is not None}
-        if executor.startswith("llamacpp:"):
-            plain["executor_sampling"] = {"max_tokens": o.SMALL_EXECUTOR_TOKENS}
+        plain |= _given(data=data, limit=limit) | _samplings(executor, director_tokens, executor_tokens, temperature)
         config = make_config(plain, overrides=settings or [])
     if dry_run:
         _dry_run(config, json)
@@ -122,6 +134,24 @@ def evaluate(
 def _refuse_fail_fast(fail_fast: bool, config: "EvaluationConfig") -> None:
     if fail_fast and config.engine == "ray":
         raise ConfigError("--fail-fast stops episodes of this process, and ray has others", "add --engine local")
+
+
+def _samplings(executor: str, director: int | None, tokens: int | None, temperature: float | None) -> dict[str, Any]:
+    """How Directors and operators draw: what was asked for, and few new tokens for a small embedded model."""
+    from flowsteer.director.chat import EVALUATION
+    from flowsteer.settings import to_json
+
+    if tokens is None and executor.startswith("llamacpp:"):
+        tokens = o.SMALL_EXECUTOR_TOKENS
+    found: dict[str, Any] = {"executor_sampling": _given(max_tokens=tokens, temperature=temperature)}
+    if director is not None:
+        found["director_sampling"] = to_json(replace(EVALUATION, max_tokens=director))
+    return found
+
+
+def _given(**values: object) -> dict[str, object]:
+    """What was asked for; the rest is left to the defaults."""
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _keeping(config: "EvaluationConfig", folder: Path, no_cache: bool, no_requests: bool) -> "EvaluationConfig":

@@ -13,7 +13,7 @@ from flowsteer.cli.console import guarded, note, say
 from flowsteer.cli.exit_codes import FAULT, NO_ANSWER
 from flowsteer.cli.for_programs import ForPrograms
 from flowsteer.cli.verbosity import is_quiet
-from flowsteer.errors import WorkflowError
+from flowsteer.errors import ConfigError, WorkflowError
 
 if TYPE_CHECKING:
     from flowsteer.execution.executor import Execution
@@ -24,8 +24,16 @@ if TYPE_CHECKING:
 
 @guarded
 def run(
-    workflow: Annotated[str, typer.Option("--workflow", help="DSL text, a file with DSL or JSON, or library:NAME.")],
-    question: Annotated[str, typer.Option("--question", help="The question, or - for standard input.")],
+    workflow: Annotated[
+        str | None,
+        typer.Argument(
+            help="DSL text (dsl: or fixed: may stand before it), a file with DSL or JSON, or library:NAME.",
+            show_default=False,
+        ),
+    ] = None,
+    question: o.OptionalQuestion = None,
+    workflow_option: Annotated[str | None, typer.Option("--workflow", hidden=True)] = None,
+    question_option: Annotated[str | None, typer.Option("--question", hidden=True)] = None,
     kind: o.Kind = "qa",
     context: o.Context = None,
     executor: o.ExecutorSpec = o.DEFAULT,
@@ -36,6 +44,7 @@ def run(
     sandbox: o.SandboxTier = "auto",
     backend: o.NodeBackends = None,
     executor_tokens: o.ExecutorTokens = None,
+    temperature: o.Temperature = None,
     seed: o.Seed = 0,
     stream: o.Stream = None,
     max_calls: o.MaxCalls = None,
@@ -47,8 +56,8 @@ def run(
 
     \b
     Examples:
-      flowsteer run --workflow "Programmer -> Format" --type math --question "What is 6 times 7?"
-      flowsteer run --workflow workflow.json --question - < question.txt
+      flowsteer run "Programmer -> Format" "What is 6 times 7?" --type math
+      flowsteer run workflow.json - < question.txt
     """  # noqa: D301 - \b keeps the lines of the examples apart
     import asyncio
 
@@ -57,15 +66,16 @@ def run(
     from flowsteer.session import Setup, roster_of
     from flowsteer.workflow.dsl import to_dsl
 
-    tree = read_workflow(workflow)
+    source, asking = _arguments([workflow, question], workflow_option, question_option)
+    tree = read_workflow(source)
     if not tree.nodes:
-        raise WorkflowError("the workflow is empty", 'name one operator or more: --workflow "Plan -> Programmer"')
-    task = read_task(question, kind, context)
+        raise WorkflowError("the workflow is empty", 'name one operator or more: "Plan -> Programmer"')
+    task = read_task(asking, kind, context)
     setup = Setup(
         director="",
         executor=executor,
         roster=roster_of(tree) | o.parse_roster(backend),
-        library=library or operators_of(workflow),
+        library=library or operators_of(source),
         sandbox=sandbox,
         seed=seed,
         caps=Caps(max_calls, max_tokens, max_seconds, max_cost),
@@ -74,7 +84,7 @@ def run(
     asked = ForPrograms(json, events)
     hear = asked.listener()
     with redirect_stdout(sys.stderr) if asked else nullcontext():  # an operator may print
-        execution = asyncio.run(_execute(o.with_tokens(setup, None, executor_tokens), tree, task, hear))
+        execution = asyncio.run(_execute(o.with_sampling(setup, None, executor_tokens, temperature), tree, task, hear))
     if asked:
         nodes = [_node(record) for record in execution.ran]
         usage = asdict(execution.usage)
@@ -84,6 +94,29 @@ def run(
     else:
         _print(tree, execution)
     _check(execution, allow_unfinished)
+
+
+def _arguments(given: list[str | None], workflow: str | None, question: str | None) -> tuple[str, str]:
+    """Workflow and question, from the arguments or by the options that stood for them before.
+
+    Args:
+        given: The arguments.
+        workflow: What `--workflow` says.
+        question: What `--question` says.
+
+    Raises:
+        ConfigError: One is missing, or there is one too many.
+    """
+    if workflow is not None or question is not None:
+        note("note: --workflow and --question are going away; write: flowsteer run WORKFLOW QUESTION")
+    left = [one for one in given if one is not None]
+    words = [one if one is not None else left.pop(0) if left else None for one in (workflow, question)]
+    if left:
+        raise ConfigError(f"{left[0]!r} is one argument too many", "flowsteer run WORKFLOW QUESTION")
+    if words[0] is None or words[1] is None:
+        missing = "workflow" if words[0] is None else "question"
+        raise ConfigError(f"the {missing} is missing", 'flowsteer run "Programmer -> Format" "What is 6 times 7?"')
+    return words[0], words[1]
 
 
 def _check(execution: "Execution", allow_unfinished: bool) -> None:

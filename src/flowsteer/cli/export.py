@@ -71,7 +71,7 @@ def _read(source: str, episode: str) -> "Reproduction":
 
     setup = Setup(director="", executor=o.DEFAULT, library=operators_of(source))
     tree = _known(read_workflow(source), source)
-    return Reproduction(tree, Task("What is 6 times 7?", "math"), o.with_tokens(setup, None, None))
+    return Reproduction(tree, Task("What is 6 times 7?", "math"), o.with_sampling(setup, None, None))
 
 
 def _known(tree: "Workflow", source: str) -> "Workflow":

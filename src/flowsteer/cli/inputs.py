@@ -1,5 +1,6 @@
 """What a user names on the command line, read in: question, context, workflow."""
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,7 +34,7 @@ def read_task(question: str, kind: "TaskType", context: Path | None) -> "Task":
 
 
 def read_workflow(source: str) -> "Workflow":
-    """A workflow from DSL text, from JSON text, from a file that holds either, or from the library by its name.
+    """A workflow from DSL text (`dsl:` or `fixed:` may stand before it), JSON text, a file of either, or the library.
 
     Raises:
         ConfigError: The file cannot be read, or the library has no such workflow.
@@ -45,6 +46,7 @@ def read_workflow(source: str) -> "Workflow":
         from flowsteer.evaluation.saved_workflows import find_saved
 
         return find_saved(source).workflow
+    source = re.sub(r"^(dsl|fixed):", "", source)
     is_file = source.endswith(WORKFLOW_FILES)
     text = (read_text(Path(source), "workflow") if is_file else source).strip()
     refuse_unsound([text], "the workflow")

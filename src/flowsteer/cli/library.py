@@ -33,7 +33,7 @@ def library(
     \b
     Examples:
       flowsteer library runs/eval-*
-      flowsteer run --workflow library:math-gsm8k-3f2a91 --type math --question "What is 6 times 7?"
+      flowsteer run library:math-gsm8k-3f2a91 "What is 6 times 7?" --type math
       flowsteer serve --system library:math-gsm8k-3f2a91
     """  # noqa: D301 - \b keeps the lines of the examples apart
     from flowsteer.evaluation.saved_workflows import library_file, read_saved, write_saved
@@ -68,4 +68,4 @@ def _print(wanted: "list[SavedWorkflow]", path: Path) -> None:
         table.add_row(saved.name, wins, accuracy, f"{saved.tokens:,.0f}", seconds, saved.dsl)
     Terminal().print(table)
     if wanted:
-        note(f"  try: flowsteer run --workflow library:{wanted[0].name} --type {wanted[0].type} --question …")
+        note(f"  try: flowsteer run library:{wanted[0].name} QUESTION --type {wanted[0].type}")

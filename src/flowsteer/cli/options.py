@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 TaskKind = Literal["math", "qa", "code"]
 
 Question = Annotated[str, typer.Argument(help="The question, or - to read it from standard input.", show_default=False)]
+OptionalQuestion = Annotated[
+    str | None, typer.Argument(help="The question, or - to read it from standard input.", show_default=False)
+]
 Kind = Annotated[TaskKind, typer.Option("--type", help="What kind of answer is asked for.")]
 Context = Annotated[Path | None, typer.Option("--context", help="File with passages to answer from.")]
 DirectorSpec = Annotated[
@@ -75,6 +78,12 @@ DirectorTokens = Annotated[int | None, typer.Option("--director-tokens", min=1, 
 ExecutorTokens = Annotated[
     int | None, typer.Option("--executor-tokens", min=1, help="Most new tokens of one call of an operator.")
 ]
+Temperature = Annotated[
+    float | None,
+    typer.Option(
+        "--temperature", min=0, help="At which operators draw; a Director's stands behind its spec: ?temperature=0.5."
+    ),
+]
 TwoStep = Annotated[bool, typer.Option("--two-step", help="Ask for each node's instruction in a turn of its own.")]
 Layout = Annotated[
     Literal["conversation", "rebuilt"],
@@ -134,8 +143,10 @@ def parse_roster(items: list[str] | None) -> dict[str, str]:
     return roster
 
 
-def with_tokens(setup: "Setup", director: int | None, executor: int | None) -> "Setup":
-    """The setup with limits on new tokens: as asked, or as fits the model."""
+def with_sampling(
+    setup: "Setup", director: int | None, executor: int | None, temperature: float | None = None
+) -> "Setup":
+    """The setup with limits on new tokens, as asked or as fits the model, and the temperature of its operators."""
     if director is None and setup.director.startswith("llamacpp:"):
         director = SMALL_DIRECTOR_TOKENS
     if executor is None and setup.executor.startswith("llamacpp:"):
@@ -144,4 +155,6 @@ def with_tokens(setup: "Setup", director: int | None, executor: int | None) -> "
         setup = replace(setup, director_sampling=replace(setup.director_sampling, max_tokens=director))
     if executor is not None:
         setup = replace(setup, executor_sampling=replace(setup.executor_sampling, max_tokens=executor))
+    if temperature is not None:
+        setup = replace(setup, executor_sampling=replace(setup.executor_sampling, temperature=temperature))
     return setup

@@ -28,7 +28,8 @@ def serve(
         list[str] | None,
         typer.Option(
             "--system",
-            help="direct, cot, sc:N, refine, fixed:DSL, library:NAME, director:SPEC; repeat. Each is a model.",
+            help="direct, cot, sc:N, refine, fixed:DSL (or dsl:DSL), library:NAME, director:SPEC; each also as "
+            "NAME=SPEC; repeat. Each is a model.",
         ),
     ] = None,
     executor: o.ExecutorSpec = o.DEFAULT,
@@ -54,6 +55,7 @@ def serve(
     constrained: o.Constrained = None,
     director_tokens: o.DirectorTokens = None,
     executor_tokens: o.ExecutorTokens = None,
+    temperature: o.Temperature = None,
     stream: o.Stream = None,
     max_calls: o.MaxCalls = None,
     max_tokens: o.MaxTokens = None,
@@ -77,7 +79,7 @@ def serve(
     from flowsteer.session import Setup
 
     systems = system or ["direct"]
-    if director_tokens is None and any(spec.startswith("director:llamacpp:") for spec in systems):
+    if director_tokens is None and any("director:llamacpp:" in spec for spec in systems):
         director_tokens = o.SMALL_DIRECTOR_TOKENS
     setup = Setup(
         director="",
@@ -92,7 +94,7 @@ def serve(
         caps=Caps(max_calls, max_tokens, None, max_cost),
         stream=stream,
     )
-    setup = o.with_tokens(setup, director_tokens, executor_tokens)
+    setup = o.with_sampling(setup, director_tokens, executor_tokens, temperature)
     folder = run or new_run_folder("serve")
     if not no_requests:
         setup = replace(setup, requests=(folder / REQUESTS).absolute())

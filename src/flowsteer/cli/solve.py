@@ -51,6 +51,7 @@ def solve(
     constrained: o.Constrained = None,
     director_tokens: o.DirectorTokens = None,
     executor_tokens: o.ExecutorTokens = None,
+    temperature: o.Temperature = None,
     seed: o.Seed = 0,
     stream: o.Stream = None,
     no_cache: o.NoCache = False,
@@ -93,7 +94,7 @@ def solve(
         caps=Caps(max_calls, max_tokens, max_seconds, max_cost),
         stream=stream,
     )
-    setup = o.with_tokens(setup, director_tokens, executor_tokens)
+    setup = o.with_sampling(setup, director_tokens, executor_tokens, temperature)
     folder = run or new_run_folder("solve")
     seats = _seats(task.digest[:12]) if view and director == "human" else {}
     asked = ForPrograms(json, events)

@@ -12,6 +12,7 @@ from flowsteer.cli import options as o
 from flowsteer.cli.console import guarded, print_json, resumable, say, tell_faults
 from flowsteer.cli.folders import new_run_folder
 from flowsteer.cli.for_programs import ForPrograms
+from flowsteer.cli.shell_completion import backend_names
 from flowsteer.cli.verbosity import tell
 from flowsteer.cli.viewer import shown
 from flowsteer.errors import ConfigError
@@ -19,6 +20,29 @@ from flowsteer.errors import ConfigError
 if TYPE_CHECKING:
     from flowsteer.training.config import TrainingConfig
     from flowsteer.training.run import TrainingResult
+
+
+Executor = Annotated[
+    str | None, typer.Option("--executor", help="As --set executor.backend.", autocompletion=backend_names)
+]
+Library = Annotated[str | None, typer.Option("--library", help="As --set executor.library.")]
+MaxTurns = Annotated[int | None, typer.Option("--max-turns", help="As --set canvas.max_turns.")]
+Seed = Annotated[int | None, typer.Option("--seed", help="As --set seed.")]
+
+SHORTCUTS = (
+    "warmup.run",
+    "executor.backend",
+    "executor.library",
+    "canvas.max_turns",
+    "executor.sampling.max_tokens",
+    "executor.sampling.temperature",
+    "seed",
+    "executor.caps.calls",
+    "executor.caps.tokens",
+    "executor.caps.seconds",
+    "executor.caps.cost",
+)
+"""Settings that have an option of their own."""
 
 
 @guarded
@@ -34,6 +58,16 @@ def train(
     warmup: Annotated[
         Path | None, typer.Option("--warmup", help="Run folder with episodes to learn from before RL.")
     ] = None,
+    executor: Executor = None,
+    library: Library = None,
+    max_turns: MaxTurns = None,
+    executor_tokens: o.ExecutorTokens = None,
+    temperature: o.Temperature = None,
+    seed: Seed = None,
+    max_calls: o.MaxCalls = None,
+    max_tokens: o.MaxTokens = None,
+    max_seconds: o.MaxSeconds = None,
+    max_cost: o.MaxCost = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --run.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done, fetched and typed; do and fetch nothing.")
@@ -53,7 +87,9 @@ def train(
     """Train a Director by CWRPO on the canvas; its policy, metrics and every episode go to the run folder."""
     from flowsteer.training.config import load_training
 
-    config = load_training(file, [*(settings or []), *([f"warmup.run={warmup}"] if warmup else [])])
+    shortcuts = (warmup, executor, library, max_turns, executor_tokens, temperature, seed)
+    caps = (max_calls, max_tokens, max_seconds, max_cost)
+    config = load_training(file, [*(settings or []), *_as_settings(*shortcuts, *caps)])
     check_extra()
     if dry_run:
         _dry_run(config, file, run, stand_in, json)
@@ -81,6 +117,11 @@ def train(
         if ranks.first:
             _conclude(folder, result, asked)
             tell_faults(folder)
+
+
+def _as_settings(*values: object) -> list[str]:
+    """What was asked for by `SHORTCUTS`, as `--set` takes it."""
+    return [f"{name}={value}" for name, value in zip(SHORTCUTS, values, strict=True) if value is not None]
 
 
 def _keeping(config: "TrainingConfig", folder: Path) -> "TrainingConfig":

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from flowsteer.backends.base import Backend
 from flowsteer.errors import BudgetExceeded, FlowSteerError, RunError
+from flowsteer.evaluation.ablations import OPTION
 from flowsteer.evaluation.design import Designer
 from flowsteer.evaluation.evaluation_config import EvaluationConfig, make_config, settings_of, setup_of
 from flowsteer.evaluation.job_runner import LocalEngine, jobs_of, run_jobs, spent_before
 from flowsteer.evaluation.progress import OnProgress, Progress, quietly
-from flowsteer.evaluation.specs import parse_systems
+from flowsteer.evaluation.specs import named_specs, parse_systems
 from flowsteer.evaluation.systems import System
 from flowsteer.evaluation.task_sets import TaskSets, load_tasks
 from flowsteer.evaluation.validation import FOLDER, FolderBench, design_all
@@ -23,6 +24,9 @@ from flowsteer.usage import NO_USAGE
 
 PLAN = "plan.json"
 """The configuration of the latest start: which episodes the run is to hold, and where its tasks are from."""
+
+NAMED = "system/"
+"""Notes that begin so say what a user's own name of a system stands for."""
 
 
 async def evaluate(
@@ -58,6 +62,7 @@ async def evaluate(
     tasks = load_tasks(config, systems)
     with RunFolder.create(path, settings_of(config), listener) as folder:
         async with _connected(config, systems, folder, extra) as session, open_grader() as grade:
+            _keep_names(folder, config.systems)
             write_plan(path, config)
             session.budget.settle(NO_USAGE, spent_before(folder))
             try:
@@ -120,6 +125,30 @@ async def _choose(
             dataset: await design_all(systems, FolderBench(session, dataset, samples, trials, engine))
             for dataset, samples in tasks.validation.items()
         }
+
+
+def _keep_names(folder: RunFolder, specs: Sequence[str]) -> None:
+    """Keep what the user's own names stand for: in one run, a name means one system.
+
+    Raises:
+        RunError: A name stood for another system when the run was begun.
+    """
+    for name, spec in named_specs(specs).items():
+        note = f"{NAMED}{name}"
+        before = folder.notes.get(note, {}).get("spec", spec)
+        if before != spec:
+            raise RunError(
+                f"in {folder.path} {name} is the system {before}, not {spec}", f"give it another name: my-{name}={spec}"
+            )
+        if note not in folder.notes:
+            folder.note(note, {"spec": spec})
+
+
+def spec_of(folder: RunFolder, name: str) -> str:
+    """The spec of a system by its name in a run: the same, unless the user gave the name."""
+    own, option, dropped = name.partition(OPTION)
+    spec: str = folder.notes.get(f"{NAMED}{own}", {}).get("spec", own)
+    return f"{spec}{option}{dropped}"
 
 
 def _stopped(folder: RunFolder, total: int, error: BudgetExceeded) -> Progress:

@@ -1,7 +1,9 @@
-"""From the spec of a system, such as `sc:5`, to the system."""
+"""From the spec of a system, such as `sc:5` or `mine=sc:5`, to the system."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import cast
+from dataclasses import replace
+from typing import Any, cast
 
 from flowsteer.credentials import refuse_key
 from flowsteer.errors import ConfigError
@@ -16,6 +18,9 @@ from flowsteer.workflow.dsl import parse_dsl
 
 FORMS = "direct, cot, sc:N, refine, fixed:DSL, library:NAME, fixed:best, search:rounds=8,tasks=8, director:SPEC"
 
+_NAMED = re.compile(r"([A-Za-z][\w.-]*)=(.*)", re.DOTALL)
+"""A name of the user's own, and the spec."""
+
 VALIDATION_TASKS = 8
 """Validation tasks of each dataset that `fixed:best` uses."""
 
@@ -29,11 +34,13 @@ def parse_system(spec: str) -> System | Designer:
       call names the answer that agrees best (`[Custom, …] -> ScEnsemble`).
     * `refine`: step-by-step reasoning, then at most two rounds of a critique and a new solution; it stops as soon as a
       critique finds no fault (`Custom -> (Review -> Revise) * 2`; self-refine, Madaan et al. 2023, arXiv 2303.17651).
-    * `fixed:DSL`: that workflow on every task.
+    * `fixed:DSL`, `dsl:DSL`: that workflow on every task.
     * `library:NAME`: a workflow of the library that `flowsteer library` mined.
     * `fixed:best`, `search:…`: one workflow for each dataset, chosen on validation tasks.
     * `director:SPEC`: the Director of that spec; ` --without canvas,prompts`, ` --without multi-turn` or
       ` --without agent` behind it name the paper's ablations.
+
+    `NAME=SPEC` calls the system NAME in records and reports.
 
     For code tasks the answer of each of them is the code, never run before it is graded unless an operator does.
 
@@ -47,6 +54,8 @@ def parse_system(spec: str) -> System | Designer:
     >>> parse_system("sc:3").name
     'sc:3'
     """
+    if named := _NAMED.fullmatch(spec):
+        return _called(named[1], named[2])
     scheme, _, rest = spec.strip().partition(":")
     if spec in _FIXED:
         return WorkflowSystem(spec, parse_dsl(_FIXED[spec]))
@@ -56,7 +65,17 @@ def parse_system(spec: str) -> System | Designer:
         return Search.from_spec(spec)
     if rest and scheme in _MAKERS:
         return _MAKERS[scheme](rest)
-    raise ConfigError(f"{spec!r} names no system", f"one of: {FORMS}")
+    known = [*_FIXED, "search", *_MAKERS]
+    raise ConfigError(f"{spec!r} names no system.{did_you_mean(scheme, known)}", f"one of: {FORMS}")
+
+
+def named_specs(specs: Iterable[str]) -> dict[str, str]:
+    """The specs that have a name of the user's own, by that name.
+
+    >>> named_specs(["cot", "mine=fixed:Plan -> Custom"])
+    {'mine': 'fixed:Plan -> Custom'}
+    """
+    return {found[1]: found[2] for found in map(_NAMED.fullmatch, specs) if found}
 
 
 def parse_systems(specs: Iterable[str], without: Iterable[str] = ()) -> tuple[System | Designer, ...]:
@@ -77,13 +96,37 @@ def parse_systems(specs: Iterable[str], without: Iterable[str] = ()) -> tuple[Sy
     for spec in specs:
         refuse_key(spec)
         wanted.append(spec)
-        if spec.startswith("director:") and OPTION not in spec:
+        bare = _bare(spec)
+        if bare.startswith("director:") and OPTION not in bare:
             wanted += [f"{spec}{OPTION}{name}" for name in dropped]
     if dropped and not any(OPTION in spec for spec in wanted):
         raise ConfigError(f"--without {','.join(dropped)} needs a system director:SPEC", "--system director:SPEC")
     if not wanted:
         raise ConfigError("no system was named", f"--system S, one of: {FORMS}")
-    return tuple(parse_system(spec) for spec in dict.fromkeys(wanted))
+    systems = tuple(parse_system(spec) for spec in dict.fromkeys(wanted))
+    names = [system.name for system in systems]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ConfigError(f"two systems are called {twice[0]}", "give each a name of its own: --system NAME=SPEC")
+    return systems
+
+
+def _bare(spec: str) -> str:
+    """The spec without a name of the user's own."""
+    named = _NAMED.fullmatch(spec)
+    return named[2] if named else spec
+
+
+def _called(name: str, spec: str) -> System | Designer:
+    """The system of a spec, under a name of the user's own; what it goes without stays in its name.
+
+    Raises:
+        ConfigError: The name means a system already.
+    """
+    if name in (*_FIXED, "search"):
+        raise ConfigError(f"{name} is the name of another system", f"give it a name of its own: my-{name}={spec}")
+    _, option, dropped = spec.partition(OPTION)
+    system: Any = parse_system(spec)
+    return cast("System | Designer", replace(system, name=f"{name}{option}{dropped}"))
 
 
 def _consistent(count: str) -> System:
@@ -126,6 +169,7 @@ _FIXED: Mapping[str, str] = {"direct": DIRECT, "cot": COT, "refine": REFINE}
 _MAKERS: Mapping[str, Callable[[str], System]] = {
     "sc": _consistent,
     "fixed": _fixed,
+    "dsl": _fixed,
     "library": _saved,
     "director": _directed,
 }

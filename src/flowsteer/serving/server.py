@@ -82,7 +82,7 @@ def _systems(specs: tuple[str, ...]) -> dict[str, System]:
     for system in parse_systems(specs):
         if not isinstance(system, System):
             raise ConfigError(f"{system.name} chooses its workflow on validation tasks", "serve what it chose: fixed:…")
-        if system.name.startswith("director:human"):
+        if getattr(system, "director", "").startswith("human"):
             raise ConfigError("a person cannot direct behind a server", "name another Director")
         found[system.name] = system
     return found

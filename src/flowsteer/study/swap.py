@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from flowsteer.backends.base import Backend
 from flowsteer.errors import ConfigError
 from flowsteer.evaluation.episodes import Job
-from flowsteer.evaluation.evaluate import read_plan, write_plan
+from flowsteer.evaluation.evaluate import read_plan, spec_of, write_plan
 from flowsteer.evaluation.evaluation_config import EvaluationConfig, settings_of, setup_of
 from flowsteer.evaluation.job_runner import LocalEngine, run_jobs, spent_before
 from flowsteer.evaluation.progress import OnProgress, Progress, quietly
@@ -162,5 +162,5 @@ def _jobs(run: RunFolder, config: EvaluationConfig) -> list[Job]:
 
 
 def _recorded(name: str, run: RunFolder) -> Recorded:
-    designer = parse_system(name)
+    designer = parse_system(spec_of(run, name))
     return Recorded(name, run, designer.temperature if isinstance(designer, WorkflowSystem) else None)
