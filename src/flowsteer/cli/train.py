@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from flowsteer.training.run import TrainingResult
 
 
+Warmup = Annotated[Path | None, typer.Option("--warmup", help="Run folder with episodes to learn from before RL.")]
 Executor = Annotated[
     str | None, typer.Option("--executor", help="As --set executor.backend.", autocompletion=backend_names)
 ]
@@ -55,9 +56,7 @@ def train(
         Path | None,
         typer.Option("--run", help="Run folder. A new one under runs/ without it.", show_default=False),
     ] = None,
-    warmup: Annotated[
-        Path | None, typer.Option("--warmup", help="Run folder with episodes to learn from before RL.")
-    ] = None,
+    warmup: Warmup = None,
     executor: Executor = None,
     library: Library = None,
     max_turns: MaxTurns = None,
