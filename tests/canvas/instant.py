@@ -28,7 +28,7 @@ class InstantLLM:
             case "Decompose":
                 return '{"parts": ["what is 6?", "what is 7?"]}'
             case "Programmer":
-                return f"```python\nprint({TRUTH})\n```"
+                return "```python\nprint(6 * 7)\n```"
             case "Verify":
                 answer = TRUTH if ok else "41"
                 return f'{{"reasoning": "again", "answer": "{answer}", "confidence": 90}}'

@@ -63,9 +63,9 @@ async def build(canvas, dsl):
 @pytest.mark.parametrize(
     ("dsl", "fails", "calls"),
     [
-        (FULL, (), 8),
-        (FULL, ("Verify",), 9),
-        (FULL.replace("-> Review", "-> (Review -> Revise) * 2"), ("Verify", "Review"), 12),
+        (FULL, (), 7),
+        (FULL, ("Verify",), 8),
+        (FULL.replace("-> Review", "-> (Review -> Revise) * 2"), ("Verify", "Review"), 11),
     ],
 )
 async def test_each_node_runs_once_over_the_whole_episode(dsl, fails, calls):
@@ -148,7 +148,7 @@ async def test_without_execution_nothing_runs_before_the_end():
     assert backend.calls == []
     assert "results" not in render(canvas.observe().history[-1].feedback)
     await canvas.step(Turn("…", Finish()))
-    assert len(backend.calls) == 8
+    assert len(backend.calls) == 7
     assert canvas.draft.answer == "42"
 
 

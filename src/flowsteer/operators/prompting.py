@@ -31,7 +31,12 @@ CACHED = 128
 """How many tasks' public tests are kept as they were read: every operator of a task's workflows shows them."""
 
 _FORMS = {"math": "the number or expression alone", "qa": "a few words, no sentence", "code": "Python code"}
-_EXAMPLES = {"math": "18", "qa": "the Danube", "code": "x = 1"}
+_EXAMPLES = {
+    "letter": "3 boxes of 12 pens hold 3 * 12 = 36 pens, which is option b.\nAnswer: b",
+    "math": "3 boxes of 12 pens hold 3 * 12 = 36 pens.\nAnswer: 36",
+    "qa": "The text says that Ulm lies on the Danube.\nAnswer: the Danube",
+    "code": "",
+}
 
 
 @cache
@@ -83,7 +88,7 @@ def ask_messages(
         instruction=call.prompt.strip(),
         examples=examples(call.task),
         answer_form=answer_form(call.task),
-        example=answer_example(call.task),
+        example=reply_example(call.task),
         stdio=isinstance(call.task.public_tests, StdioTests),
         **fields,
     )
@@ -100,9 +105,12 @@ def answer_form(task: Task) -> str:
     return task.answer_form or _FORMS[task.type]
 
 
-def answer_example(task: Task) -> str:
-    """A short answer that has the form: small models copy what they are shown rather than what they are told."""
-    return "b" if asks_letter(answer_form(task)) else _EXAMPLES[task.type]
+def reply_example(task: Task) -> str:
+    """A short reply that reasons and has the form: small models do as they are shown rather than as they are told.
+
+    An answer line alone is no good example: they copy it, and reason no more.
+    """
+    return _EXAMPLES["letter" if asks_letter(answer_form(task)) else task.type]
 
 
 def examples(task: Task) -> str:
