@@ -12,7 +12,6 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from flowsteer.answers.code_blocks import syntax_error
-from flowsteer.answers.short_form import asks_letter
 from flowsteer.backends.base import Message
 from flowsteer.draft import Draft
 from flowsteer.operators.base import OperatorCall
@@ -31,12 +30,11 @@ CACHED = 128
 """How many tasks' public tests are kept as they were read: every operator of a task's workflows shows them."""
 
 _FORMS = {"math": "the number or expression alone", "qa": "a few words, no sentence", "code": "Python code"}
-_EXAMPLES = {
-    "letter": "3 boxes of 12 pens hold 3 * 12 = 36 pens, which is option b.\nAnswer: b",
-    "math": "3 boxes of 12 pens hold 3 * 12 = 36 pens.\nAnswer: 36",
-    "qa": "The text says that Ulm lies on the Danube.\nAnswer: the Danube",
-    "code": "",
-}
+REPLY_EXAMPLE = "The text says that Ulm lies on the Danube.\nAnswer: the Danube"
+"""A short reply to a question of fact: small models do as they are shown rather than as they are told.
+
+For math there is none: shown a short one, or an answer line alone, they reason no more.
+"""
 
 
 @cache
@@ -88,7 +86,7 @@ def ask_messages(
         instruction=call.prompt.strip(),
         examples=examples(call.task),
         answer_form=answer_form(call.task),
-        example=reply_example(call.task),
+        example=REPLY_EXAMPLE,
         stdio=isinstance(call.task.public_tests, StdioTests),
         **fields,
     )
@@ -103,14 +101,6 @@ def follow_up(messages: tuple[Message, ...], reply: str, remark: str) -> tuple[M
 def answer_form(task: Task) -> str:
     """How the final answer must look, in words: the task's own, else its type's."""
     return task.answer_form or _FORMS[task.type]
-
-
-def reply_example(task: Task) -> str:
-    """A short reply that reasons and has the form: small models do as they are shown rather than as they are told.
-
-    An answer line alone is no good example: they copy it, and reason no more.
-    """
-    return _EXAMPLES["letter" if asks_letter(answer_form(task)) else task.type]
 
 
 def examples(task: Task) -> str:

@@ -12,7 +12,7 @@ from flowsteer.answers.form_echo import is_echo
 from flowsteer.answers.thinking import without_thinking
 from flowsteer.backends.base import Message, Reply
 from flowsteer.operators.base import OperatorCall
-from flowsteer.operators.prompting import answer_form, follow_up, render, reply_example
+from flowsteer.operators.prompting import REPLY_EXAMPLE, answer_form, follow_up, render
 from flowsteer.operators.reply import (
     BadReply,
     Schema,
@@ -60,7 +60,7 @@ async def reason(call: OperatorCall, messages: tuple[Message, ...], last_sentenc
     found = _read(reply, text)
     if not found.answer and last_sentence and reply.finish == "stop":
         found = Reasoned(text, text, final_answer(text))
-    echo = is_echo(found.answer, answer_form(call.task)) or _copied(found, reply_example(call.task))
+    echo = is_echo(found.answer, answer_form(call.task)) or _copied(found)
     if found.answer and not echo:
         return found
     return Reasoned(text, text, await _answer_alone(call, follow_up(messages, text, _answer_please(call, reply))))
@@ -87,9 +87,9 @@ def _read(reply: Reply, text: str) -> Reasoned:
     return Reasoned(text, steps, "" if set(answer) <= set(".… ") else answer)
 
 
-def _copied(found: Reasoned, example: str) -> bool:
+def _copied(found: Reasoned) -> bool:
     """Whether a reply is the example that was shown, or its answer without any reasoning."""
-    return bool(example) and (found.text == example or found.text == example.rpartition("\n")[2])
+    return found.text in (REPLY_EXAMPLE, REPLY_EXAMPLE.rpartition("\n")[2])
 
 
 def _answer_please(call: OperatorCall, reply: Reply) -> str:
