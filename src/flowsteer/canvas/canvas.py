@@ -182,7 +182,7 @@ class Canvas:
         """
         self.turn += 1
         parsed = not isinstance(turn.action, ActionError)
-        outcome = self._decide(turn)
+        outcome = _with_repairs(self._decide(turn), turn.repairs)
         if isinstance(outcome, Applied):
             self._rejected = 0
             self.workflow = outcome.workflow
@@ -279,6 +279,16 @@ class Canvas:
             max_turns=self.settings.max_turns,
         )
         return limited(feedback, self.settings.feedback)
+
+
+def _with_repairs(outcome: Applied | Rejected, repairs: tuple[str, ...]) -> Applied | Rejected:
+    """The outcome, which says what was repaired in the reply that it answers."""
+    if not repairs:
+        return outcome
+    told = f" (repaired: {'; '.join(repairs)})"
+    if isinstance(outcome, Applied):
+        return replace(outcome, echo=outcome.echo + told)
+    return replace(outcome, reason=outcome.reason + told)
 
 
 def _to_ask(applied: Applied, edit: Edit) -> list[NodeId]:

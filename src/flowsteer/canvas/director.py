@@ -33,6 +33,7 @@ class Turn:
         reasoning: Thinking that the backend returned apart from the text.
         usage: What the turn cost.
         seconds: Wall time.
+        repairs: What was mended in the text before it could be understood, a phrase each.
         folded: Earlier turns that it was shown in short, or not at all, since its LLM's context is full.
     """
 
@@ -42,6 +43,7 @@ class Turn:
     usage: Usage = NO_USAGE
     seconds: float = 0.0
     folded: int = 0
+    repairs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

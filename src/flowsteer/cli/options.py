@@ -86,8 +86,12 @@ Temperature = Annotated[
 ]
 TwoStep = Annotated[bool, typer.Option("--two-step", help="Ask for each node's instruction in a turn of its own.")]
 Layout = Annotated[
-    Literal["conversation", "rebuilt"],
-    typer.Option("--layout", help="How an LLM Director sees the episode: all turns so far, or the state rebuilt."),
+    Literal["conversation", "rebuilt", "lenient"],
+    typer.Option(
+        "--layout",
+        help="How an LLM Director sees the episode: all turns so far, or the state rebuilt; lenient is the state with "
+        "the last turns, and mends its replies.",
+    ),
 ]
 Constrained = Annotated[
     bool | None,

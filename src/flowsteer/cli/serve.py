@@ -22,16 +22,19 @@ if TYPE_CHECKING:
 KEY = "FLOWSTEER_API_KEY"
 
 
+Served = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--system",
+        help="direct, cot, sc:N, refine, fixed:DSL (or dsl:DSL), library:NAME, director:SPEC; each also as NAME=SPEC; "
+        "repeat. Each is a model.",
+    ),
+]
+
+
 @guarded
 def serve(
-    system: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--system",
-            help="direct, cot, sc:N, refine, fixed:DSL (or dsl:DSL), library:NAME, director:SPEC; each also as "
-            "NAME=SPEC; repeat. Each is a model.",
-        ),
-    ] = None,
+    system: Served = None,
     executor: o.ExecutorSpec = o.DEFAULT,
     host: Annotated[
         str, typer.Option("--host", help=f"Address to listen at; beyond this machine {KEY} must be set.")

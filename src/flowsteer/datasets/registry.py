@@ -12,6 +12,7 @@ from flowsteer.datasets.base import Sample
 from flowsteer.datasets.hub import SOURCES, hub_samples
 from flowsteer.datasets.local import read_samples, stems
 from flowsteer.datasets.procedural import FAMILIES, procedural_samples
+from flowsteer.datasets.released import own_name
 from flowsteer.datasets.simulated_tasks import TYPES, simulated_samples
 from flowsteer.datasets.splits import take
 from flowsteer.errors import ConfigError
@@ -82,8 +83,8 @@ def find_dataset(name: str) -> Dataset:
             if not isinstance(loaded, Dataset):
                 raise ConfigError(f"entry point {name!r} of group {GROUP} is no Dataset but {type(loaded).__name__}")
             return loaded
-    if name in BUILT_IN:
-        return BUILT_IN[name]
+    if own_name(name) in BUILT_IN:
+        return BUILT_IN[own_name(name)]
     raise ConfigError(
         f"there is no dataset {name!r}.{did_you_mean(name, dataset_names())}",
         f"one of: {', '.join(dataset_names())}; or a path to a .jsonl file",
@@ -102,6 +103,8 @@ def generated(name: str) -> bool:
 
 def _from_folder(name: str, folder: Path) -> Iterable[Sample]:
     own = folder / f"{name}.jsonl"
+    if not own.is_file():
+        own = folder / f"{own_name(name)}.jsonl"
     if name == hotpot_short.NAME and not own.is_file():
         return map(hotpot_short.shorten, read_samples(folder / "hotpotqa.jsonl"))
     if not own.is_file():

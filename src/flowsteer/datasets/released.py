@@ -33,12 +33,23 @@ TYPES: Mapping[str, TaskType] = {
 _START = re.compile(r"^(?:from \w|import \w|def \w|async def \w|class \w|@\w)", re.MULTILINE)
 _HEADS = re.compile(r"^(?:async )?def (\w+)\(", re.MULTILINE)
 
-_OTHER_NAMES = {"nq": "nq_open", "naturalquestions": "nq_open", "squadv2": "squad_v2", "aime25": "aime2025"}
+_OTHER_NAMES = {"nq": "nq_open", "naturalquestions": "nq_open", "squad": "squad_v2", "aime25": "aime2025"}
 
 
 def is_released(row: Mapping[str, Any]) -> bool:
     """Whether a JSON object is a row of the authors' files."""
     return "ground_truth" in row and "problem" in row
+
+
+def own_name(spelled: str) -> str:
+    """The name here of a dataset as the authors spell it; what they do not name stays as it is.
+
+    >>> own_name("GSM8K"), own_name("NQ"), own_name("SQuAD-v2"), own_name("DS-1000"), own_name("mine")
+    ('gsm8k', 'nq_open', 'squad_v2', 'ds1000', 'mine')
+    """
+    bare = re.sub(r"[-_ ]", "", spelled.lower())
+    known = {name.replace("_", ""): name for name in TYPES} | _OTHER_NAMES
+    return known.get(bare, spelled)
 
 
 def plain_row(released: Mapping[str, Any], number: int) -> dict[str, Any]:
@@ -51,8 +62,7 @@ def plain_row(released: Mapping[str, Any], number: int) -> dict[str, Any]:
     Raises:
         ConfigError: If its source is none of the twelve datasets.
     """
-    spelled = str(released.get("source", "")).lower().replace("-", "_")
-    dataset = _OTHER_NAMES.get(spelled.replace("_", ""), spelled)
+    dataset = own_name(str(released.get("source", "")))
     if dataset not in TYPES:
         raise ConfigError(
             f"line {number} has the unknown source {released.get('source')!r}", f"known: {', '.join(TYPES)}"

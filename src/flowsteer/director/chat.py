@@ -8,7 +8,7 @@ from flowsteer.canvas.director import Observation, PromptText, Turn
 from flowsteer.director.folding import Folded, fold
 from flowsteer.director.grammar import action_grammar
 from flowsteer.director.layouts import TASK_CHARS, Layout
-from flowsteer.director.parse import understood
+from flowsteer.director.parse import understood, understood_leniently
 from flowsteer.errors import ActionError, ConfigError, ContextExceeded
 from flowsteer.workflow.edits import Action
 
@@ -32,8 +32,9 @@ class ChatDirector:
     Attributes:
         backend: The LLM.
         sampling: How it draws.
-        layout: How it is shown the episode.
-        constrained: Whether decoding is held to the grammar of the legal actions; None for wherever the backend can.
+        layout: How it is shown the episode; `lenient` also says how its replies are read.
+        constrained: Whether decoding is held to the grammar of the legal actions; None for wherever the backend can,
+            and never in the lenient dialect.
         task_chars: Most characters of question, context and code shown, each.
 
     Raises:
@@ -81,11 +82,24 @@ class ChatDirector:
                     break
             fixed = fold(observation, self.layout, self.task_chars, 0).characters
             most = fixed + (shown.characters - fixed) // 2
-        action = _understood(reply, observation, self.sampling.max_tokens)
-        return Turn(reply.text, action, reply.reasoning, spent, perf_counter() - started, shown.count)
+        action, repairs = self._understood(reply, observation)
+        return Turn(reply.text, action, reply.reasoning, spent, perf_counter() - started, shown.count, repairs)
+
+    def _understood(
+        self, reply: Reply, observation: Observation
+    ) -> tuple[Action | PromptText | ActionError, tuple[str, ...]]:
+        """The action in a reply, and its repairs. A cut reply holds none, even if what is left of it reads as one."""
+        if reply.finish == "length":
+            most = self.sampling.max_tokens
+            return ActionError(f"the reply was cut at {most} tokens before its end", "think less, write less"), ()
+        asks_prompt = observation.asks_prompt is not None
+        if self.layout == "lenient":
+            return understood_leniently(reply.text, asks_prompt)
+        return understood(reply.text, asks_prompt), ()
 
     def _request(self, observation: Observation, shown: Folded) -> Request:
-        held = self.backend.features.grammar if self.constrained is None else self.constrained
+        usual = self.backend.features.grammar and self.layout != "lenient"
+        held = usual if self.constrained is None else self.constrained
         return Request(
             messages=shown.messages,
             sampling=self.sampling.seeded(None if self.sampling.temperature == 0 else observation.seed),
@@ -110,10 +124,3 @@ class ChatDirector:
             f"the context of {self.backend.spec} is full {what}: {error.message}",
             "give the LLM a longer context, or the task a shorter text",
         )
-
-
-def _understood(reply: Reply, observation: Observation, max_tokens: int) -> Action | PromptText | ActionError:
-    """The action in a reply. A cut reply holds none, even if what is left of it reads as one."""
-    if reply.finish == "length":
-        return ActionError(f"the reply was cut at {max_tokens} tokens before its end", "think less, write less")
-    return understood(reply.text, observation.asks_prompt is not None)

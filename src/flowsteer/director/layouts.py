@@ -1,13 +1,16 @@
-"""What an LLM Director reads: the observation as chat messages, in one of two layouts.
+"""What an LLM Director reads: the observation as chat messages, in one of three layouts.
 
 `conversation` only ever appends, so each turn's messages start with those of the turn before and a server's cache of
 the prefix stays valid. `rebuilt` writes the state anew each turn in one user message, which keeps the prompt short and
-is what the authors' released policy was trained on (spec §3).
+is what the authors' released policy was trained on (spec §3). `lenient` is for that policy: all in one user message
+with the last turns, and replies are read leniently (`flowsteer.director.lenient`).
 """
 
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
+from flowsteer.answers.thinking import without_thinking
 from flowsteer.backends.base import Message
 from flowsteer.canvas.director import Observation
 from flowsteer.canvas.feedback import in_words, render
@@ -19,10 +22,13 @@ from flowsteer.workflow.rules import unmet
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-Layout = Literal["conversation", "rebuilt"]
+Layout = Literal["conversation", "rebuilt", "lenient"]
 
 TASK_CHARS = 4000
 """Most characters shown of a question, of its context and of the code to complete, each; operators get them whole."""
+
+LAST_TURNS, TURN_CHARS = 5, 400
+"""Turns shown in the `lenient` layout, and most characters of what was said in one."""
 
 STEP_CHARS = 160
 """Most characters shown of one step's instruction in the `rebuilt` layout."""
@@ -35,12 +41,14 @@ def messages(
 
     Args:
         observation: What the Director sees.
-        layout: `conversation` or `rebuilt`.
+        layout: `conversation`, `rebuilt` or `lenient`.
         task_chars: Most characters of question, context and code, each.
         left_out: So many of the first turns are not in the observation's history; the conversation says so.
     """
-    system = Message("system", system_prompt(observation))
     task = task_prompt(observation.task, task_chars)
+    if layout == "lenient":
+        return (Message("user", lenient_prompt(observation, task)),)
+    system = Message("system", system_prompt(observation))
     if layout == "rebuilt":
         return system, Message("user", f"{task}\n\n{state_prompt(observation)}")
     said = (
@@ -50,6 +58,19 @@ def messages(
     )
     gap = f"\n\n(Turns 1 to {left_out} are left out here.)" if left_out else ""
     return system, Message("user", task + gap), *said
+
+
+def lenient_prompt(observation: Observation, task: str) -> str:
+    """All in one: rules, task, the last turns and the state."""
+    turns = [
+        {
+            "said": cut(" ".join(without_thinking(turn.text).split()), TURN_CHARS),
+            "heard": render(turn.feedback, observation.budgets),
+        }
+        for turn in observation.history[-LAST_TURNS:]
+    ]
+    state = state_prompt(replace(observation, history=()))
+    return _render("lenient.j2", rules=system_prompt(observation), task=task, turns=turns, state=state)
 
 
 def system_prompt(observation: Observation) -> str:

@@ -1,7 +1,8 @@
 """From a Director's reply to one action: total on any text, and nothing is repaired (spec §3).
 
-A reply is optional thinking (`<think>…</think>` or `<reasoning>…</reasoning>`) and then the tags of one action, in any
-order, with nothing but white space between and after them. `<prompt>` and `<answer>` hold free text, taken word for
+A reply is optional thinking (`<think>…</think>`, `<thinking>` or `<reasoning>`) and then the tags of one action, in any
+order, with nothing but white space between and after them; a code fence around them and an end-of-turn token are not
+looked at. `<prompt>` and `<answer>` hold free text, taken word for
 word up to their closing tag; the other contents are trimmed and hold no `<`.
 """
 
@@ -12,6 +13,8 @@ from typing import TypeVar, cast
 
 from flowsteer.canvas.director import PromptText
 from flowsteer.director.forms import ACTIONS, FORMS, FREE, WORDS, Kind, shape, structures
+from flowsteer.director.lenient import rewritten
+from flowsteer.director.reply_ends import without_end_tokens, without_fence
 from flowsteer.errors import ActionError, DSLError
 from flowsteer.workflow.dsl import parse_dsl, parse_list
 from flowsteer.workflow.edits import (
@@ -31,9 +34,10 @@ from flowsteer.workflow.nodes import Conditional, Loop, NodeId, Parallel, Sequen
 from flowsteer.workflow.quoting import quoted
 from flowsteer.workflow.tree import renumbered
 
-THINKING = ("think", "reasoning")
+THINKING = ("think", "thinking", "reasoning")
 
 _OPEN = re.compile(r"<([A-Za-z_]+)>")
+_CLOSED_THINKING = re.compile(r"</think(?:ing)?>")
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
 Fields = Mapping[str, str]
@@ -55,7 +59,7 @@ def parse_action(text: str) -> Action:
     Raises:
         ActionError: If the reply is not exactly one well-formed action; it says why, and `hint` which forms are legal.
     """
-    fields = _read_tags(_after_thinking(text))
+    fields = _read_tags(without_fence(_after_thinking(text)))
     kind = _kind(fields)
     _check_tags(kind, fields)
     return _BUILDERS[kind](fields)
@@ -89,7 +93,7 @@ def parse_prompt_reply(text: str) -> PromptText:
 
 
 def understood(text: str, asks_prompt: bool) -> Action | PromptText | ActionError:
-    """What a reply says: what was asked for, or why it is none.
+    """What a reply says: what was asked for, or why it is none. Nothing is repaired.
 
     Args:
         text: What the Director said.
@@ -99,6 +103,22 @@ def understood(text: str, asks_prompt: bool) -> Action | PromptText | ActionErro
         return parse_prompt_reply(text) if asks_prompt else _parsed(text)
     except ActionError as error:
         return error
+
+
+def understood_leniently(text: str, asks_prompt: bool) -> tuple[Action | PromptText | ActionError, tuple[str, ...]]:
+    """What a reply says in the lenient dialect, and what was repaired in it.
+
+    Args:
+        text: What the Director said.
+        asks_prompt: Whether the canvas asked for an instruction, in two-step mode.
+    """
+    if asks_prompt:
+        return understood(text, asks_prompt), ()
+    try:
+        reply = rewritten(without_fence(_after_thinking(text)))
+    except ActionError:  # thinking that is not closed: an action may stand in it
+        reply = rewritten(text)
+    return understood(reply.text, asks_prompt), reply.repairs
 
 
 _parsed = lru_cache(maxsize=1024)(parse_action)
@@ -111,10 +131,11 @@ def _after_thinking(text: str) -> str:
     Chat templates of some models open `<think>` themselves, so the reply then holds the closing tag alone: prose up to
     a `</think>` is thinking too. A reply that starts with a tag of the language is never read that way.
     """
-    rest = text.lstrip()
+    rest = without_end_tokens(text).lstrip()
     opened = _OPEN.match(rest)
-    if "</think>" in rest and (opened is None or opened[1] not in (*THINKING, *WORDS)):
-        rest = rest.partition("</think>")[2].lstrip()
+    if opened is None or opened[1] not in (*THINKING, *WORDS):
+        ended = _CLOSED_THINKING.search(rest)
+        rest = rest[ended.end() :].lstrip() if ended else rest
     while (opened := _OPEN.match(rest)) and opened[1] in THINKING:
         _, closed, rest = rest.partition(f"</{opened[1]}>")
         if not closed:

@@ -10,7 +10,7 @@ from flowsteer.canvas.episode import Play
 from flowsteer.canvas.feedback import render
 from flowsteer.datasets.base import Sample
 from flowsteer.director.layouts import TASK_CHARS, Layout, messages
-from flowsteer.director.parse import understood
+from flowsteer.director.parse import understood, understood_leniently
 from flowsteer.environments.arena import Arena
 from flowsteer.errors import ConfigError
 from flowsteer.grading.base import Grade
@@ -118,7 +118,11 @@ class EnvironmentEpisode:
             raise ConfigError("the episode is over", "play another one: env.reset(…)")
         canvas = self._play.canvas
         asked = canvas.asks_prompt is not None
-        step = await self._play.take(Turn(text, understood(text, asked)))
+        if self._layout == "lenient":
+            action, repairs = understood_leniently(text, asked)
+        else:
+            action, repairs = understood(text, asked), ()
+        step = await self._play.take(Turn(text, action, repairs=repairs))
         return await self._told(render(step.feedback, canvas.settings.budgets), step.parsed, step.accepted)
 
     async def stop(self, reason: str = "stopped") -> EnvironmentStep:

@@ -1,0 +1,180 @@
+"""The lenient dialect: what strays from the forms of the action language is mended, and every repair is told.
+
+The policy that the paper's authors released was trained with a parser that takes much more than the forms (spec §3).
+Here a reply is rewritten as one action in its form, in one pass over its tags, and then read as any other.
+"""
+
+import re
+from dataclasses import dataclass
+
+from flowsteer.director.forms import FORMS, FREE, WORDS, Kind, structures
+from flowsteer.workflow.nodes import MAX_LOOP
+
+USUAL_COUNT = 3
+"""Rounds of a loop that names none."""
+
+_TAG = re.compile(r"[<\[](/?)([A-Za-z_]{1,16})[>\]]")
+_BETWEEN_NAMES = re.compile(r"[;,\s]+")
+_COUNT = re.compile(r"\d{1,9}")
+_TIMES = re.compile(r"[x×*]\s{0,8}(\d{1,9})", re.IGNORECASE)
+_DSL = ("->", "(", "[", "?")
+
+Fields = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """A reply as one action in its form.
+
+    Attributes:
+        text: The action; the reply itself where no action was found.
+        repairs: What was mended, a phrase each.
+    """
+
+    text: str
+    repairs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Tag:
+    """A tag of the language where it stands in a reply."""
+
+    name: str
+    closes: bool
+    start: int
+    end: int
+
+
+def rewritten(reply: str) -> Rewritten:
+    """The first action of a reply, in its form.
+
+    >>> rewritten("I add one: [action]ADD[/action] <operator>Plan</operator>. Done.").text
+    '<action>add</action><operator>Plan</operator>'
+
+    Args:
+        reply: What the Director said, without its thinking.
+    """
+    tags = [
+        _Tag(found[2].lower(), bool(found[1]), found.start(), found.end())
+        for found in _TAG.finditer(reply)
+        if found[2].lower() in WORDS
+    ]
+    repairs: dict[str, None] = {}
+    fields = _read(reply, tags, repairs)
+    if "action" not in fields:
+        return Rewritten(reply)
+    _mend_words(fields, repairs)
+    _mend_lists(fields, repairs)
+    kind = (fields["action"], fields.get("structure", ""))
+    if kind in FORMS:
+        _mend_count(kind, fields, repairs)
+        _drop_foreign(kind, fields, repairs)
+    text = "".join(f"<{name}>{value}</{name}>" for name, value in fields.items())
+    return Rewritten(text, tuple(repairs))
+
+
+def _read(reply: str, tags: list[_Tag], repairs: dict[str, None]) -> Fields:
+    """The contents of the tags of the first action."""
+    closing = _closing(tags)
+    fields: Fields = {}
+    number = position = 0
+    while number < len(tags):
+        tag = tags[number]
+        if tag.closes:
+            number += 1
+            continue
+        if tag.name in fields and tag.name == "action":
+            repairs["only the first action was taken"] = None
+            return fields
+        if reply[position : tag.start].strip():
+            repairs["text around the action was left out"] = None
+        last = closing[number]
+        if last is None:
+            repairs[f"<{tag.name}> was closed"] = None
+            last = number + 1
+        end = tags[last].start if last < len(tags) else len(reply)
+        content = reply[tag.end : end]
+        _note_spelling(reply, tag, repairs)
+        if tag.name in FREE or content.strip():
+            fields.setdefault(tag.name, content if tag.name in FREE else content.strip())
+        closed = last < len(tags) and tags[last].closes
+        number = last + 1 if closed else last
+        position = tags[last].end if closed else end
+    if reply[position:].strip():
+        repairs["text around the action was left out"] = None
+    return fields
+
+
+def _closing(tags: list[_Tag]) -> list[int | None]:
+    """For each tag the place of what closes it, before the next one of its name is opened; None for none."""
+    found: list[int | None] = [None] * len(tags)
+    nearest: dict[str, int | None] = {}
+    for number in range(len(tags) - 1, -1, -1):
+        name = tags[number].name
+        if tags[number].closes:
+            nearest[name] = number
+        else:
+            found[number], nearest[name] = nearest.get(name), None
+    return found
+
+
+def _note_spelling(reply: str, tag: _Tag, repairs: dict[str, None]) -> None:
+    if reply[tag.start : tag.end] != f"<{tag.name}>":
+        repairs[f"{reply[tag.start : tag.end]} was read as <{tag.name}>"] = None
+
+
+def _mend_words(fields: Fields, repairs: dict[str, None]) -> None:
+    """Names of actions and structures in lower case, with `_` where a blank or a dash stood."""
+    for name in ("action", "structure"):
+        if name in fields:
+            _change(fields, name, re.sub(r"[\s-]", "_", fields[name].lower()), repairs)
+
+
+def _mend_lists(fields: Fields, repairs: dict[str, None]) -> None:
+    """Lists of names with a comma between them; `[A, B]x2` is a loop, where no other structure is named."""
+    legal = structures(fields["action"])
+    if "operators" not in fields and "operator" in fields and fields.get("structure") in ("parallel", "loop"):
+        fields["operators"] = fields.pop("operator")
+        repairs["<operator> was read as <operators>"] = None
+    if "operators" in fields:
+        inner, bracket, behind = fields["operators"].rpartition("]")
+        times = _TIMES.fullmatch(behind.strip())
+        if bracket and inner.startswith("[") and times and fields.setdefault("structure", "loop") == "loop":
+            repairs[f"{fields['operators']} was read as a loop"] = None
+            fields["operators"] = inner[1:]
+            fields.setdefault("count", times[1])
+        elif bracket and inner.startswith("[") and not behind.strip() and "[" not in inner[1:]:
+            _change(fields, "operators", inner[1:], repairs)
+    elif "structure" in fields and fields["structure"] not in legal and "" in legal:
+        repairs[f"<structure>{fields.pop('structure')}</structure> was left out"] = None
+    for name in ("operators", "target", "condition", "true", "false"):
+        value = fields.get(name, "")
+        if value and not any(mark in value for mark in _DSL):
+            _change(fields, name, ",".join(filter(None, _BETWEEN_NAMES.split(value))), repairs)
+
+
+def _mend_count(kind: Kind, fields: Fields, repairs: dict[str, None]) -> None:
+    """A count that is missing or too high."""
+    if "count" not in FORMS[kind].required:
+        return
+    if "count" not in fields:
+        fields["count"] = str(USUAL_COUNT)
+        repairs[f"<count>{USUAL_COUNT}</count> was added"] = None
+    found = _COUNT.search(fields["count"])
+    if found:
+        _change(fields, "count", str(max(1, min(int(found[0]), MAX_LOOP))), repairs)
+
+
+def _drop_foreign(kind: Kind, fields: Fields, repairs: dict[str, None]) -> None:
+    form = FORMS[kind]
+    for name in set(fields) - {"action", "structure", *form.required, *form.optional}:
+        del fields[name]
+        repairs[f"<{name}> was left out"] = None
+
+
+def _change(fields: Fields, name: str, value: str, repairs: dict[str, None]) -> None:
+    """Give a tag another content; commas and blanks alone are no repair to tell."""
+    plain = _BETWEEN_NAMES.sub(",", fields[name]) if ";" not in fields[name] else fields[name]
+    if value not in (fields[name], plain):
+        repairs[f"<{name}>{fields[name]}</{name}> was read as {value}"] = None
+    fields[name] = value

@@ -1,0 +1,105 @@
+"""The lenient dialect: what strays from the forms is mended, and what was mended is told."""
+
+from time import perf_counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowsteer.director.parse import parse_action, parse_prompt_reply, understood, understood_leniently
+from flowsteer.errors import ActionError
+from flowsteer.workflow.dsl import to_dsl
+from flowsteer.workflow.edits import AddStep, AddStructure, Delete, Finish, Modify, SetPrompt
+from flowsteer.workflow.nodes import MAX_LOOP, NodeId, Workflow
+
+PLAN = "<action>add</action><operator>Plan</operator>"
+ONE = NodeId("node_1")
+PIECES = ["<action>", "</action>", "add", "[", "]", "<operators>", "</operators>", "A, B", "x2", "```", "\n", "</s>"]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        f"<thinking>first a plan</thinking>{PLAN}",
+        f"first a plan</thinking>{PLAN}",
+        f"{PLAN}<|im_end|>",
+        f"{PLAN}</s>\n",
+        f"{PLAN}<|im_end|>\n<|endoftext|>",
+        f"```xml\n{PLAN}\n```",
+        f"```\n{PLAN}\n```<|im_end|>",
+        f"<think>so</think>\n```xml\n{PLAN}\n```\n",
+        f"{PLAN}\n```",
+    ],
+)
+def test_what_templates_leave_costs_no_turn_in_any_dialect(reply: str):
+    assert parse_action(reply) == AddStep("Plan")
+    assert understood_leniently(reply, asks_prompt=False) == (AddStep("Plan"), ())
+
+
+def test_an_instruction_ends_before_the_end_of_turn():
+    assert parse_prompt_reply("Two steps at most.<|im_end|>").text == "Two steps at most."
+    assert parse_prompt_reply("```python\nx = 1\n```").text == "```python\nx = 1\n```"
+
+
+@pytest.mark.parametrize(
+    ("reply", "action", "repair"),
+    [
+        (f"I add a plan. {PLAN} Then more.", AddStep("Plan"), "text around the action was left out"),
+        ("<ACTION>ADD</ACTION><Operator>Plan</Operator>", AddStep("Plan"), "<ACTION> was read as <action>"),
+        ("[action]add[/action][operator]Plan[/operator]", AddStep("Plan"), "[action] was read as <action>"),
+        (f"{PLAN}<action>finish</action>", AddStep("Plan"), "only the first action was taken"),
+        ("<action>add</action><operator>Plan", AddStep("Plan"), "<operator> was closed"),
+        ("<action>add<operator>Plan</operator>", AddStep("Plan"), "<action> was closed"),
+        ("<action>finish</action><operator>Plan</operator>", Finish(), "<operator> was left out"),
+        (
+            "<action>Set Prompt</action><target>node_1</target><prompt> a < b </prompt>",
+            SetPrompt(ONE, " a < b "),
+            "was read as set_prompt",
+        ),
+        ("<action>delete</action><target>node_1</target> bye", Delete(ONE), "text around"),
+        ("so <action>modify</action><target>node_1</target><operator>Test</operator>", Modify(ONE, "Test"), "text"),
+        (f"<think>no end {PLAN}", AddStep("Plan"), "text around the action was left out"),
+    ],
+)
+def test_repairs(reply: str, action: object, repair: str):
+    found, repairs = understood_leniently(reply, asks_prompt=False)
+    assert found == action
+    assert repair in "; ".join(repairs)
+    assert isinstance(understood(reply, asks_prompt=False), ActionError)
+
+
+@pytest.mark.parametrize(
+    ("tags", "dsl"),
+    [
+        ("<structure>parallel</structure><operators>Plan; Custom</operators>", "[Plan, Custom]"),
+        ("<structure>parallel</structure><operators>Plan Custom</operators>", "[Plan, Custom]"),
+        ("<structure>PARALLEL</structure><operators>[Plan, Custom]</operators>", "[Plan, Custom]"),
+        ("<structure>loop</structure><operators>Plan, Custom</operators>", "(Plan -> Custom) * 3"),
+        ("<structure>loop</structure><operators>Plan</operators><count>99</count>", f"(Plan) * {MAX_LOOP}"),
+        ("<structure>loop</structure><operators>Plan</operators><count>2 times</count>", "(Plan) * 2"),
+        ("<structure>loop</structure><operator>Plan</operator>", "(Plan) * 3"),
+        ("<operators>[Plan, Custom]x2</operators>", "(Plan -> Custom) * 2"),
+        ("<operators>[Plan; Custom] * 2</operators>", "(Plan -> Custom) * 2"),
+    ],
+)
+def test_lists_and_counts(tags: str, dsl: str):
+    action, _ = understood_leniently(f"<action>add</action>{tags}", asks_prompt=False)
+    assert isinstance(action, AddStructure)
+    assert to_dsl(Workflow((action.structure,), 9)) == dsl
+
+
+@given(st.lists(st.sampled_from([*PIECES, "<think>", "<count>", "<structure>", "loop"])).map("".join))
+def test_no_text_breaks_it(reply: str):
+    action, repairs = understood_leniently(reply, asks_prompt=False)
+    assert action is not None
+    assert all(repairs)
+
+
+@pytest.mark.parametrize(
+    "piece", ["<action>", "[action]", "</s>", "<prompt>", "[", "<", " ", "\n```", "</think>", "; "]
+)
+def test_reading_takes_linear_time(piece: str):
+    started = perf_counter()
+    understood_leniently(f"<action>add</action><operators>[A{piece * 100_000}", asks_prompt=False)
+    understood(f"<action>add</action>{piece * 100_000}", asks_prompt=False)
+    assert perf_counter() - started < 10
