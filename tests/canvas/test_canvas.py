@@ -103,6 +103,14 @@ async def test_a_rejected_edit_costs_a_turn_and_changes_nothing():
     assert (await canvas.step(Turn("…", AddStep("Verify")))).accepted, "an unknown name locks nothing"
 
 
+async def test_repairs_are_told_whether_the_edit_is_accepted_or_not():
+    canvas = make()
+    for action, accepted in ((AddStep("Plan"), True), (AddStep("Nobody"), False)):
+        step = await canvas.step(Turn("…", action, repairs=("<operator> was closed",)))
+        assert step.accepted is accepted
+        assert step.feedback.status.endswith("(repaired: <operator> was closed)")
+
+
 async def test_a_finish_is_refused_until_its_conditions_are_met():
     canvas = await build(make(), "Custom")
     step = await canvas.step(Turn("…", Finish("42")))

@@ -196,3 +196,19 @@ async def test_constrained_wherever_the_backend_can(can: bool, wanted: bool | No
 def test_no_silent_fall_back_from_constrained_decoding() -> None:
     with pytest.raises(ConfigError, match="cannot hold decoding to a grammar"):
         ChatDirector(Replies([]), constrained=True)
+
+
+async def test_the_lenient_layout_is_one_message_with_the_last_turns_and_mends_replies():
+    told = tuple(Exchange(f"<think>no</think>said {number}", f"heard {number}") for number in range(1, 8))
+    backend = Replies(["Sure: <ACTION>add</ACTION><operator>Plan</operator>"], features=Features(grammar=True))
+    turn = await ChatDirector(backend, layout="lenient").act(observe(BUILT, history=told))
+    assert turn.action == AddStep("Plan")
+    assert turn.repairs == ("text around the action was left out", "<ACTION> was read as <action>")
+    (request,) = backend.asked
+    (message,) = request.messages
+    assert request.grammar is None
+    assert message.role == "user"
+    for words in (TASK.question, "said 3", "heard 7", "Plan -> [Programmer, Custom]", "## The last turns"):
+        assert words in message.content
+    assert "said 2" not in message.content
+    assert "<think>no" not in message.content
