@@ -108,7 +108,7 @@ def test_shipped_studies_read_and_pin_their_simulators(name, cells, starts):
 
 def test_the_study_of_additions_takes_them_away_and_adds_them_one_at_a_time():
     cells = load_study(EXAMPLES / "study_additions.toml").cells
-    assert len(cells) == 12 * 8
+    assert len(cells) == 13 * 8
     assert all("#" in cell.config.executor.backend for cell in cells)
     first = {cell.arm: cell for cell in cells if cell.seed == 0}
     assert len({cell.start for cell in first.values()}) == 2
@@ -124,6 +124,7 @@ def test_the_study_of_additions_takes_them_away_and_adds_them_one_at_a_time():
         "no_std_floor": ("update", "std_floor"),
         "no_epochs": ("update", "epochs"),
         "no_temperature_schedule": ("sampler", "temperature_end"),
+        "no_kl_schedule": ("update", "kl"),
         "no_entropy": ("update", "entropy"),
         "no_recall": ("warmup", "recall"),
         "operator_cost": ("reward", "operator_cost"),
