@@ -107,7 +107,7 @@ def _answer_please(call: OperatorCall, reply: Reply) -> str:
 async def _answer_alone(call: OperatorCall, messages: tuple[Message, ...]) -> str:
     """Ask once more, for the answer alone: it is short, so that it ends."""
     call.retries += 1
-    schema = record(answer=text_field(call, 0.8))
+    schema = record(answer=text_field(call, 0.3))
     reply = await call.ask(messages, json_schema=schema)
     try:
         answer: str = read_short(call, reply, schema)["answer"]
