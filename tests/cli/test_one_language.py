@@ -67,3 +67,11 @@ def test_options_of_train_are_settings(tmp_path: Path):
         "train", "t.toml", "--dry-run", "--temperature", "0.5", "--set", "canvas.max_turn=3", cwd=tmp_path
     )
     assert "Did you mean canvas.max_turns?" in refused.err
+
+
+def test_datasets_are_known_as_the_authors_of_the_method_spell_them(tmp_path: Path):
+    for spelled, repository in (("GSM8K", "openai/gsm8k"), ("NQ", "nq_open"), ("SQuAD-v2", "squad_v2")):
+        planned = flowsteer("eval", spelled, *SIMULATED, "--dry-run", cwd=tmp_path)
+        assert repository in planned.out
+    (tmp_path / "gsm8k.jsonl").write_text('{"id": "1", "type": "math", "question": "6 * 7?", "answer": "42"}\n')
+    assert flowsteer("eval", "GSM8K", *SIMULATED, "--data", ".", "--dry-run", cwd=tmp_path).code == 0

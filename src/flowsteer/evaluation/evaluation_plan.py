@@ -161,8 +161,7 @@ def _dataset(name: str, needed: int, config: EvaluationConfig) -> PlannedDataset
         test, validation = samples_of(name, needed, config)
         where = name if name.endswith(".jsonl") else str(Path(str(config.data)) / f"{name}.jsonl")
         return PlannedDataset(label, len(test), len(validation), where, fetched=False)
-    find_dataset(name)
-    source = SOURCES.get(name, {}).get(config.split)
+    source = SOURCES.get(find_dataset(name).name, {}).get(config.split)
     where = f"the hub, {source.repository} ({source.split})" if source else "its own source"
     return PlannedDataset(label, config.limit, needed, where, fetched=True)
 
