@@ -92,10 +92,11 @@ async def review(call: OperatorCall) -> Draft:
 
 @operator(category="verification", reads=("answer",), writes=("verdict",), version=2)
 async def verify(call: OperatorCall) -> Draft:
-    """Solve again and compare: pass or fail, with the confidence that the LLM states.
+    """Solve again and compare: pass or fail.
 
-    The LLM that solves again sees neither the answer nor the work behind it. Answers that are plainly equal, or
-    two different numbers, are compared without it; only where words may mean the same is it asked once more.
+    The verdict has the confidence that the LLM states. The LLM that solves again sees neither the answer nor the work
+    behind it. Answers that are plainly equal, or two different numbers, are compared without it; only where words may
+    mean the same is it asked once more.
     Programs cannot be compared by their text: for code tasks the code is traced on an example instead.
 
     Raises:
