@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from flowsteer.errors import ConfigError
-from flowsteer.suggestions import nearest
+from flowsteer.suggestions import nearest, question
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -152,7 +152,7 @@ def _meant(kind: type, faults: Sequence[JSON]) -> str:
     """What unknown keys were probably meant to be: keys of their own tables."""
     unknown = [fault["loc"] for fault in faults if fault["type"] == "unexpected_keyword_argument"]
     pairs = ((table, nearest(last, _names(_at(kind, table)))) for *table, last in unknown)
-    questions = [f" Did you mean {_dotted([*table, meant])}?" for table, meant in pairs if meant]
+    questions = [question(_dotted([*table, meant])) for table, meant in pairs if meant]
     return f".{''.join(questions)}" if questions else ""
 
 

@@ -23,5 +23,13 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     >>> did_you_mean("poem", ["canvas", "agent"])
     ''
     """
-    meant = nearest(name, known)
+    return question(nearest(name, known))
+
+
+def question(meant: str) -> str:
+    """The question whether something was meant, to put behind an error; empty if nothing was.
+
+    >>> question("openai:gpt-4o")
+    ' Did you mean openai:gpt-4o?'
+    """
     return f" Did you mean {meant}?" if meant else ""

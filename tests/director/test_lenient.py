@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowsteer.director.parse import parse_action, parse_prompt_reply, understood, understood_leniently
+from flowsteer.director.parse import parse_action, parse_prompt_reply, understood, understood_in
 from flowsteer.errors import ActionError
 from flowsteer.workflow.dsl import to_dsl
 from flowsteer.workflow.edits import AddStep, AddStructure, Delete, Finish, Modify, SetPrompt
@@ -33,7 +33,7 @@ PIECES = ["<action>", "</action>", "add", "[", "]", "<operators>", "</operators>
 )
 def test_what_templates_leave_costs_no_turn_in_any_dialect(reply: str):
     assert parse_action(reply) == AddStep("Plan")
-    assert understood_leniently(reply, asks_prompt=False) == (AddStep("Plan"), ())
+    assert understood_in(True, reply, asks_prompt=False) == (AddStep("Plan"), ())
 
 
 def test_an_instruction_ends_before_the_end_of_turn():
@@ -62,7 +62,7 @@ def test_an_instruction_ends_before_the_end_of_turn():
     ],
 )
 def test_repairs(reply: str, action: object, repair: str):
-    found, repairs = understood_leniently(reply, asks_prompt=False)
+    found, repairs = understood_in(True, reply, asks_prompt=False)
     assert found == action
     assert repair in "; ".join(repairs)
     assert isinstance(understood(reply, asks_prompt=False), ActionError)
@@ -83,14 +83,14 @@ def test_repairs(reply: str, action: object, repair: str):
     ],
 )
 def test_lists_and_counts(tags: str, dsl: str):
-    action, _ = understood_leniently(f"<action>add</action>{tags}", asks_prompt=False)
+    action, _ = understood_in(True, f"<action>add</action>{tags}", asks_prompt=False)
     assert isinstance(action, AddStructure)
     assert to_dsl(Workflow((action.structure,), 9)) == dsl
 
 
 @given(st.lists(st.sampled_from([*PIECES, "<think>", "<count>", "<structure>", "loop"])).map("".join))
 def test_no_text_breaks_it(reply: str):
-    action, repairs = understood_leniently(reply, asks_prompt=False)
+    action, repairs = understood_in(True, reply, asks_prompt=False)
     assert action is not None
     assert all(repairs)
 
@@ -100,6 +100,6 @@ def test_no_text_breaks_it(reply: str):
 )
 def test_reading_takes_linear_time(piece: str):
     started = perf_counter()
-    understood_leniently(f"<action>add</action><operators>[A{piece * 100_000}", asks_prompt=False)
+    understood_in(True, f"<action>add</action><operators>[A{piece * 100_000}", asks_prompt=False)
     understood(f"<action>add</action>{piece * 100_000}", asks_prompt=False)
     assert perf_counter() - started < 10

@@ -87,6 +87,14 @@ def drifted(model, by):
             weight.add_(by * torch.randn_like(weight))
 
 
+def away_from_the_start(learner, trainer):
+    """The trainer's model, no longer its reference; log-probs under it, and the trajectories that they are of."""
+    model, made = trainer.model, trajectories(learner.policy.model.config.vocab_size)
+    drifted(model, 0.01)
+    with torch.no_grad():
+        return model, [per_token(model, trajectory)[0] for trajectory in made], made
+
+
 def own(trajectory):
     return torch.tensor(trajectory.mask, dtype=torch.bool)
 
@@ -149,10 +157,7 @@ def test_the_update_follows_the_objective_written_by_hand(learner):
     """In the second epoch, too, where policy, old policy and reference are three different ones."""
     learner = learner(epochs=2)
     trainer = learner.trainer()
-    model, made = trainer.model, trajectories(learner.policy.model.config.vocab_size)
-    drifted(model, 0.01)
-    with torch.no_grad():
-        old = [per_token(model, trajectory)[0] for trajectory in made]
+    model, old, made = away_from_the_start(learner, trainer)
     wanted = objective(model, trainer.ref_model, old, made)
     wanted.backward()
     by_hand_first = gradient(model)
@@ -176,10 +181,7 @@ def test_the_pull_to_the_start_may_fall_over_the_run(learner):
     """Halfway from twice the β to none it is the β by hand."""
     learner = learner(steps=3, kl=2 * BETA, kl_end=0.0)
     trainer = learner.trainer()
-    model, made = trainer.model, trajectories(learner.policy.model.config.vocab_size)
-    drifted(model, 0.01)
-    with torch.no_grad():
-        old = [per_token(model, trajectory)[0] for trajectory in made]
+    model, old, made = away_from_the_start(learner, trainer)
     wanted = objective(model, trainer.ref_model, old, made)
     trainer.state.global_step = 1
     assert trainer.training_step(model, ROWS).item() == pytest.approx(wanted.item(), abs=1e-6)
@@ -188,10 +190,7 @@ def test_the_pull_to_the_start_may_fall_over_the_run(learner):
 def test_the_entropy_bonus_may_be_a_mean_over_trajectories(learner):
     learner = learner(entropy_mean="trajectory", micro_batch=2)
     trainer = learner.trainer()
-    model, made = trainer.model, trajectories(learner.policy.model.config.vocab_size)
-    drifted(model, 0.01)
-    with torch.no_grad():
-        old = [per_token(model, trajectory)[0] for trajectory in made]
+    model, old, made = away_from_the_start(learner, trainer)
     loss, found = trainer.training_step(model, ROWS), gradient(model)
     model.zero_grad()
     wanted = objective(model, trainer.ref_model, old, made, by_trajectory=True)

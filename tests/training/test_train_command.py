@@ -71,6 +71,7 @@ def test_a_training_is_watched_from_its_first_episode_to_its_last_step(file, tmp
     assert json.loads(result)["steps"] == 1
     assert (page["kind"], page["training"]) == ("train", True)
     assert {kind for kind, _ in told} >= {"writing", "episode", "step"}
+    assert ("writing", True) in told
     assert [data["step"] for kind, data in told if kind == "step"] == [1]
     assert any(data["episode"].startswith("train/1/") for kind, data in told if kind == "episode")
 

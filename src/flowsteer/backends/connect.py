@@ -20,6 +20,7 @@ from flowsteer.backends.presets import PRESETS, SERVER, Preset
 from flowsteer.backends.recorded import RecordedBackend
 from flowsteer.credentials import refuse_key
 from flowsteer.errors import ConfigError
+from flowsteer.suggestions import question
 from flowsteer.unicode import refuse_unsound
 
 _FORMS = (
@@ -220,8 +221,7 @@ def _served(model: str, catalogue: Catalogue, preset: Preset) -> str:
 
 
 def _unknown(spec: str) -> ConfigError:
-    meant = likely_spec(spec)
-    question = f" Did you mean {meant}?" if meant else ""
     return ConfigError(
-        f"{spec!r} names no backend; expected {_FORMS}.{question}", f"Presets: {', '.join(sorted(PRESETS))}."
+        f"{spec!r} names no backend; expected {_FORMS}.{question(likely_spec(spec))}",
+        f"Presets: {', '.join(sorted(PRESETS))}.",
     )

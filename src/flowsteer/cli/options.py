@@ -27,8 +27,7 @@ DirectorSpec = Annotated[
         envvar="FLOWSTEER_DIRECTOR",
         autocompletion=backend_names,
         help="Who edits the workflow: a backend (see flowsteer backends), human, script:FILE, dsl:WORKFLOW (or "
-        "fixed:WORKFLOW), or "
-        "simulated: for random edits.",
+        "fixed:WORKFLOW), or simulated: for random edits.",
     ),
 ]
 ExecutorSpec = Annotated[

@@ -4,7 +4,6 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +13,7 @@ import typer
 from flowsteer.cli.collector import calm
 from flowsteer.cli.console import guarded, heed_ctrl_c, note, say
 from flowsteer.errors import ConfigError, RunError
+from flowsteer.suggestions import nearest
 
 if TYPE_CHECKING:
     from flowsteer.viewing.seat import Seat
@@ -97,10 +97,10 @@ def check_folder(run: Path) -> None:
     if run.exists():
         raise RunError(f"{run} is a file; a run is a folder", f"flowsteer view {run.parent}")
     beside = [path.name for path in run.parent.iterdir() if path.is_dir()] if run.parent.is_dir() else []
-    meant = get_close_matches(run.name, beside, 1)
+    meant = nearest(run.name, beside)
     raise RunError(
         f"there is no folder {run}",
-        f"flowsteer view {run.parent / meant[0]}"
+        f"flowsteer view {run.parent / meant}"
         if meant
         else "name a run folder, or one that holds some; solve, eval and train make them",
     )

@@ -8,7 +8,7 @@ from flowsteer.canvas.director import Observation, PromptText, Turn
 from flowsteer.director.folding import Folded, fold
 from flowsteer.director.grammar import action_grammar
 from flowsteer.director.layouts import TASK_CHARS, Layout
-from flowsteer.director.parse import understood, understood_leniently
+from flowsteer.director.parse import understood_in
 from flowsteer.errors import ActionError, ConfigError, ContextExceeded
 from flowsteer.workflow.edits import Action
 
@@ -92,10 +92,7 @@ class ChatDirector:
         if reply.finish == "length":
             most = self.sampling.max_tokens
             return ActionError(f"the reply was cut at {most} tokens before its end", "think less, write less"), ()
-        asks_prompt = observation.asks_prompt is not None
-        if self.layout == "lenient":
-            return understood_leniently(reply.text, asks_prompt)
-        return understood(reply.text, asks_prompt), ()
+        return understood_in(self.layout == "lenient", reply.text, observation.asks_prompt is not None)
 
     def _request(self, observation: Observation, shown: Folded) -> Request:
         usual = self.backend.features.grammar and self.layout != "lenient"

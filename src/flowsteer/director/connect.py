@@ -17,7 +17,7 @@ from flowsteer.director.random import RandomDirector
 from flowsteer.director.scripted import FixedDirector, ScriptedDirector
 from flowsteer.director.spec_options import NO_OPTIONS, DirectorOptions, cut_options
 from flowsteer.errors import ConfigError
-from flowsteer.suggestions import nearest
+from flowsteer.suggestions import nearest, question
 
 GROUP = "flowsteer.directors"
 """Entry-point group: `policy` loads to a function from a folder and `DirectorOptions` to the Director trained in it."""
@@ -76,21 +76,17 @@ async def connect_director(
         return _trained(Path(spec), options)
     if _is_path(spec):
         raise ConfigError(
-            f"there is no folder {spec} to load a trained Director from.{_question(likely_spec(spec))}",
+            f"there is no folder {spec} to load a trained Director from.{question(likely_spec(spec))}",
             "flowsteer train FILE.toml --run DIR makes one",
         )
     if scheme not in BACKEND_SCHEMES and (meant := nearest(scheme, SCHEMES)):
         likely = f"{meant}:{rest}" if rest else SCHEMES[meant]
-        raise ConfigError(f"{asked!r} names no Director.{_question(likely)}", f"one of: {FORMS}")
+        raise ConfigError(f"{asked!r} names no Director.{question(likely)}", f"one of: {FORMS}")
     if options.temperature is not None:
         sampling = replace(sampling, temperature=options.temperature)
     if options.votes > 1 and sampling.temperature == 0:
         raise ConfigError("votes at temperature 0 are the same vote", f"{spec}?temperature=0.6&votes={options.votes}")
     return ChatDirector(await connect(spec), sampling, layout, constrained, task_chars)
-
-
-def _question(meant: str) -> str:
-    return f" Did you mean {meant}?" if meant else ""
 
 
 def _is_folder(spec: str) -> bool:

@@ -105,14 +105,17 @@ def understood(text: str, asks_prompt: bool) -> Action | PromptText | ActionErro
         return error
 
 
-def understood_leniently(text: str, asks_prompt: bool) -> tuple[Action | PromptText | ActionError, tuple[str, ...]]:
-    """What a reply says in the lenient dialect, and what was repaired in it.
+def understood_in(
+    lenient: bool, text: str, asks_prompt: bool
+) -> tuple[Action | PromptText | ActionError, tuple[str, ...]]:
+    """What a reply says in one of the dialects, and what was repaired in it; only the lenient one repairs.
 
     Args:
+        lenient: Whether it is the lenient dialect.
         text: What the Director said.
         asks_prompt: Whether the canvas asked for an instruction, in two-step mode.
     """
-    if asks_prompt:
+    if asks_prompt or not lenient:
         return understood(text, asks_prompt), ()
     try:
         reply = rewritten(without_fence(_after_thinking(text)))

@@ -10,7 +10,7 @@ from flowsteer.canvas.episode import Play
 from flowsteer.canvas.feedback import render
 from flowsteer.datasets.base import Sample
 from flowsteer.director.layouts import TASK_CHARS, Layout, messages
-from flowsteer.director.parse import understood, understood_leniently
+from flowsteer.director.parse import understood_in
 from flowsteer.environments.arena import Arena
 from flowsteer.errors import ConfigError
 from flowsteer.grading.base import Grade
@@ -117,11 +117,7 @@ class EnvironmentEpisode:
         if self.done:
             raise ConfigError("the episode is over", "play another one: env.reset(…)")
         canvas = self._play.canvas
-        asked = canvas.asks_prompt is not None
-        if self._layout == "lenient":
-            action, repairs = understood_leniently(text, asked)
-        else:
-            action, repairs = understood(text, asked), ()
+        action, repairs = understood_in(self._layout == "lenient", text, canvas.asks_prompt is not None)
         step = await self._play.take(Turn(text, action, repairs=repairs))
         return await self._told(render(step.feedback, canvas.settings.budgets), step.parsed, step.accepted)
 
