@@ -43,14 +43,16 @@ def worker_processes():
     return [process for process, command in commands.items() if command.startswith(b"ray::Worker")]
 
 
-def test_a_node_that_is_killed_costs_time_and_no_episode(tmp_path, monkeypatch):
+def test_a_node_that_is_missing_or_killed_costs_time_and_no_episode(tmp_path, monkeypatch):
+    """At first there is room for one of two workers only; then for both, until one node goes."""
     from ray.cluster_utils import Cluster
 
     config = {"systems": SYSTEMS, "epochs": 4}
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
     try:
-        lost = cluster.add_node(num_cpus=1)
         monkeypatch.setenv("RAY_ADDRESS", cluster.address)
+        narrow = run(tmp_path / "narrow", small(engine="ray", concurrency=4))
+        lost = cluster.add_node(num_cpus=1)
 
         def kill_one(progress):
             if progress.done == 2 and lost in cluster.worker_nodes:
@@ -61,6 +63,7 @@ def test_a_node_that_is_killed_costs_time_and_no_episode(tmp_path, monkeypatch):
     finally:
         cluster.shutdown()
     run(tmp_path / "local", small(**config))
+    assert (narrow.done, narrow.errors) == (narrow.total, 0)
     assert (progress.done, progress.errors) == (progress.total, 0)
     assert figures(tmp_path / "ray") == figures(tmp_path / "local")
 
@@ -74,4 +77,4 @@ def test_under_a_budget_no_worker_takes_the_place_of_a_dead_one(tmp_path):
     config = small(epochs=4, engine="ray", concurrency=4, caps={"calls": 100_000})
     progress = run(tmp_path / "ray", config, on_progress=kill_all)
     assert progress.errors > 0
-    assert "no Ray worker is left" in progress.stopped
+    assert "no Ray worker is there" in progress.stopped

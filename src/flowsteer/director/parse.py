@@ -34,7 +34,12 @@ from flowsteer.workflow.nodes import Conditional, Loop, NodeId, Parallel, Sequen
 from flowsteer.workflow.quoting import quoted
 from flowsteer.workflow.tree import renumbered
 
-THINKING = ("think", "thinking", "reasoning")
+THINKING = ("think", "reasoning")
+"""Tags of thinking in the action language. A tiny policy's vocabulary has them: one more makes it another policy."""
+
+_HEARD_AS_THINKING = (*THINKING, "thinking")
+"""Those of other habits are read as well."""
+
 
 _OPEN = re.compile(r"<([A-Za-z_]+)>")
 _CLOSED_THINKING = re.compile(r"</think(?:ing)?>")
@@ -136,10 +141,10 @@ def _after_thinking(text: str) -> str:
     """
     rest = without_end_tokens(text).lstrip()
     opened = _OPEN.match(rest)
-    if opened is None or opened[1] not in (*THINKING, *WORDS):
+    if opened is None or opened[1] not in (*_HEARD_AS_THINKING, *WORDS):
         ended = _CLOSED_THINKING.search(rest)
         rest = rest[ended.end() :].lstrip() if ended else rest
-    while (opened := _OPEN.match(rest)) and opened[1] in THINKING:
+    while (opened := _OPEN.match(rest)) and opened[1] in _HEARD_AS_THINKING:
         _, closed, rest = rest.partition(f"</{opened[1]}>")
         if not closed:
             raise _unclosed(opened[1])

@@ -1,10 +1,11 @@
 """Ray actors that take episodes: the least busy one that is there; what a dead one had begun is done by another.
 
-Ray starts a dead actor again where it finds room, which may be much later, on a node that joins, or never. So nothing
-waits for one: episodes go to those that are there.
+Ray starts an actor, and a dead one again, where it finds room, which may be much later, on a node that joins, or never.
+So nothing waits for one: episodes go to those that are there.
 """
 
 import asyncio
+from asyncio import FIRST_COMPLETED
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,39 +23,39 @@ PATIENCE_SECONDS = 600.0
 PING_SECONDS = 1.0
 """Between two looks at a worker that is away."""
 
-Returning = asyncio.Task[bool]
-"""Waits until an actor is there again: true; or false, if it never will be."""
+Coming = asyncio.Task[bool]
+"""Waits until an actor is there, or there again: true; or false, if it never will be."""
 
 
 @dataclass(eq=False, slots=True)
 class _Member:
     actor: Any
+    coming: Coming
     busy: int = 0
-    returning: Returning | None = None
 
     @property
     def is_there(self) -> bool:
-        return self.returning is None or (self.returning.done() and self.returning.result())
+        return self.coming.done() and self.coming.result()
 
 
 class Crew:
     """The actors.
 
     Args:
-        actors: Handles of `flowsteer.evaluation.ray_engine.Worker`.
+        actors: Handles of `flowsteer.evaluation.ray_engine.Worker`; made while an event loop runs.
     """
 
     def __init__(self, actors: list[Any]) -> None:
         exceptions = import_module("ray.exceptions")
         self._gone: tuple[type[Exception], ...] = (exceptions.RayActorError, exceptions.NodeDiedError)
         self._gone_for_good: type[Exception] = exceptions.ActorDiedError
-        self._members = [_Member(actor) for actor in actors]
+        self._members = [_Member(actor, self._expected(actor)) for actor in actors]
 
     async def run(self, job: Any) -> dict[str, Any]:
         """What `Worker.run` returns for an episode, from another worker should one die.
 
         Raises:
-            BackendUnavailable: No worker is left, or the episode's died each time.
+            BackendUnavailable: No worker is there, or the episode's died each time.
             RayError: Ray itself failed.
         """
         failure: Exception | None = None
@@ -66,7 +67,7 @@ class Crew:
             except self._gone as error:
                 failure = error
                 if member.is_there:
-                    member.returning = asyncio.create_task(self._return(member.actor))
+                    member.coming = self._expected(member.actor)
             else:
                 return done
             finally:
@@ -75,15 +76,16 @@ class Crew:
 
     async def _least_busy(self) -> _Member:
         while not (there := [member for member in self._members if member.is_there]):
-            awaited = [one.returning for one in self._members if one.returning and not one.returning.done()]
-            if (
-                not awaited
-                or not (await asyncio.wait(awaited, timeout=PATIENCE_SECONDS, return_when="FIRST_COMPLETED"))[0]
-            ):
-                raise BackendUnavailable("no Ray worker is left", "add a node, then run it again to go on")
+            awaited = [member.coming for member in self._members if not member.coming.done()]
+            came = awaited and (await asyncio.wait(awaited, timeout=PATIENCE_SECONDS, return_when=FIRST_COMPLETED))[0]
+            if not came:
+                raise BackendUnavailable("no Ray worker is there", "add a node, then run it again to go on")
         return min(there, key=lambda member: member.busy)
 
-    async def _return(self, actor: Any) -> bool:
+    def _expected(self, actor: Any) -> Coming:
+        return asyncio.create_task(self._comes(actor))
+
+    async def _comes(self, actor: Any) -> bool:
         while True:
             try:
                 await actor.is_there.remote()
@@ -96,10 +98,9 @@ class Crew:
 
     async def dismiss(self) -> None:
         """Wait for nobody any more."""
-        awaited = [member.returning for member in self._members if member.returning is not None]
-        for task in awaited:
-            task.cancel()
-        await asyncio.gather(*awaited, return_exceptions=True)
+        for member in self._members:
+            member.coming.cancel()
+        await asyncio.gather(*(member.coming for member in self._members), return_exceptions=True)
 
 
 @asynccontextmanager
