@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check openenv mcp bench viewer clean
+.PHONY: help setup demo test check site openenv mcp bench viewer clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ check: setup ## format, lint, types, import contracts
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-cache > $(VENV)/imports.log || { cat $(VENV)/imports.log; exit 1; }
 
+site: setup ## build the documentation into site/, and fail on a broken link
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
 $(VENV)/openenv/.ready: pyproject.toml $(VENV)/.python
 	@$(PYTHON) -m venv $(VENV)/openenv
 	@$(VENV)/openenv/bin/python -m pip install --quiet --editable '.[openenv]' hypothesis pytest pytest-asyncio
@@ -67,4 +70,4 @@ viewer: ## build the viewer's front end into the package (needs Node 20)
 	@npm --prefix viewer run --silent build
 
 clean: ## remove .venv and caches
-	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) site .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 CLAIMS = [ROOT / "INVARIANTS.md", ROOT / "PAPER.md"]
-PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
 TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 SOURCE = re.compile(r"`(src/[\w/]+\.py|[a-z_]+(?:/[a-z_0-9]+)+\.py)(?:::([\w.]+))?`")
 LINK = re.compile(r"\]\(([^)#\s]+)")
