@@ -1,4 +1,4 @@
-"""The plug-in package that docs/howto.md shows works as it stands, once it is installed."""
+"""The plug-in package that docs/operators.md shows works as it stands, once it is installed."""
 
 import os
 import re
@@ -7,7 +7,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-PAGE = Path(__file__).parents[2] / "docs" / "howto.md"
+PAGE = Path(__file__).parents[2] / "docs" / "operators.md"
 
 
 def shown(title):
@@ -32,7 +32,7 @@ def install(folder):
 
 def test_the_package_of_the_page_is_found_and_runs(tmp_path):
     install(tmp_path)
-    workflow = "Custom -> HasUnit ? Revise : done"
+    workflow = "Estimate -> CheckNumber ? Revise : done"
     ran = subprocess.run(
         [
             *(sys.executable, "-m", "flowsteer.cli.main", "run", workflow, "How far is it?"),
@@ -44,5 +44,6 @@ def test_the_package_of_the_page_is_found_and_runs(tmp_path):
         timeout=60,
     )
     assert ran.returncode == 0, ran.stderr
-    assert '"operator": "HasUnit"' in ran.stdout
-    assert '"operator": "Revise"' in ran.stdout, "the simulated answer has no unit, so the check fails"
+    assert '"operator": "Estimate"' in ran.stdout
+    assert '"operator": "CheckNumber"' in ran.stdout
+    assert '"operator": "Revise"' in ran.stdout, "the simulated answer is no number, so the check fails"
