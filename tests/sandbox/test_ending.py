@@ -13,7 +13,7 @@ import pytest
 
 from flowsteer.sandbox.base import Program, SandboxLimits
 from flowsteer.sandbox.bubblewrap import BubblewrapSandbox, this_interpreter
-from flowsteer.sandbox.clock import PATIENCE
+from flowsteer.sandbox.clock import PATIENCE, Clock
 from flowsteer.sandbox.monty import MontySandbox
 from flowsteer.sandbox.pair import Caller
 from survivors import survivors_of_a_kill
@@ -103,6 +103,22 @@ async def test_time_spent_waiting_for_a_processor_does_not_count(bubblewrap):
         assert (sleeps.status, sleeps.seconds < 3.0) == ("timeout", True)
         outcome = await bubblewrap.run(ENDLESS, limits)
         assert (outcome.status, outcome.seconds < 0.6 * PATIENCE + 1) == ("timeout", True)
+
+
+async def test_the_time_in_which_a_process_ended_does_not_count():
+    process = await asyncio.create_subprocess_exec("sleep", "60")
+    clock = Clock([process.pid])
+    assert 0.4 < clock.time_had(0.5) <= 0.5
+    process.kill()
+    await process.wait()
+    assert clock.time_had(1.5) <= 0.5  # how long it waited in this second before it ended is not known
+    assert clock.time_had(2.5) == pytest.approx(1.5, abs=0.1)
+
+
+async def test_a_process_that_ended_before_it_was_looked_at_has_had_no_time():
+    process = await asyncio.create_subprocess_exec("true")
+    await process.wait()
+    assert Clock([process.pid]).time_had(0.5) == 0
 
 
 ENDLESS_HOST = """

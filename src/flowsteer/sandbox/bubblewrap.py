@@ -25,11 +25,12 @@ from pathlib import Path
 
 from flowsteer.errors import SandboxError
 from flowsteer.sandbox.base import Outcome, Program, SandboxLimits, Tier
-from flowsteer.sandbox.group import FILTER, Launch
+from flowsteer.sandbox.clock import CHILDREN
+from flowsteer.sandbox.group import FILTER, GATE, Launch
 from flowsteer.sandbox.pair import Caller, PairOutcome
 from flowsteer.sandbox.process import run_process
 from flowsteer.sandbox.process_pair import run_pair
-from flowsteer.sandbox.processors import CHILDREN, Places
+from flowsteer.sandbox.processors import Places
 from flowsteer.sandbox.protocol import MIB, Role, encode_request, outcome, resource_limits
 from flowsteer.sandbox.seccomp import seccomp_filter
 
@@ -152,8 +153,8 @@ class BubblewrapSandbox:
             raise SandboxError("bubblewrap (the command bwrap) is not installed", INSTALL)
         if not CHILDREN.exists():
             raise SandboxError(
-                f"this kernel does not list the children of a process ({CHILDREN} is missing), by which they are bound "
-                "to a processor",
+                f"this kernel does not list the children of a process ({CHILDREN} is missing), by which their time is "
+                "counted",
                 "use --sandbox container, or a kernel with CONFIG_PROC_CHILDREN",
             )
         self._bwrap = found
@@ -206,7 +207,8 @@ class BubblewrapSandbox:
         command, packages = bubblewrap_command(
             self._bwrap, self._interpreter, limits, privileged=privileged, serves=serves
         )
-        command = (self._bwrap, "--seccomp", FILTER, *command[1:])
+        # It reads further options from the gate (there are none) before it starts its first child.
+        command = (self._bwrap, "--args", GATE, "--seccomp", FILTER, *command[1:])
         return Launch(command, {}, processor=processor, filter=self._filter), packages
 
     async def aclose(self) -> None:

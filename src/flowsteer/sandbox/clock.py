@@ -9,7 +9,8 @@ from pathlib import Path
 PATIENCE = 5.0
 """Most wall time of a run, as a multiple of its limit, however long it was kept waiting for a processor."""
 
-TICKS = os.sysconf("SC_CLK_TCK")
+CHILDREN = Path("/proc/thread-self/children")
+"""Where the kernel lists the children of a thread, if it was built to."""
 
 
 @contextlib.asynccontextmanager
@@ -32,39 +33,72 @@ async def time_limit(seconds: float, leaders: Collection[int]) -> AsyncIterator[
 
 
 async def _expire(deadline: asyncio.Timeout, seconds: float, leaders: Collection[int]) -> None:
-    loop = asyncio.get_running_loop()
+    loop, clock = asyncio.get_running_loop(), Clock(leaders)
     started = loop.time()
     left = seconds
     while left > 0:
         await asyncio.sleep(left)
         wall = loop.time() - started
-        left = min(seconds - time_had(wall, leaders), PATIENCE * seconds - wall)
+        left = min(seconds - clock.time_had(wall), PATIENCE * seconds - wall)
     deadline.reschedule(loop.time())
 
 
-def time_had(wall: float, leaders: Collection[int]) -> float:
-    """Seconds of its time that a run has used.
+class Clock:
+    """Looks now and then at what a run's processes have used and waited.
+
+    The kernel forgets a thread with its end, so how long it had waited since the last look is not known. The time
+    between two looks counts as waiting if a thread ended in it: a run whose end the host is about to see is not late.
 
     Args:
-        wall: Seconds since it began.
-        leaders: Its processes, without their descendants.
+        leaders: The run's processes, without their descendants; it may grow.
     """
-    used = waited = 0.0
+
+    def __init__(self, leaders: Collection[int]) -> None:
+        self._leaders = leaders
+        self._known: set[int] = set()
+        self._alive: dict[Path, float] = {}
+        self._waited_by_ended = self._used = self._last_look = 0.0
+
+    def time_had(self, wall: float) -> float:
+        """Seconds of its time that the run has used.
+
+        Args:
+            wall: Seconds since it began.
+        """
+        new = [leader for leader in self._leaders if leader not in self._known]
+        before = self._alive | {Path(f"/proc/{leader}/task/{leader}"): 0.0 for leader in new}
+        self._known.update(new)
+        used, self._alive = _look(self._leaders)
+        if ended := [waited for thread, waited in before.items() if thread not in self._alive]:
+            self._waited_by_ended += sum(ended) + wall - self._last_look
+        self._used, self._last_look = max(self._used, used), wall
+        return max(self._used, wall - self._waited_by_ended - sum(self._alive.values()))
+
+
+def _look(leaders: Collection[int]) -> tuple[float, dict[Path, float]]:
+    """Processor time of the processes and their descendants, and for how long each of their threads has waited."""
+    used, waited = 0.0, dict[Path, float]()
     found = [*leaders]
     while found:
         process = Path(f"/proc/{found.pop()}")
         with contextlib.suppress(OSError):  # it has just ended
             used += _processor_seconds(process)
-            for thread in (process / "task").iterdir():
-                found += map(int, (thread / "children").read_text().split())
-                waited += _waiting_seconds(thread)
-    return max(used, wall - waited)
+            for thread in [*(process / "task").iterdir()]:
+                with contextlib.suppress(OSError):  # this thread has, and its children go to another
+                    waited[thread] = _waiting_seconds(thread)
+                    found += _children(thread)
+    return used, waited
+
+
+def _children(thread: Path) -> set[int]:
+    """Its children, listed twice: where one ends meanwhile, the kernel leaves another one out (proc(5))."""
+    return {int(child) for _ in range(2) for child in (thread / "children").read_text().split()}
 
 
 def _processor_seconds(process: Path) -> float:
     """Processor time of a process and of those of its children that have ended (fields 14 to 17 of proc(5))."""
     fields = (process / "stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, fields[11:15])) / TICKS
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def _waiting_seconds(thread: Path) -> float:

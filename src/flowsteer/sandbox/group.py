@@ -16,7 +16,6 @@ from pathlib import Path
 
 from flowsteer.errors import SandboxError
 from flowsteer.sandbox import launcher
-from flowsteer.sandbox.processors import bind
 
 CHUNK = 64 * 1024
 
@@ -29,6 +28,9 @@ END_SECONDS = 10.0
 FILTER = "{filter}"
 """Stands in a command line for the descriptor that `Launch.filter` is read from."""
 
+GATE = "{gate}"
+"""Stands in a command line for a descriptor that ends once the process is bound to its processor; nothing is in it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Launch:
@@ -38,7 +40,8 @@ class Launch:
         command: The command line.
         environment: All environment variables it gets.
         stop: A command that ends what killing the process leaves behind; empty if nothing.
-        processor: Which processor it and all its descendants are bound to before it is given anything; None for any.
+        processor: Which processor it and all its descendants are bound to; None for any. Descendants start out where
+            their parents are, so the command must wait at `GATE` before it starts any.
         filter: What the command reads from the descriptor that takes the place of `FILTER`; a few kilobytes.
     """
 
@@ -84,28 +87,39 @@ async def start_process(launch: Launch, stdout: int = PIPE, line_bytes: int = CH
 
 
 async def _start(launch: Launch, stdout: int, line_bytes: int, stdin: int) -> Process:
-    with _readable(launch.filter) as descriptor:
-        command = [f"{descriptor}" if part == FILTER else part for part in launch.command]
+    with _readable(launch.filter) as program, _gate() as gate:
+        descriptors = {FILTER: f"{program}", GATE: f"{gate}"}
         try:
             process = await asyncio.create_subprocess_exec(
-                *command,
+                *(descriptors.get(part, part) for part in launch.command),
                 stdin=stdin,
                 stdout=stdout,
                 stderr=PIPE,
                 env=dict(launch.environment),
                 start_new_session=True,
-                pass_fds=(descriptor,),
+                pass_fds=(program, gate),
                 limit=line_bytes,
             )
         except OSError as error:
             raise SandboxError(f"{launch.command[0]} cannot be started: {error}") from None
-    if launch.processor is not None:
-        try:
-            bind(process.pid, launch.processor)
-        except OSError as error:
-            await end_process(process, [], launch.stop)
-            raise SandboxError(f"a sandbox cannot be bound to processor {launch.processor}: {error}") from None
+        if launch.processor is not None:
+            await _bind(process, launch, launch.processor)
     return process
+
+
+async def _bind(process: Process, launch: Launch, processor: int) -> None:
+    """Have a process without children run on one processor only.
+
+    Raises:
+        SandboxError: The processor is not there any more; the process was ended.
+    """
+    try:
+        os.sched_setaffinity(process.pid, {processor})
+    except ProcessLookupError:  # it has just ended
+        return
+    except OSError as error:
+        await end_process(process, [], launch.stop)
+        raise SandboxError(f"a sandbox cannot be bound to processor {processor}: {error}") from None
 
 
 async def _end_once_started(starting: Awaitable[Process], launch: Launch) -> None:
@@ -123,6 +137,17 @@ def _readable(data: bytes) -> Iterator[int]:
         yield reader
     finally:
         os.close(reader)
+
+
+@contextlib.contextmanager
+def _gate() -> Iterator[int]:
+    """A descriptor at which its reader waits until the context ends."""
+    reader, writer = os.pipe()
+    try:
+        yield reader
+    finally:
+        os.close(reader)
+        os.close(writer)
 
 
 async def end_process(process: Process, streams: Sequence[asyncio.Task[None]], stop: tuple[str, ...]) -> None:

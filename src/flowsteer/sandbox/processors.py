@@ -10,29 +10,9 @@ import os
 import random
 from collections import Counter
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 _TAKEN: Counter[int] = Counter()
 """How many runs of this process, whoever started them, are on each processor."""
-
-
-CHILDREN = Path("/proc/thread-self/children")
-"""Where the kernel lists the children of a thread, if it was built to."""
-
-
-def bind(process: int, processor: int) -> None:
-    """Have a process and its descendants, also those to come, run on one processor only.
-
-    Each is bound before its children are listed: whoever is not on the list yet starts out bound.
-
-    Raises:
-        OSError: If the processor is not there any more, or a process is not the caller's.
-    """
-    with contextlib.suppress(ProcessLookupError, FileNotFoundError):  # it has just ended
-        os.sched_setaffinity(process, {processor})
-        for thread in Path(f"/proc/{process}/task").iterdir():
-            for child in (thread / "children").read_text().split():
-                bind(int(child), processor)
 
 
 class Places:
