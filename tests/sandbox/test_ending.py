@@ -13,7 +13,7 @@ import pytest
 
 from flowsteer.sandbox.base import Program, SandboxLimits
 from flowsteer.sandbox.bubblewrap import BubblewrapSandbox, this_interpreter
-from flowsteer.sandbox.clock import PATIENCE, Clock
+from flowsteer.sandbox.clock import PATIENCE, RunClock
 from flowsteer.sandbox.monty import MontySandbox
 from flowsteer.sandbox.pair import Caller
 from survivors import survivors_of_a_kill
@@ -107,7 +107,7 @@ async def test_time_spent_waiting_for_a_processor_does_not_count(bubblewrap):
 
 async def test_the_time_in_which_a_process_ended_does_not_count():
     process = await asyncio.create_subprocess_exec("sleep", "60")
-    clock = Clock([process.pid])
+    clock = RunClock([process.pid])
     assert 0.4 < clock.time_had(0.5) <= 0.5
     process.kill()
     await process.wait()
@@ -118,7 +118,7 @@ async def test_the_time_in_which_a_process_ended_does_not_count():
 async def test_a_process_that_ended_before_it_was_looked_at_has_had_no_time():
     process = await asyncio.create_subprocess_exec("true")
     await process.wait()
-    assert Clock([process.pid]).time_had(0.5) == 0
+    assert RunClock([process.pid]).time_had(0.5) == 0
 
 
 ENDLESS_HOST = """

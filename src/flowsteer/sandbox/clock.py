@@ -33,7 +33,7 @@ async def time_limit(seconds: float, leaders: Collection[int]) -> AsyncIterator[
 
 
 async def _expire(deadline: asyncio.Timeout, seconds: float, leaders: Collection[int]) -> None:
-    loop, clock = asyncio.get_running_loop(), Clock(leaders)
+    loop, clock = asyncio.get_running_loop(), RunClock(leaders)
     started = loop.time()
     left = seconds
     while left > 0:
@@ -43,7 +43,7 @@ async def _expire(deadline: asyncio.Timeout, seconds: float, leaders: Collection
     deadline.reschedule(loop.time())
 
 
-class Clock:
+class RunClock:
     """Looks now and then at what a run's processes have used and waited.
 
     The kernel forgets a thread with its end, so how long it had waited since the last look is not known. The time
