@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import parse_qs
 
 from flowsteer.backends.base import Features, Origin, Reply, Request
-from flowsteer.backends.simulated_profiles import PROFILES, TYPED, Profile, Table, look_up
+from flowsteer.backends.simulated_profiles import TYPED, Profile, Table, find_profile, look_up, profile_names
 from flowsteer.backends.simulated_replies import Meaning, as_json, as_text
 from flowsteer.backends.simulated_world import TRAP, WRONG, World, draw, world
 from flowsteer.draft import Draft
@@ -54,11 +54,13 @@ class SimulatedBackend:
     Args:
         profile: What operators are worth.
         seed: Another seed, another world of outcomes (the truths stay).
+        named: What stands behind `simulated:`, where that is not the profile's name but its file.
     """
 
-    def __init__(self, profile: Profile = TYPED, seed: int = 0) -> None:
+    def __init__(self, profile: Profile = TYPED, seed: int = 0, named: str = "") -> None:
         self.profile = profile
         self.seed = seed
+        self._named = named or profile.name
         self._acts = {
             "planning": self._plan,
             "solving": self._solve,
@@ -73,7 +75,8 @@ class SimulatedBackend:
         """The backend named by `simulated:[PROFILE][?seed=N][#HASH]`.
 
         Args:
-            spec: No profile means `typed`. A hash, as in the specs that runs record, must be that of the profile.
+            spec: The profile is a name, or a file that `flowsteer calibrate` wrote; none means `typed`. A hash, as in
+                the specs that runs record, must be that of the profile.
 
         Raises:
             ConfigError: If the profile is unknown, the seed no integer, or the hash another one.
@@ -85,11 +88,12 @@ class SimulatedBackend:
         rest, _, digest = rest.partition("#")
         name, _, query = rest.partition("?")
         options = parse_qs(query, keep_blank_values=True)
-        profile = PROFILES.get(name or TYPED.name)
+        profile = find_profile(name or TYPED.name)
         if scheme != SCHEME or profile is None:
+            known = ", ".join(f"{SCHEME}:{one}" for one in profile_names())
             raise ConfigError(
                 f"no simulated executor is called {spec!r}",
-                f"one of: {', '.join(f'{SCHEME}:{known}' for known in PROFILES)}; a seed goes behind it: ?seed=1",
+                f"one of: {known}, or a file of flowsteer calibrate; a seed goes behind it: ?seed=1",
             )
         seed = options.pop("seed", ["0"])[-1]
         if options or not seed.isdecimal():
@@ -101,13 +105,13 @@ class SimulatedBackend:
                 f"{spec!r} names a table with hash {digest}, but profile {profile.name} now has {profile.digest}",
                 "results of the two tables cannot be mixed; start a new run",
             )
-        return cls(profile, int(seed))
+        return cls(profile, int(seed), name)
 
     @property
     def spec(self) -> str:
         """`simulated:PROFILE#HASH`, with `?seed=N` before the hash unless it is 0."""
         seed = f"?seed={self.seed}" if self.seed else ""
-        return f"{SCHEME}:{self.profile.name}{seed}#{self.profile.digest}"
+        return f"{SCHEME}:{self._named}{seed}#{self.profile.digest}"
 
     @property
     def features(self) -> Features:
@@ -136,7 +140,10 @@ class SimulatedBackend:
         meaning = self._acts[origin.category](asked)
         text = as_json(meaning, request.json_schema) if request.json_schema else as_text(meaning)
         read = sum(len(message.content) for message in request.messages)
-        usage = Usage(1, read // CHARACTERS_PER_TOKEN, len(text) // CHARACTERS_PER_TOKEN)
+        written = (
+            look_up(self.profile.tokens, origin.operator, "", origin.task.type) or len(text) // CHARACTERS_PER_TOKEN
+        )
+        usage = Usage(1, read // CHARACTERS_PER_TOKEN, round(written))
         return Reply(text, usage, self.spec)
 
     async def aclose(self) -> None:
@@ -207,16 +214,22 @@ class SimulatedBackend:
     def _mend(self, asked: _Asked) -> int:
         """The number of the answer that the asking operator makes of one that a check has failed."""
         origin, profile = asked.origin, self.profile
+        first: object = asked.use
+        if profile.stubborn and draw(asked.use, "stubborn") < profile.stubborn:
+            first = (self.seed, asked.world.key, origin.operator)
         if asked.shown == 0:
             harms = look_up(profile.harm, origin.operator, origin.category, origin.task.type)
-            changed = draw(asked.use, "harm") < harms
+            changed = draw(first, "harm") < harms
         else:
-            changed = draw(asked.use, "right") >= self._worth(asked, profile.mending, origin.operator, origin.category)
+            changed = draw(first, "right") >= self._worth(asked, profile.mending, origin.operator, origin.category)
         if not changed:
             return 0
         return TRAP if draw(asked.use, "trap") < profile.trap else 1 + int(draw(asked.use, "which") * WRONG)
 
     def _skill(self, asked: _Asked, solver: str) -> float:
+        draft, planned = asked.origin.draft, self.profile.planned
+        if solver in planned and (draft.plan or draft.subproblems):
+            return planned[solver][asked.origin.task.type]
         return self._worth(asked, self.profile.skill, solver, "solving")
 
     def _worth(self, asked: _Asked, table: Table, operator: str, category: str) -> float:

@@ -1,16 +1,20 @@
 """Profiles of the simulated executor: small fixed tables of what each operator is worth on each type of task.
 
-The tables are inventions. They say what a Director can learn in the simulated world and nothing about real LLMs.
-A table's hash is part of the backend's name, so it stands in every run that used it.
+The tables in this file are inventions. They say what a Director can learn in the simulated world and nothing about real
+LLMs. Tables that were fitted to a real LLM are files, made by `flowsteer calibrate`; those of this package lie in
+`profiles/`. A table's hash is part of the backend's name, so it stands in every run that used it.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields
-from functools import cached_property
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields
+from functools import cache, cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Self
 
+from flowsteer.errors import ConfigError
 from flowsteer.task import TaskType
 
 ByType = Mapping[TaskType, float]
@@ -23,7 +27,8 @@ class Profile:
     """What operators are worth. All tables hold probabilities.
 
     A profile of the second generation has a `mending` table. Under it an operator that reads a failed check repairs,
-    whatever its category; under the first only Revise and Test do, and no check ever fails a right answer.
+    whatever its category; under the first only Revise and Test do, and no check ever fails a right answer. Profiles
+    that are fitted to a real LLM also set the last three fields.
 
     Attributes:
         name: What users type after `simulated:`.
@@ -42,6 +47,9 @@ class Profile:
         harm: A right answer that was said to be wrong is replaced by a wrong one, by the operator that reads of it.
         trap: A wrong answer is the task's most tempting one, so that what goes wrong goes wrong alike and no vote
             tells it from what is right.
+        planned: The skill of a solver that reads a plan or sub-problems, instead of `skill` and `planning`.
+        stubborn: A repair ends as the task's first one by that operator would, so that trying again helps little.
+        tokens: Tokens of a reply, by operator; nothing for those without a row: theirs are counted from the text.
     """
 
     name: str
@@ -57,6 +65,33 @@ class Profile:
     mending: Table = field(default_factory=dict)
     harm: Table = field(default_factory=dict)
     trap: float = 0.0
+    planned: Table = field(default_factory=dict)
+    stubborn: float = 0.0
+    tokens: Table = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, text: str, where: str) -> Self:
+        """The profile of a file that `flowsteer calibrate` wrote.
+
+        Args:
+            text: JSON with the tables under `profile`.
+            where: What to call it in an error.
+
+        Raises:
+            ConfigError: It is no profile.
+        """
+        from pydantic import TypeAdapter, ValidationError  # heavy, and only files need it
+
+        try:
+            return TypeAdapter(cls).validate_python(json.loads(text)["profile"])
+        except (ValueError, KeyError, TypeError, ValidationError) as error:
+            raise ConfigError(
+                f"{where} holds no profile: {str(error).splitlines()[0]}", "flowsteer calibrate writes such files"
+            ) from None
+
+    def plain(self) -> dict[str, Any]:
+        """The tables as JSON values, as `read` takes them."""
+        return asdict(self)
 
     @cached_property
     def digest(self) -> str:
@@ -185,3 +220,46 @@ NULL = Profile(
 """Structure is worth nothing: no check finds a fault, no repair helps, all members of an ensemble say the same."""
 
 PROFILES: Mapping[str, Profile] = {profile.name: profile for profile in (TYPED, TYPED_2, FLAT, NULL)}
+FILE_ENDING = ".json"
+
+
+def profile_names() -> tuple[str, ...]:
+    """The names of all profiles that are part of the package: the invented ones, then those fitted to a real LLM."""
+    return (*PROFILES, *_fitted_names())
+
+
+def find_profile(name: str) -> Profile | None:
+    """A profile by its name or its file; None if there is none of that name.
+
+    Raises:
+        ConfigError: A file cannot be read, or holds no profile.
+    """
+    if name in PROFILES:
+        return PROFILES[name]
+    if name.endswith(FILE_ENDING):
+        return _read_file(name)
+    return _fitted(name) if name in _fitted_names() else None
+
+
+def _read_file(name: str) -> Profile:
+    try:
+        text = Path(name).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the profile {name} cannot be read: {error}", "flowsteer calibrate … writes one") from None
+    return Profile.read(text, name)
+
+
+@cache
+def _fitted(name: str) -> Profile:
+    return Profile.read((files("flowsteer.backends") / "profiles" / f"{name}{FILE_ENDING}").read_text("utf-8"), name)
+
+
+@cache
+def _fitted_names() -> tuple[str, ...]:
+    return tuple(sorted(_names_of_files()))
+
+
+def _names_of_files() -> Iterator[str]:
+    folder = files("flowsteer.backends") / "profiles"
+    if folder.is_dir():
+        yield from (file.name.removesuffix(FILE_ENDING) for file in folder.iterdir() if file.name.endswith(FILE_ENDING))

@@ -126,7 +126,7 @@ def evaluate(
         return
     _refuse_fail_fast(fail_fast, config)
     folder = run or new_run_folder("eval")
-    asked, keeping = ForPrograms(json, events), _keeping(config, folder, no_cache, no_requests)
+    asked, keeping = ForPrograms(json, events), keep_replies(config, folder, no_cache, no_requests)
     with shown(folder, view), traced(folder, trace, asked.listener()) as hear:
         _evaluate(keeping, folder, asked, hear, fail_fast)
 
@@ -154,7 +154,7 @@ def _given(**values: object) -> dict[str, object]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _keeping(config: "EvaluationConfig", folder: Path, no_cache: bool, no_requests: bool) -> "EvaluationConfig":
+def keep_replies(config: "EvaluationConfig", folder: Path, no_cache: bool, no_requests: bool) -> "EvaluationConfig":
     """The evaluation with replies and requests kept in its folder, unless they are kept elsewhere or not at all."""
     from flowsteer.runs.request_store import FILE
 
@@ -177,7 +177,7 @@ def _evaluate(config: "EvaluationConfig", folder: Path, asked: ForPrograms, hear
         show(progress)
         send(_counts(progress))
 
-    with resumable(folder), _bar() as show:
+    with resumable(folder), evaluation_bar() as show:
         progress = asyncio.run(run_evaluation(config, folder, told, fail_fast=fail_fast, listener=hear))
     _conclude(folder, progress, asked)
 
@@ -289,7 +289,7 @@ def swap(
     from flowsteer.study.swap import swap as run_swap
 
     folder = to or new_run_folder("swap")
-    with resumable(folder), _bar() as show:
+    with resumable(folder), evaluation_bar() as show:
         progress, pairs = asyncio.run(run_swap(run, folder, executor, show, changes={"concurrency": concurrency}))
     rows = [
         {
@@ -313,7 +313,7 @@ def swap(
 
 
 @contextmanager
-def _bar() -> Iterator[Callable[["Progress"], None]]:
+def evaluation_bar() -> Iterator[Callable[["Progress"], None]]:
     """Progress with rate, time to go, scores and cost so far."""
     with progress_display() as display:
 

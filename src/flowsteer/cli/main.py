@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from flowsteer.cli import models, runs, user_settings
 from flowsteer.cli.autopsy import autopsy
+from flowsteer.cli.calibrate import calibrate
 from flowsteer.cli.catalog import backends, operators
 from flowsteer.cli.config import FROM_ENV, config
 from flowsteer.cli.console import fail, note, output, print_error
@@ -107,6 +108,7 @@ def _options(
 
 
 app.command("eval")(with_verbosity(evaluate))
+app.command()(with_verbosity(calibrate))
 for command in (
     solve,
     run,

@@ -7,7 +7,7 @@ from importlib.metadata import entry_points
 from itertools import islice
 from pathlib import Path
 
-from flowsteer.datasets import hotpot_short
+from flowsteer.datasets import hotpot_short, plain_tasks
 from flowsteer.datasets.base import Sample
 from flowsteer.datasets.hub import SOURCES, hub_samples
 from flowsteer.datasets.local import read_samples, stems
@@ -98,7 +98,7 @@ def dataset_names() -> list[str]:
 
 def generated(name: str) -> bool:
     """Whether a dataset is made here, so that it has as many samples as asked for."""
-    return name.partition(":")[0] in ("simulated", "procedural")
+    return name.partition(":")[0] in ("simulated", plain_tasks.NAME, "procedural")
 
 
 def _from_folder(name: str, folder: Path) -> Iterable[Sample]:
@@ -132,6 +132,9 @@ def _generated() -> Iterable[Dataset]:
     for kind in TYPES:
         load = partial(simulated_samples, types=(kind,))
         yield Dataset(f"simulated:{kind}", splits, load, f"{kind} tasks of the simulated world", True)
+    for kind in TYPES:
+        load = partial(plain_tasks.plain_samples, types=(kind,))
+        yield Dataset(f"{plain_tasks.NAME}:{kind}", splits, load, f"{kind} tasks that look as real ones do", True)
     yield Dataset("procedural", splits, procedural_samples, "reasoning-gym, all families in turn", True)
     for family, kind in FAMILIES.items():
         load = partial(procedural_samples, families=(family,))

@@ -50,11 +50,12 @@ def simulated_sample(kind: TaskType, split: str, seed: int, number: int) -> Samp
     if kind != "code":
         task = Task(question, kind, id=ident, dataset="simulated")
         return Sample(task, Reference(answers=(truth(task),), meta=meta))
-    public, hidden = _asserts(question, (PROBE,)), _asserts(question, HIDDEN_PROBES)
+    public, hidden = linear_tests(question, (PROBE,)), linear_tests(question, HIDDEN_PROBES)
     task = Task(question, kind, id=ident, dataset="simulated", entry_point=ENTRY_POINT, public_tests=public)
     return Sample(task, Reference(solution=truth(task), tests=hidden, meta=meta))
 
 
-def _asserts(question: str, arguments: tuple[int, ...]) -> AssertTests:
+def linear_tests(question: str, arguments: tuple[int, ...]) -> AssertTests:
+    """Tests of a code task's true function at some arguments."""
     true = line(question)
     return AssertTests("\n".join(f"assert {ENTRY_POINT}({n}) == {true.at(n)}" for n in arguments))

@@ -1,0 +1,163 @@
+"""`flowsteer calibrate`: run the designed workflows, fit a profile to their record, and say what it foresees."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from flowsteer.calibration.counted_steps import CountedStep, observed, unlike
+from flowsteer.calibration.designed import FITTED, HELD_OUT
+from flowsteer.calibration.fitting import TYPES, Fit, fit
+from flowsteer.calibration.foresight import RIGHT, Foreseen, predict
+from flowsteer.calibration.rates import Rate
+from flowsteer.datasets.base import Sample
+from flowsteer.errors import RunError
+from flowsteer.evaluation.evaluate import read_plan
+from flowsteer.evaluation.evaluation_config import EvaluationConfig, setup_of
+from flowsteer.evaluation.task_sets import load_tasks
+from flowsteer.grading.connect import GradeAnswer, open_grader
+from flowsteer.operators.registry import load_library
+from flowsteer.runs.events import NodeRan
+from flowsteer.runs.files import write_json
+from flowsteer.runs.folder import RunFolder
+from flowsteer.runs.summary import EpisodeSummary
+from flowsteer.session import open_session
+from flowsteer.task import TaskType
+
+FILE = "profile.json"
+FIXED = "fixed:"
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """A profile, what it was fitted to, and how far it can be trusted.
+
+    Attributes:
+        fit: The profile and the counts behind it.
+        executor: Spec of the LLM.
+        datasets: What the tasks are from.
+        foreseen: Accuracy of every designed workflow, measured and predicted.
+    """
+
+    fit: Fit
+    executor: str
+    datasets: tuple[str, ...]
+    foreseen: tuple[Foreseen, ...]
+
+    def missed(self, fitted: bool) -> float:
+        """The mean absolute error of the predictions, for workflows that were fitted or for those that were not."""
+        errors = [abs(one.missed) for one in self.foreseen if one.fitted is fitted]
+        return sum(errors) / len(errors) if errors else 0.0
+
+
+def designed(config: EvaluationConfig) -> EvaluationConfig:
+    """The evaluation that runs the designed workflows."""
+    return replace(config, systems=tuple(f"{FIXED}{text}" for text in (*FITTED, *HELD_OUT)))
+
+
+async def calibrate(path: Path, name: str) -> Calibration:
+    """Fit a profile to the designed runs of a folder, test it on the held-out ones, and write it beside them.
+
+    Args:
+        path: The run folder of an evaluation of `designed` systems. One that stopped early is fitted as far as it came.
+        name: The profile's name.
+
+    Raises:
+        RunError: The folder holds no such evaluation, or no finished episode of one.
+    """
+    config, run = read_plan(path), RunFolder.read(path)
+    samples = _by_digest(load_tasks(config).test)
+    async with open_grader() as grade, open_session(replace(setup_of(config), executor="simulated:")) as session:
+        seen = _observations(run)
+        if not seen:
+            raise RunError(
+                f"{path} holds no finished episode of a designed workflow", "flowsteer calibrate … --run DIR"
+            )
+        right = await _graded(seen, samples, grade)
+        found = fit(name, seen, right)
+        measured = _measured(run)
+        kinds = sorted({kind for _, kind in measured})
+        texts = list(dict.fromkeys(text for text, _ in measured))
+        predicted = await predict(found.profile, texts, kinds, session.library, session.sandbox, grade)
+    foreseen = (Foreseen(*key, rate, predicted[key], key[0] in FITTED) for key, rate in measured.items())
+    calibration = Calibration(found, config.executor, config.datasets, tuple(foreseen))
+    write_json(path / FILE, to_json(calibration))
+    return calibration
+
+
+def to_json(calibration: Calibration) -> dict[str, Any]:
+    """A calibration as JSON values; the simulated executor reads its `profile`."""
+    found = calibration.fit
+    return {
+        "profile": asdict(found.profile),
+        "hash": found.profile.digest,
+        "executor": calibration.executor,
+        "datasets": list(calibration.datasets),
+        "tasks": dict(found.tasks),
+        "seconds": {name: dict(row) for name, row in found.seconds.items()},
+        "rates": {
+            table: {name: {kind: _rate(rate) for kind, rate in row.items()} for name, row in rates.items()}
+            for table, rates in found.rates.items()
+        },
+        "foreseen": [
+            {
+                "workflow": one.workflow,
+                "type": one.type,
+                "fitted": one.fitted,
+                "predicted": one.predicted,
+                "measured": _rate(one.measured),
+            }
+            for one in calibration.foreseen
+        ],
+    }
+
+
+def _type(summary: EpisodeSummary) -> TaskType:
+    """The type of an episode's task, which the index keeps as a text."""
+    return next(kind for kind in TYPES if kind == summary.type)
+
+
+def _rate(rate: Rate) -> dict[str, float]:
+    low, high = rate.interval()
+    return {"hits": rate.hits, "count": rate.count, "low": round(low, 3), "high": round(high, 3)}
+
+
+def _by_digest(samples: Mapping[str, Sequence[Sample]]) -> Mapping[str, Sample]:
+    return {sample.task.digest: sample for sample in chain.from_iterable(samples.values())}
+
+
+def _observations(run: RunFolder) -> list[CountedStep]:
+    """Every step of the fitted workflows' runs, each once."""
+    library = load_library("paper")
+    seen: list[CountedStep] = []
+    for entry in run.graded():
+        one = entry.summary
+        if one.system.removeprefix(FIXED) in FITTED:
+            ran = [event for event in run.events(entry.episode, {NodeRan}) if isinstance(event, NodeRan)]
+            seen += observed(one.digest, _type(one), ran, library)
+    return unlike(seen)
+
+
+async def _graded(
+    seen: Sequence[CountedStep], samples: Mapping[str, Sample], grade: GradeAnswer
+) -> Callable[[str, str], bool]:
+    """Whether an answer to a task is right; each is graded once."""
+    known: dict[tuple[str, str], bool] = {}
+    for one in seen:
+        for answer in one.answers:
+            key = one.task, answer
+            if key not in known:
+                known[key] = bool(answer) and ((await grade(samples[one.task], answer)).score or 0.0) >= RIGHT
+    return lambda task, answer: known[task, answer]
+
+
+def _measured(run: RunFolder) -> dict[tuple[str, TaskType], Rate]:
+    """How often each designed workflow was right, by workflow and type; what could not be graded is left out."""
+    found: dict[tuple[str, TaskType], Rate] = {}
+    for entry in run.graded():
+        one, text = entry.summary, entry.summary.system.removeprefix(FIXED)
+        if one.score is not None and text in (*FITTED, *HELD_OUT):
+            key = text, _type(one)
+            found[key] = found.get(key, Rate()) + Rate.of([one.score >= RIGHT])
+    return found

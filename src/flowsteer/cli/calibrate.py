@@ -1,0 +1,98 @@
+"""`flowsteer calibrate`: what operators are worth with a real LLM, as a world in which a Director learns in minutes."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from flowsteer.cli import options as o
+from flowsteer.cli.collector import calm
+from flowsteer.cli.console import guarded, note, print_json, resumable, say
+from flowsteer.cli.evaluate import Concurrency, Data, Datasets, evaluation_bar, keep_replies
+from flowsteer.cli.exit_codes import INCOMPLETE
+from flowsteer.cli.folders import new_run_folder
+from flowsteer.cli.verbosity import tell
+
+if TYPE_CHECKING:
+    from flowsteer.calibration.calibration import Calibration
+
+TASKS = 16
+"""Tasks of each dataset unless told otherwise: an accuracy is then known to within about 0.2."""
+
+
+@guarded
+def calibrate(
+    datasets: Datasets,
+    executor: o.ExecutorSpec = o.DEFAULT,
+    data: Data = None,
+    tasks: Annotated[int, typer.Option("--tasks", min=1, help="Tasks of each dataset.")] = TASKS,
+    name: Annotated[str, typer.Option("--name", help="Name of the profile; the folder's name without it.")] = "",
+    run: o.RunDir = None,
+    json: o.Json = False,
+    executor_tokens: o.ExecutorTokens = None,
+    sandbox: o.SandboxTier = "auto",
+    seed: o.Seed = 0,
+    concurrency: Concurrency = 4,
+    max_calls: o.MaxCalls = None,
+    max_tokens: o.MaxTokens = None,
+    max_seconds: o.MaxSeconds = None,
+    max_cost: o.MaxCost = None,
+) -> None:
+    """Measure what operators are worth with an LLM, and write it down as a profile of the simulated executor.
+
+    Runs a designed set of workflows on a few tasks of each type, counts what each operator does, and says how well the
+    profile foresees workflows that it was not made from. `--executor simulated:RUN/profile.json` then plays that LLM.
+    Run the same command with the same --run again to go on where it stopped.
+    """
+    import asyncio
+
+    from flowsteer.calibration.calibration import calibrate as fit_profile
+    from flowsteer.calibration.calibration import designed
+    from flowsteer.evaluation.evaluate import evaluate
+    from flowsteer.evaluation.evaluation_config import make_config
+
+    plain: dict[str, Any] = {
+        "datasets": datasets,
+        "systems": ["direct"],
+        "data": data,
+        "executor": executor,
+        "sandbox": sandbox,
+        "seed": seed,
+        "limit": tasks,
+        "concurrency": concurrency,
+        "caps": {"calls": max_calls, "tokens": max_tokens, "seconds": max_seconds, "cost": max_cost},
+    }
+    tokens = (
+        o.SMALL_EXECUTOR_TOKENS if executor_tokens is None and executor.startswith("llamacpp:") else executor_tokens
+    )
+    if tokens is not None:
+        plain["executor_sampling"] = {"max_tokens": tokens}
+    folder = run or new_run_folder("calibrate")
+    config = keep_replies(designed(make_config(plain)), folder, no_cache=False, no_requests=False)
+    calm()
+    with resumable(folder), evaluation_bar() as show:
+        progress = asyncio.run(evaluate(config, folder, show))
+    calibration = asyncio.run(fit_profile(folder, name or folder.name))
+    _tell(calibration, folder, json)
+    if progress.partial:
+        note(
+            f"{progress.done} of {progress.total} episodes: {progress.stopped or progress.error or 'some are missing'}"
+        )
+        note(f"run the same command again with --run {folder} to go on")
+        raise typer.Exit(INCOMPLETE)
+
+
+def _tell(calibration: "Calibration", folder: Path, json: bool) -> None:
+    from flowsteer.calibration.calibration import FILE, to_json
+    from flowsteer.cli.calibration_tables import foresight_table, operator_table
+    from flowsteer.cli.terminal import Terminal
+
+    if json:
+        print_json({"run": str(folder), **to_json(calibration)})
+        return
+    console = Terminal()
+    console.print(operator_table(calibration))
+    console.print(foresight_table(calibration))
+    for words, fitted in (("that it was fitted to", True), ("that it was not fitted to", False)):
+        say(f"accuracy of workflows {words}: missed by {calibration.missed(fitted):.3f} on average")
+    tell(f"profile: {folder / FILE}; use it as --executor simulated:{folder / FILE}")
