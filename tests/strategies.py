@@ -38,8 +38,13 @@ UNSET = NodeId("")
 
 
 def bare_steps(names: tuple[str, ...] = OPERATORS) -> st.SearchStrategy[Step]:
-    """Steps as the DSL can say them."""
+    """Steps of an operator and no more."""
     return st.builds(Step, st.just(UNSET), st.sampled_from(names))
+
+
+def written_steps(names: tuple[str, ...] = OPERATORS) -> st.SearchStrategy[Step]:
+    """Steps as the DSL can say them: some name a backend."""
+    return st.builds(Step, st.just(UNSET), st.sampled_from(names), st.just(""), st.sampled_from(("", "", "some:model")))
 
 
 def full_steps(names: tuple[str, ...] = OPERATORS) -> st.SearchStrategy[Step]:
@@ -84,12 +89,14 @@ def any_edit(workflow: Workflow, rng: random.Random) -> Edit:
     operator = rng.choice((*OPERATORS, "Nobody"))
     text = rng.choice(("", " ", "Be brief."))
     place = (rng.choice((None, None, 0, 1, 2, -1)), rng.choice([*containers(workflow.nodes), "node_1"]))
-    added = parse_structure(rng.choice(("[Plan, Custom]", "(Test -> Plan) * 2", "Test ? Plan : done", "(Nobody) * 3")))
+    added = parse_structure(
+        rng.choice(("[Plan, Custom]", "(Test -> Plan) * 2", "Test ? Plan@big : done", "(Nobody) * 3"))
+    )
     split = rng.randint(1, 3)
     return rng.choice(
         (
             AddStep(operator, text, rng.choice(("", "some:model")), *place),
-            AddStructure(added, *place),
+            AddStructure(parse_structure(added), *place),
             WrapParallel(run),
             WrapLoop(run, rng.randint(0, MAX_LOOP + 1)),
             WrapConditional(run[0], run[1:split], run[split:]),

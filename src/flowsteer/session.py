@@ -54,6 +54,9 @@ class OperatorSettings:
         caps: Budget of the run.
         cache: File of the response cache; None for none.
         requests: File that what is sent to LLMs is kept in; None for none.
+        roster: Backends that single nodes may name: spec by name.
+        prices: US dollars for a million tokens read and a million written, by spec: for a model whose price is not
+            known, or a local one that is to count as if it were bought.
     """
 
     library: str = "paper"
@@ -62,6 +65,8 @@ class OperatorSettings:
     caps: Caps = Caps()
     cache: Path | None = None
     requests: Path | None = None
+    roster: Mapping[str, str] = field(default_factory=dict)
+    prices: Mapping[str, tuple[Annotated[float, Ge(0)], Annotated[float, Ge(0)]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +75,6 @@ class SessionSettings(OperatorSettings):
 
     Attributes:
         executor: Spec of the LLM that runs the operators.
-        roster: Backends that single nodes may name: spec by name.
         layout: How an LLM Director is shown the episode.
         constrained: Whether an LLM Director is held to the grammar of the legal actions; None for wherever it can be. A
             Director that is to think first must be let free.
@@ -80,7 +84,6 @@ class SessionSettings(OperatorSettings):
     """
 
     executor: str = DEFAULT_BACKEND
-    roster: Mapping[str, str] = field(default_factory=dict)
     layout: Layout = "conversation"
     constrained: bool | None = None
     director_sampling: SamplingSettings = EVALUATION
@@ -214,6 +217,7 @@ async def open_session(setup: Setup, extra: Mapping[str, Backend] | None = None)
     from flowsteer.backends.cache import CachedBackend, ResponseCache
     from flowsteer.backends.connect import Backends
     from flowsteer.backends.keeping import KeepingBackend
+    from flowsteer.backends.prices import Price
     from flowsteer.director.connect import connect_director
     from flowsteer.director.scripted import FixedDirector
     from flowsteer.runs.request_store import RequestStore
@@ -236,7 +240,8 @@ async def open_session(setup: Setup, extra: Mapping[str, Backend] | None = None)
             backend = await backends.get(spec)
             served[spec] = backends.served(spec)
             _log.info("connected to %s, which serves %s", spec, served[spec])
-            asked: Backend = BudgetedBackend(backend, budget)
+            stated = Price(*setup.prices[spec]) if spec in setup.prices else None
+            asked: Backend = BudgetedBackend(backend, budget, stated)
             # A simulated executor also answers by who asks, which is no part of a request's text, nor of its cache key.
             if cache is not None and not spec.startswith("simulated:"):
                 asked = CachedBackend(asked, cache, served[spec])
@@ -265,7 +270,7 @@ async def open_session(setup: Setup, extra: Mapping[str, Backend] | None = None)
 
 def deciding(setup: Setup) -> dict[str, Any]:
     """What decides how an episode goes, for the record of a run; budgets, streaming and what is kept do not."""
-    values = asdict(setup) | {"roster": dict(setup.roster)}
+    values = asdict(setup) | {"roster": dict(setup.roster), "prices": {s: list(p) for s, p in setup.prices.items()}}
     for free in ("caps", "cache", "requests", "stream"):
         del values[free]
     return values

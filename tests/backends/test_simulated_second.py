@@ -45,7 +45,14 @@ async def mended(kind, operator, category, shown):
 
 
 @pytest.mark.parametrize(
-    ("name", "digest"), [("typed", "c78ee851"), ("flat", "6dd96939"), ("null", "643ce36d"), ("typed-2", "5f60c303")]
+    ("name", "digest"),
+    [
+        ("typed", "c78ee851"),
+        ("flat", "6dd96939"),
+        ("null", "643ce36d"),
+        ("typed-2", "5f60c303"),
+        ("typed-2-small", "a885e11d"),
+    ],
 )
 def test_a_published_table_never_changes(name, digest):
     assert PROFILES[name].digest == digest

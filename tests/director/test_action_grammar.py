@@ -9,11 +9,12 @@ from gbnf_sampler import read
 from flowsteer.director.grammar import action_grammar
 from flowsteer.director.layouts import system_prompt
 from flowsteer.director.parse import parse_action, parse_prompt_reply
+from flowsteer.director.render import render_action
 from flowsteer.errors import ConfigError
 from flowsteer.workflow.apply import Applied, apply
 from flowsteer.workflow.dsl import parse_dsl
-from flowsteer.workflow.edits import AddStep, Finish
-from flowsteer.workflow.nodes import NodeId, Workflow
+from flowsteer.workflow.edits import AddStep, AddStructure, Finish
+from flowsteer.workflow.nodes import NodeId, Workflow, steps
 
 EPISODES, TURNS = 60, 14
 
@@ -110,12 +111,15 @@ def test_no_legal_action_is_a_mistake_of_the_setup() -> None:
 def test_the_roster_is_offered_by_prompt_and_grammar() -> None:
     seen = observe(backends=("big", "small"))
     assert "<backend>: big, small" in system_prompt(seen)
-    named = set()
+    named, inside = set(), set()
     for seed in range(200):
         action = parse_action(read(action_grammar(seen, prompt_chars=12)).sample(Random(seed)))
+        assert isinstance(apply(seen.workflow, action, seen.rules), Applied)
         if isinstance(action, AddStep):
-            assert isinstance(apply(seen.workflow, action, seen.rules), Applied)
             named.add(action.backend)
-    assert named == {"", "big", "small"}
+        if isinstance(action, AddStructure):
+            inside |= {step.backend for step in steps((action.structure,))}
+            assert parse_action(render_action(action)) == action
+    assert named == inside == {"", "big", "small"}
     assert "backend" not in action_grammar(observe())
     assert "<backend>" not in system_prompt(observe())

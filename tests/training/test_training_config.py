@@ -87,6 +87,8 @@ def test_overrides_are_toml_values_and_win():
         ("report_to=['nothing']", r"report_to\.0.*'trackio'"),
         ("canvas.needs=['luck']", r"canvas\.needs"),
         ("reward.money_cost=1 executor.backend=http://far.example/v1#m", "set reward.executor_token_cost instead"),
+        ("reward.money_cost=1 executor.roster.big=http://far.example/v1#m", "state it, such as executor.prices"),
+        ("executor.prices.x=[-1,2]", r"executor\.prices"),
         ("sampler.temperature=0", r"sampler\.temperature"),
         ("seed.more=1", "holds no settings of its own"),
         ("steps", "is no setting"),

@@ -7,18 +7,18 @@ from hypothesis import strategies as st
 from flowsteer.errors import DSLError
 from flowsteer.workflow.dsl import MAX_TEXT, parse_dsl, parse_structure, to_dsl
 from flowsteer.workflow.laws import MAX_DEPTH, depth
-from flowsteer.workflow.nodes import Conditional, Loop, Parallel, Step, Workflow, walk
+from flowsteer.workflow.nodes import Conditional, Loop, Parallel, Step, Workflow, steps, walk
 from flowsteer.workflow.tree import renumbered
-from strategies import workflows
+from strategies import workflows, written_steps
 
 
-@given(workflows())
+@given(workflows(written_steps))
 def test_every_shape_is_written_and_read_back(workflow: Workflow) -> None:
     fresh = Workflow(*renumbered(workflow.nodes, 1))
     assert parse_dsl(to_dsl(workflow)) == fresh
 
 
-@given(workflows(), st.sampled_from([" ", "", "\n", "\t  "]))
+@given(workflows(written_steps), st.sampled_from([" ", "", "\n", "\t  "]))
 def test_white_space_does_not_matter(workflow: Workflow, gap: str) -> None:
     assert parse_dsl(to_dsl(workflow).replace(" ", gap)) == parse_dsl(to_dsl(workflow))
 
@@ -41,6 +41,10 @@ def test_white_space_does_not_matter(workflow: Workflow, gap: str) -> None:
         ("A ? B ? C : D : E", "A ? (B ? C : D) : E"),
         ("V ? (A) * 2 : [B, C]", "V ? (A) * 2 : [B, C]"),
         ("(A) * 010", "(A) * 10"),
+        ("A@big->B", "A@big -> B"),
+        ("A@big-2.5->B", "A@big-2.5 -> B"),
+        ('A@"big" -> [B@"openai:gpt-5", C]', 'A@big -> [B@"openai:gpt-5", C]'),
+        ("Verify@big ? (A@x -> B) : done", "Verify@big ? (A@x -> B) : done"),
     ],
 )
 def test_groups_flatten_into_the_canonical_form(text: str, canonical: str) -> None:
@@ -52,6 +56,11 @@ def test_ids_follow_reading_order_structure_before_contents_check_first() -> Non
     assert [node.id for node in walk(workflow.nodes)] == [f"node_{number}" for number in range(1, 9)]
     assert [type(node) for node in walk(workflow.nodes)] == [Step, Parallel, Step, Step, Loop, Conditional, Step, Step]
     assert workflow.next_number == 9
+
+
+def test_a_step_may_name_a_backend_anywhere() -> None:
+    found = steps(parse_dsl("A -> [B@big, Verify@small ? C : done] -> (D@'x' -> E) * 2".replace("'", '"')).nodes)
+    assert [step.backend for step in found] == ["", "big", "small", "", "x", ""]
 
 
 def test_the_first_branch_is_the_one_for_a_failed_check() -> None:
@@ -103,6 +112,10 @@ def test_loops_are_loops_with_their_count(count: int) -> None:
         ("(A -> B) ? C : D", 0, "must be one operator"),
         ("[A, B] ? C : D", 0, "must be one operator"),
         ("3 -> A", 0, "found '3'"),
+        ("A@", 1, "'@' has no meaning"),
+        ("A -> @big", 5, "found '@big'"),
+        ("[A, B]@big", 6, "expected '->' or the end, found '@big'"),
+        ('A@"', 1, "'@' has no meaning"),
     ],
 )
 def test_errors_point_at_the_fault(text: str, position: int, says: str) -> None:

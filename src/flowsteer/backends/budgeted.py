@@ -1,10 +1,11 @@
 """A backend whose calls are paid from a budget."""
 
 import asyncio
+from dataclasses import replace
 
 from flowsteer.backends.base import Backend, Features, Reply, Request
 from flowsteer.backends.budget import Budget
-from flowsteer.backends.prices import price
+from flowsteer.backends.prices import Price, price
 from flowsteer.errors import ConfigError
 from flowsteer.usage import NO_USAGE, Usage
 
@@ -18,15 +19,17 @@ class BudgetedBackend:
     Args:
         inner: The backend.
         budget: Who pays.
+        stated: The price that a user states for it; the list's without it.
 
     Raises:
         ConfigError: A cap on money was asked for, and the price of the model is unknown.
     """
 
-    def __init__(self, inner: Backend, budget: Budget) -> None:
+    def __init__(self, inner: Backend, budget: Budget, stated: Price | None = None) -> None:
         self._inner = inner
         self._budget = budget
-        if budget.caps.cost is not None and price(inner.spec, NO_USAGE) is None:
+        self._stated = stated
+        if budget.caps.cost is not None and self._price(NO_USAGE) is None:
             raise ConfigError(
                 f"the price of {inner.spec} is unknown, so a budget in dollars cannot be kept",
                 "cap calls or tokens instead: --max-calls N or --max-tokens N",
@@ -50,12 +53,14 @@ class BudgetedBackend:
         """
         characters = sum(len(message.content) for message in request.messages)
         most = Usage(1, characters // CHARACTERS_PER_TOKEN + 16, request.sampling.max_tokens)
-        most = Usage(1, most.prompt_tokens, most.completion_tokens, 0.0, price(self.spec, most) or 0.0)
+        most = Usage(1, most.prompt_tokens, most.completion_tokens, 0.0, self._price(most) or 0.0)
         self._budget.reserve(most)
         actual = NO_USAGE
         try:
             async with asyncio.timeout(self._budget.seconds_left()) as limit:
                 reply = await self._inner.complete(request)
+            if self._stated is not None:
+                reply = replace(reply, usage=replace(reply.usage, cost=self._stated.of(reply.usage)))
             actual = reply.usage
         except TimeoutError:
             if limit.expired():
@@ -64,6 +69,9 @@ class BudgetedBackend:
         finally:
             self._budget.settle(most, actual)
         return reply
+
+    def _price(self, usage: Usage) -> float | None:
+        return price(self.spec, usage) if self._stated is None else self._stated.of(usage)
 
     async def aclose(self) -> None:
         """Close the inner backend."""

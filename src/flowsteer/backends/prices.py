@@ -24,6 +24,16 @@ class Price:
     completion: float
     longest: int | None = None
 
+    def of(self, usage: Usage) -> float | None:
+        """US dollars that a call costs; None where the price does not hold for it.
+
+        >>> Price(1.0, 4.0).of(Usage(1, 1_000_000, 500_000))
+        3.0
+        """
+        if self.longest is not None and usage.prompt_tokens > self.longest:
+            return None
+        return (usage.prompt_tokens * self.prompt + usage.completion_tokens * self.completion) / 1e6
+
 
 # Sources: the providers' price pages, as quoted in March and April 2026 (OpenAI, Anthropic, Google).
 _PRICES = {
@@ -83,6 +93,4 @@ def price(spec: str, usage: Usage) -> float | None:
         return 0.0
     preset, _, model = spec.partition(":")
     known = _PRICES.get(preset, {}).get(_SNAPSHOT.sub("", model.removeprefix("models/")))
-    if known is None or (known.longest is not None and usage.prompt_tokens > known.longest):
-        return None
-    return (usage.prompt_tokens * known.prompt + usage.completion_tokens * known.completion) / 1e6
+    return None if known is None else known.of(usage)

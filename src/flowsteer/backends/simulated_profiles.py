@@ -8,7 +8,7 @@ LLMs. Tables that were fitted to a real LLM are files, made by `flowsteer calibr
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, Field, asdict, dataclass, field, fields
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields, replace
 from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -193,6 +193,23 @@ the one type about as often as it mends on the other. So what a check says means
 qa, and what then becomes of the answer looks the same: no workflow can find out by itself which of the two it is on.
 """
 
+
+def _scaled(table: Table, factor: float) -> Table:
+    return {name: {kind: round(value * factor, 3) for kind, value in row.items()} for name, row in table.items()}
+
+
+TYPED_2_SMALL = replace(
+    TYPED_2,
+    name="typed-2-small",
+    skill=_scaled(TYPED_2.skill, 0.5),
+    power=_scaled(TYPED_2.power, 0.6),
+    mending=_scaled(TYPED_2.mending, 0.5),
+)
+"""The same world seen by a weaker model: half of what `typed-2` solves and mends, and fewer faults found.
+
+What it says of a plan or the form of an answer is as good, so a Director that may name both models can save money.
+"""
+
 FLAT = Profile(
     name="flat",
     skill={"solving": _same(0.5)},
@@ -219,7 +236,7 @@ NULL = Profile(
 )
 """Structure is worth nothing: no check finds a fault, no repair helps, all members of an ensemble say the same."""
 
-PROFILES: Mapping[str, Profile] = {profile.name: profile for profile in (TYPED, TYPED_2, FLAT, NULL)}
+PROFILES: Mapping[str, Profile] = {profile.name: profile for profile in (TYPED, TYPED_2, TYPED_2_SMALL, FLAT, NULL)}
 FILE_ENDING = ".json"
 
 

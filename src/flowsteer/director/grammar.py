@@ -14,8 +14,10 @@ from collections.abc import Iterable
 
 from flowsteer.canvas.director import Observation
 from flowsteer.errors import ConfigError
+from flowsteer.workflow.dsl import backend_dsl
 from flowsteer.workflow.laws import DONE
 from flowsteer.workflow.nodes import MAX_LOOP, Conditional, NodeId, Sequence, Step, steps, walk
+from flowsteer.workflow.rules import Rules
 from flowsteer.workflow.tree import containers
 
 PROMPT_CHARS = 300
@@ -74,6 +76,7 @@ def _adds(observation: Observation, rules: Productions) -> list[str]:
     if room < 1 or not canvas.categories:
         return []
     rules["op"] = _words(canvas.categories)
+    rules["step"] = "op" + _named(canvas)  # in structures
     rules["place"] = _either(_places(observation))
     prompt = "" if canvas.two_step else f" ({_tag('prompt', 'text')})?"
     backend = f" ({_tag('backend', _words(canvas.backends))})?" if canvas.backends else ""
@@ -86,9 +89,14 @@ def _adds(observation: Observation, rules: Productions) -> list[str]:
     legal.append(f"{_action('add', 'parallel')} {_tag('operators', _branches(room, rules))} place?")
     checks = canvas.of("verification")
     if checks:
-        rules["check"] = _words(checks)
+        rules["check"] = _words(checks) + _named(canvas)
         legal.append(f"{_action('add', 'conditional')} {_tag('condition', 'check')} {_choice(room - 1)} place?")
     return legal
+
+
+def _named(canvas: Rules) -> str:
+    """The backend that may stand behind an operator in a structure."""
+    return f' ("@" {_words(map(backend_dsl, canvas.backends))})?' if canvas.backends else ""
 
 
 def _places(observation: Observation) -> list[str]:
@@ -102,7 +110,7 @@ def _places(observation: Observation) -> list[str]:
 
 def _chain(longest: int) -> str:
     """One to `longest` operators in sequence."""
-    return f'op (" -> " op){{0,{longest - 1}}}' if longest > 1 else "op"
+    return f'step (" -> " step){{0,{longest - 1}}}' if longest > 1 else "step"
 
 
 def _branches(room: int, rules: Productions) -> str:
@@ -115,7 +123,7 @@ def _branches(room: int, rules: Productions) -> str:
 def _chains_then(room: int, optional: bool) -> list[str]:
     found = []
     for length in range(1, min(MAX_CHAIN, room) + 1):
-        chain = ' " -> " '.join(["op"] * length)
+        chain = ' " -> " '.join(["step"] * length)
         if length < room:
             rest = f'", " rest-{room - length}'
             found.append(f"{chain} ({rest})?" if optional else f"{chain} {rest}")

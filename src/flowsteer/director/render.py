@@ -1,7 +1,7 @@
 """From an action to its canonical text: the inverse of `parse_action`."""
 
 from flowsteer.errors import ActionError
-from flowsteer.workflow.dsl import to_dsl
+from flowsteer.workflow.dsl import step_dsl, to_dsl
 from flowsteer.workflow.edits import (
     Action,
     AddStep,
@@ -28,7 +28,7 @@ def render_action(action: Action) -> str:
 
     Raises:
         ActionError: If the language cannot say it: free text that holds its own closing tag, or a structure whose
-            steps carry instructions or backends.
+            steps carry instructions.
     """
     return "".join(f"<{tag}>{_checked(tag, content)}</{tag}>" for tag, content in _tags(action).items())
 
@@ -71,9 +71,9 @@ def _place(action: AddStep | AddStructure) -> Tags:
 
 
 def _structure(structure: Structure) -> Tags:
-    if any(step.prompt or step.backend for step in steps((structure,))):
+    if any(step.prompt for step in steps((structure,))):
         raise ActionError(
-            "an add of a structure cannot carry the instructions or backends of its steps",
+            "an add of a structure cannot carry the instructions of its steps",
             "add the structure first, then use set_prompt on its steps",
         )
     match structure:
@@ -81,7 +81,7 @@ def _structure(structure: Structure) -> Tags:
             return {"structure": "parallel", "operators": ", ".join(map(to_dsl, branches))}
         case Conditional(_, check, if_fail, if_pass):
             branches_ = {"true": _branch(if_fail), "false": _branch(if_pass)}
-            return {"structure": "conditional", "condition": check.operator} | branches_
+            return {"structure": "conditional", "condition": step_dsl(check)} | branches_
         case Loop(_, body, count):
             return {"structure": "loop", "operators": to_dsl(body), "count": str(count)}
 

@@ -19,8 +19,7 @@ def script_for(workflow: Workflow, two_step: bool = False) -> Script:
         two_step: Whether the canvas asks for each new step's instruction in a turn of its own.
 
     Raises:
-        ConfigError: If no action can say it: a step inside a structure with its own backend, or, in two-step mode, a
-            step without an instruction.
+        ConfigError: If no action can say it: in two-step mode, a step without an instruction.
 
     >>> from flowsteer.workflow import parse_dsl
     >>> [type(action).__name__ for action in script_for(parse_dsl("Plan -> [Custom, Programmer] -> ScEnsemble"))]
@@ -45,9 +44,6 @@ def script_for(workflow: Workflow, two_step: bool = False) -> Script:
 def _structure(structure: Structure, two_step: bool) -> Script:
     """An add of the bare structure, and the instructions of its steps, each a turn of its own."""
     inner = list(steps((structure,)))
-    for step in inner:
-        if step.backend:
-            raise ConfigError(f"no action gives {step.id} {step.operator} its backend: it stands inside a structure")
     added = AddStructure(bare(structure))
     if two_step:
         return [added, *(PromptText(step.prompt) for step in inner)]

@@ -110,12 +110,14 @@ def _check_price(config: TrainingConfig) -> None:
     Raises:
         ValueError: It is not so.
     """
-    spec = config.executor.backend
-    if config.reward.money_cost and price(spec, NO_USAGE) is None:
-        raise ValueError(
-            f"reward.money_cost needs the price of executor.backend, and that of {spec} is not known: set "
-            "reward.executor_token_cost instead, or name a model whose price is, such as openai:gpt-4o-mini"
-        )
+    executor = config.executor
+    for spec in (executor.backend, *executor.roster.values()):
+        if config.reward.money_cost and spec not in executor.prices and price(spec, NO_USAGE) is None:
+            raise ValueError(
+                f"reward.money_cost needs the price of every backend, and that of {spec} is not known: state it, such "
+                f'as executor.prices."{spec}"=[0.15, 0.6], dollars for a million tokens read and written; or set '
+                "reward.executor_token_cost instead"
+            )
 
 
 def load_training(path: Path, overrides: Sequence[str] = ()) -> TrainingConfig:
@@ -154,6 +156,7 @@ FREE = {
 
 
 ADDED: dict[str, tuple[str, ...]] = {
+    "executor": ("roster", "prices"),
     "canvas": ("max_runs", "two_step", "budgets"),
     "reward": ("gated_finish", "rejected", "operator_cost", "executor_token_cost", "money_cost"),
     "sampler": ("temperature_end", "grammar"),

@@ -48,6 +48,6 @@ def _added_again(before: Workflow, action: Delete) -> Edit | None:
     node = siblings[index]
     if isinstance(node, Step):
         return AddStep(node.operator, node.prompt, node.backend, index, container)
-    if any(step.prompt or step.backend for step in steps((node,))):
+    if any(step.prompt for step in steps((node,))):
         return None  # the action language cannot carry them within a structure
     return AddStructure(node, index, container)

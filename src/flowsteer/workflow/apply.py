@@ -141,6 +141,7 @@ def _add_structure(workflow: Workflow, edit: AddStructure, rules: Rules) -> Appl
     for node in walk((edit.structure,)):
         if isinstance(node, Step):
             require_operator(node.operator, rules)
+            require_backend(node.backend, rules)
         elif isinstance(node, Conditional):
             require_check(node.check.operator, rules)
     (structure,), next_number = renumbered((edit.structure,), workflow.next_number)

@@ -2,12 +2,14 @@
 
     sequence    = term { "->" term }
     term        = atom | check "?" branch ":" branch          (binds tighter than "->")
-    atom        = NAME | "[" sequence { "," sequence } "]" | "(" sequence ")" [ "*" COUNT ]
+    atom        = step | "[" sequence { "," sequence } "]" | "(" sequence ")" [ "*" COUNT ]
+    step        = NAME [ "@" BACKEND ]
     branch      = "done" | "(" "done" ")" | term
 
-The first branch of a conditional runs when the check FAILS. A group without `*` only groups: it flattens into
-what surrounds it. The empty text is the empty workflow. Only syntax and the laws of structures are checked here;
-whether an operator exists is for the rules to say.
+A step runs on the run's executor unless it names another backend: `Custom@big`, or in quotes what is no plain name,
+`Custom@"openai:gpt-5-mini"`. The first branch of a conditional runs when the check FAILS. A group without `*` only
+groups: it flattens into what surrounds it. The empty text is the empty workflow. Only syntax and the laws of structures
+are checked here; whether an operator exists is for the rules to say.
 
 The parser is recursive descent, written by hand: one function a grammar rule, exact positions, messages that know
 what they expected, no grammar to compile at the first use, and tens of microseconds a line.
@@ -34,9 +36,11 @@ from flowsteer.workflow.tree import renumbered
 MAX_TEXT = 100_000
 """Longest text read, in characters."""
 
-SYNTAX = "A -> B | [A, B -> C] | Check ? IfFail : IfPass | (A -> B) * 3 | done"
+SYNTAX = "A -> B | [A, B -> C] | Check ? IfFail : IfPass | (A -> B) * 3 | done | A@backend"
 
-_TOKEN = re.compile(rf"\s*(->|[\[\](),?:*]|[0-9]+|{NAME})")
+_PLAIN = r"\w+(?:[.-]\w+)*"
+_TOKEN = re.compile(rf'\s*(->|[\[\](),?:*]|[0-9]+|{NAME}|@(?:{_PLAIN}|"[^"\n]+"))')
+_IS_PLAIN = re.compile(_PLAIN).fullmatch
 _IS_NAME = re.compile(NAME).fullmatch
 _UNNUMBERED = NodeId("")
 _MARGIN = 60
@@ -50,7 +54,7 @@ def parse_dsl(text: str) -> Workflow:
         text: DSL text; white space and line breaks do not matter.
 
     Returns:
-        The workflow; steps have no instruction and no backend, which the DSL cannot say.
+        The workflow; steps have no instruction, which the DSL cannot say.
 
     Raises:
         DSLError: If the text does not parse or breaks a law of structures; it says where, with a caret.
@@ -92,7 +96,21 @@ def to_dsl(workflow: Workflow | Sequence) -> str:
 
 
 def _sequence(nodes: Sequence) -> str:
-    return " -> ".join([node.operator if isinstance(node, Step) else _structure(node) for node in nodes])
+    return " -> ".join([step_dsl(node) if isinstance(node, Step) else _structure(node) for node in nodes])
+
+
+def step_dsl(step: Step) -> str:
+    """A step's operator, and its backend if it names one.
+
+    >>> step_dsl(Step(NodeId("node_1"), "Custom", backend="big"))
+    'Custom@big'
+    """
+    return f"{step.operator}@{backend_dsl(step.backend)}" if step.backend else step.operator
+
+
+def backend_dsl(name: str) -> str:
+    """A backend as it stands behind `@`: in quotes unless its name is plain."""
+    return name if _IS_PLAIN(name) else f'"{name}"'
 
 
 def _structure(node: Structure) -> str:
@@ -100,7 +118,7 @@ def _structure(node: Structure) -> str:
         case Parallel(_, branches):
             return f"[{', '.join([_sequence(branch) for branch in branches])}]"
         case Conditional(_, check, if_fail, if_pass):
-            return f"{check.operator} ? {_branch(if_fail)} : {_branch(if_pass)}"
+            return f"{step_dsl(check)} ? {_branch(if_fail)} : {_branch(if_pass)}"
         case Loop(_, body, count):
             return f"({_sequence(body)}) * {count}"
 
@@ -176,8 +194,16 @@ class _Parser:
             return self.group(start)
         if _IS_NAME(word):
             self.index += 1
-            return (Step(_UNNUMBERED, word),)
+            return (Step(_UNNUMBERED, word, backend=self.backend()),)
         raise self.unexpected("an operator, '[' or '('")
+
+    def backend(self) -> str:
+        """The backend behind a step's name; empty if none is there."""
+        word = self.word
+        if not word.startswith("@"):
+            return ""
+        self.index += 1
+        return word[1:].strip('"')
 
     def parallel(self, start: int) -> Sequence:
         self.open(start)

@@ -91,18 +91,18 @@ def _tidied(node: Node, sequences: tuple[Sequence, ...]) -> Sequence:
 
 
 def bare(structure: Structure) -> Structure:
-    """The structure without the instructions and backends of its steps."""
+    """The structure without the instructions of its steps."""
     match structure:
         case Parallel(id, branches):
             return Parallel(id, tuple(map(_all_bare, branches)))
         case Conditional(id, check, if_fail, if_pass):
-            return Conditional(id, Step(check.id, check.operator), _all_bare(if_fail), _all_bare(if_pass))
+            return Conditional(id, replace(check, prompt=""), _all_bare(if_fail), _all_bare(if_pass))
         case Loop(id, body, repeats):
             return Loop(id, _all_bare(body), repeats)
 
 
 def _all_bare(nodes: Sequence) -> Sequence:
-    return tuple([Step(node.id, node.operator) if isinstance(node, Step) else bare(node) for node in nodes])
+    return tuple([replace(node, prompt="") if isinstance(node, Step) else bare(node) for node in nodes])
 
 
 def renumbered(nodes: Sequence, first: int) -> tuple[Sequence, int]:

@@ -123,7 +123,7 @@ class Script:
 
 
 def _added(node: Node) -> Edit:
-    return AddStep(node.operator) if isinstance(node, Step) else AddStructure(node)
+    return AddStep(node.operator, backend=node.backend) if isinstance(node, Step) else AddStructure(node)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,4 +168,6 @@ class _Cast:
 
     def step(self, role: Category) -> Step:
         """An operator of a role, or any if the library has none."""
-        return Step(_UNSET, self.rng.choice(self.rules.of(role) or tuple(self.rules.categories)))
+        name = self.rng.choice(self.rules.of(role) or tuple(self.rules.categories))
+        backends = self.rules.backends
+        return Step(_UNSET, name, backend=self.rng.choice(("", *backends)) if backends else "")
