@@ -24,7 +24,8 @@ class ModelSpeed:
         tokens_per_second: Tokens written a second, by one request alone.
         tokens: Tokens written.
         processors: Of the machine.
-        load: Processes that ran or waited to run, the mean of the minute before; a busy machine is slower.
+        load: Processes that ran or waited to run, the mean of the minute before; a busy machine is slower. 0 on
+            Windows, which does not count them.
         on: The day.
     """
 
@@ -50,7 +51,7 @@ async def measure(name: str) -> ModelSpeed:
         BackendUnavailable: It did not answer, or wrote nothing.
     """
     find(name)  # a file of the user's own has no place for a measurement beside it
-    path, load = locate(name), os.getloadavg()[0]
+    path, load = locate(name), os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     request = Request((Message("user", _PROMPT),), Sampling(max_tokens=_TOKENS, temperature=0.0))
     async with Backends() as backends:
         backend = await backends.get(f"llamacpp:{name}")

@@ -14,12 +14,13 @@ START_SECONDS = 120.0
 """Longest time a worker may take to load; it happens once, and slowly on a busy machine."""
 
 MEMORY_MB = 1024
-"""Address space of a worker beyond which it fails."""
+"""Address space of a worker beyond which it fails, on Linux."""
 
 _PROGRAM = """
-import ctypes, os, resource, signal, sys
-resource.setrlimit(resource.RLIMIT_AS, ({limit}, {limit}))
+import sys
 if sys.platform == "linux":
+    import ctypes, os, resource, signal
+    resource.setrlimit(resource.RLIMIT_AS, ({limit}, {limit}))
     ctypes.CDLL(None).prctl({death_signal}, signal.SIGKILL)
     if os.getppid() != {parent}:
         sys.exit()
@@ -28,7 +29,8 @@ from flowsteer.grading.math_worker import main
 main()
 """
 """How a worker begins. In the midst of a comparison it would not see that its input ends, so Linux is told to kill it
-when its parent is gone, which it may be already."""
+when its parent is gone, which it may be already. On other systems it ends after the comparison, and its memory has no
+limit."""
 
 PR_SET_PDEATHSIG = 1
 

@@ -1,7 +1,6 @@
 """What a run has got since it was last looked at: nothing that has been read is read again."""
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +77,8 @@ def first_event(run: Path, entry: Entry) -> JSON | None:
 def _first_event(file: BinaryIO, offset: int, length: int) -> JSON | None:
     bytes_read = FIRST_BYTES
     while True:
-        part = os.pread(file.fileno(), min(bytes_read, length), offset)
+        file.seek(offset)
+        part = file.read(min(bytes_read, length))
         start = part.find(_EVENTS)
         if start >= 0:
             text = part[start + len(_EVENTS) :].decode(errors="ignore")
@@ -120,7 +120,8 @@ def lines_from(file: Path, start: int) -> Iterator[tuple[bytes, int]]:
 def _is_whole(file: Path, size: int) -> bool:
     """Whether a line ends there; then what could not be read before is damaged, and not still being written."""
     with file.open("rb") as lines:
-        return os.pread(lines.fileno(), 1, size - 1) == b"\n"
+        lines.seek(size - 1)
+        return lines.read(1) == b"\n"
 
 
 def _size(file: Path) -> int:

@@ -37,6 +37,7 @@ from flowsteer.sandbox.seccomp import seccomp_filter
 GUEST = Path(__file__).with_name("guest")
 """What runs inside, started as `runner.py`."""
 INSTALL = "install it: sudo apt install bubblewrap (Debian, Ubuntu), sudo dnf install bubblewrap (Fedora)"
+ELSEWHERE = "use --sandbox monty, or --sandbox container with Docker or Podman"
 PERMIT = (
     "bubblewrap 0.8 or later must be able to create namespaces: sudo sysctl -w kernel.unprivileged_userns_clone=1 "
     "kernel.apparmor_restrict_unprivileged_userns=0, or, in a container, run it with --privileged"
@@ -142,12 +143,14 @@ class BubblewrapSandbox:
         concurrency: Most sandboxes at once, by default one a processor; further runs wait, and their clock with them.
 
     Raises:
-        SandboxError: If bubblewrap is not installed, or this machine or its kernel is not supported.
+        SandboxError: If this is not Linux, bubblewrap is not installed, or the kernel is not supported.
     """
 
     tier: Tier = "bubblewrap"
 
     def __init__(self, interpreter: Interpreter | None = None, concurrency: int | None = None) -> None:
+        if platform.system() != "Linux":
+            raise SandboxError(f"bubblewrap is for Linux only, and this is {platform.system()}", ELSEWHERE)
         found = shutil.which("bwrap")
         if found is None:
             raise SandboxError("bubblewrap (the command bwrap) is not installed", INSTALL)

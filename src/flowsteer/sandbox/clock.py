@@ -22,7 +22,8 @@ async def time_limit(seconds: float, leaders: Collection[int]) -> AsyncIterator[
 
     Args:
         seconds: The limit.
-        leaders: Processes that count, with all their descendants; it may grow. Where there is none, wall time counts.
+        leaders: Processes that count, with all their descendants; it may grow. Where there is none, and on systems
+            other than Linux, wall time counts.
     """
     async with asyncio.timeout(None) as deadline:
         watch = asyncio.ensure_future(_expire(deadline, seconds, leaders))
@@ -65,6 +66,8 @@ class RunClock:
         Args:
             wall: Seconds since it began.
         """
+        if not CHILDREN.exists():  # the system counts no such time: wall time is what it had
+            return wall
         new = [leader for leader in self._leaders if leader not in self._known]
         before = self._alive | {Path(f"/proc/{leader}/task/{leader}"): 0.0 for leader in new}
         self._known.update(new)

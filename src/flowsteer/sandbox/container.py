@@ -5,6 +5,7 @@ The command line and the protocol are tested; no container engine runs where the
 
 import asyncio
 import os
+import platform
 import secrets
 import shutil
 from pathlib import Path
@@ -16,6 +17,7 @@ from flowsteer.sandbox.group import Launch
 from flowsteer.sandbox.pair import Caller, PairOutcome
 from flowsteer.sandbox.process import run_process
 from flowsteer.sandbox.process_pair import run_pair
+from flowsteer.sandbox.processors import usable
 from flowsteer.sandbox.protocol import Role, encode_request, outcome, resource_limits
 
 ENGINES = ("docker", "podman")
@@ -67,12 +69,17 @@ class ContainerSandbox:
         concurrency: Most containers at once, by default one a processor.
 
     Raises:
-        SandboxError: If no engine is installed.
+        SandboxError: If no engine is installed, or this is Windows.
     """
 
     tier: Tier = "container"
 
     def __init__(self, engine: str = "", image: str = IMAGE, concurrency: int | None = None) -> None:
+        if platform.system() == "Windows":
+            raise SandboxError(
+                "containers are started from Linux and macOS only, and this is Windows",
+                "use --sandbox monty, or install FlowSteer in WSL",
+            )
         candidates = (engine,) if engine else ENGINES
         found = next(filter(None, map(shutil.which, candidates)), None)
         if found is None:
@@ -82,7 +89,7 @@ class ContainerSandbox:
             )
         self._engine = found
         self._image = image
-        self._places = asyncio.Semaphore(concurrency or len(os.sched_getaffinity(0)))
+        self._places = asyncio.Semaphore(concurrency or len(usable()))
 
     async def run(self, program: Program, limits: SandboxLimits = SandboxLimits()) -> Outcome:
         """Run a program; see `flowsteer.sandbox.base.Sandbox.run`.

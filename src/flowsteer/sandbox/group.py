@@ -175,9 +175,10 @@ def _kill(leader: int) -> None:
     Without any there is only the group: a process about to have its first child.
     """
     try:
-        children = [int(child) for child in Path(f"/proc/{leader}/task/{leader}/children").read_text().split()]
+        listed = Path(f"/proc/{leader}/task/{leader}/children").read_text(encoding="ascii")
     except OSError:  # it has just ended, or this kernel does not say
-        children = []
+        listed = ""
+    children = [int(child) for child in listed.split()]
     for child in children:
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)

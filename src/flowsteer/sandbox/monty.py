@@ -1,7 +1,6 @@
 """The embedded sandbox: Monty, a Python interpreter in Rust, in worker processes that can touch nothing."""
 
 import asyncio
-import os
 import sys
 import threading
 import time
@@ -15,6 +14,7 @@ from flowsteer.sandbox.base import Outcome, Program, SandboxLimits, Status, Tier
 from flowsteer.sandbox.monty_pair import MontyPair
 from flowsteer.sandbox.monty_session import MontyRun
 from flowsteer.sandbox.pair import Caller, PairOutcome
+from flowsteer.sandbox.processors import usable
 
 if TYPE_CHECKING:
     from pydantic_monty import Monty
@@ -50,7 +50,7 @@ class MontySandbox:
     tier: Tier = "monty"
 
     def __init__(self, workers: int | None = None) -> None:
-        self._workers = workers or len(os.sched_getaffinity(0))
+        self._workers = workers or len(usable())
         self._places = asyncio.Semaphore(self._workers)
         self._starting = threading.Lock()
         self._threads = ThreadPoolExecutor(self._workers, "monty")

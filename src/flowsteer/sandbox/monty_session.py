@@ -16,6 +16,9 @@ from flowsteer.sandbox.process import CHANNEL_BYTES
 if TYPE_CHECKING:
     from pydantic_monty import Monty, MontySession
 
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
+"""What ends a worker at once; Windows has one way to, under the other name."""
+
 SUSPENSIONS = 1_000_000
 """Most sleeps in one run; Monty counts them, and time bounds them anyway."""
 
@@ -77,8 +80,8 @@ class MontyRun:
         with self._lock:
             self._killed = RunEnded(status, error)
             if self._worker is not None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(self._worker, signal.SIGKILL)
+                with contextlib.suppress(OSError):  # it has just ended
+                    os.kill(self._worker, KILL)
 
     def _attach(self, worker: int | None) -> None:
         """Note which process to kill; only while the session holds it is its id sure to be its own."""

@@ -15,6 +15,11 @@ _TAKEN: Counter[int] = Counter()
 """How many runs of this process, whoever started them, are on each processor."""
 
 
+def usable() -> list[int]:
+    """The processors that this process may use; all there are where the system does not say (macOS, Windows)."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [*range(os.cpu_count() or 1)]
+
+
 class Places:
     """Places to run.
 
@@ -23,9 +28,9 @@ class Places:
     """
 
     def __init__(self, most: int | None = None) -> None:
-        processors = os.sched_getaffinity(0)
+        processors = usable()
         self._room = asyncio.Semaphore(most or len(processors))
-        self._processors = random.sample(sorted(processors), len(processors))  # other programs choose as well
+        self._processors = random.sample(processors, len(processors))  # other programs choose as well
 
     @contextlib.asynccontextmanager
     async def one(self) -> AsyncIterator[int]:

@@ -331,8 +331,8 @@ def _part(file: Path, end: int) -> str:
     """A digest of what stands before a byte of a file."""
     try:
         with file.open("rb") as stream:
-            start = max(0, end - 512)
-            return hashlib.sha256(os.pread(stream.fileno(), end - start, start)).hexdigest() if end else ""
+            start = stream.seek(max(0, end - 512))
+            return hashlib.sha256(stream.read(end - start)).hexdigest() if end else ""
     except OSError:
         return ""
 
