@@ -1,5 +1,6 @@
 """Evaluation files: what they mean, what is refused, and what a dry run says without doing any of it."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -138,3 +139,26 @@ def test_too_few_rows_to_choose_by_are_refused(tmp_path):
     file.write_text('{"id": "1", "type": "math", "question": "1 + 1?", "answer": "2"}')
     with pytest.raises(ConfigError, match="too few"):
         load_tasks(small(datasets=[str(file)]), parse_systems(["fixed:best"]))
+
+
+def test_tasks_that_something_was_fitted_to_are_left_out(tmp_path):
+    rows = [{"id": str(n), "type": "math", "question": f"{n}?", "answer": "1"} for n in range(10)]
+    (tmp_path / "own.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    plain = {"datasets": ["own"], "systems": ["direct"], "data": tmp_path}
+
+    def ids(**more):
+        return [sample.task.id for sample in load_tasks(make_config(plain | more)).test["own"]]
+
+    fitted, rest = ids(limit=4), ids(limit=None, skip=4)
+    assert len(fitted) == 4
+    assert len(rest) == 6
+    assert not set(fitted) & set(rest)
+    assert ids(limit=2, skip=4) == rest[:2]
+    with pytest.raises(ConfigError, match="too few to leave out 10"):
+        ids(skip=10)
+
+
+def test_generated_tasks_are_left_out_too():
+    plain = {"datasets": ["simulated-2:math"], "systems": ["direct"], "limit": 3}
+    first = load_tasks(make_config(plain | {"limit": 5})).test["simulated-2:math"]
+    assert load_tasks(make_config(plain | {"skip": 2})).test["simulated-2:math"] == first[2:]

@@ -23,6 +23,8 @@ class EvaluationConfig(SessionSettings):
         data: Folder of `NAME.jsonl` files to read instead of downloading.
         split: Split that is tested on.
         limit: Most tasks of each dataset; None for all that there are.
+        skip: Tasks of each dataset that are left out first, in the order that `seed` draws: those that something else
+            was fitted to, such as a calibration with the same seed.
         epochs: Times each task is run.
         max_turns: Turn limit of a Director.
         max_steps: Most operators a Director's workflow may hold.
@@ -39,6 +41,7 @@ class EvaluationConfig(SessionSettings):
     data: Path | None = None
     split: str = "test"
     limit: Annotated[int, Ge(1)] | None = 128
+    skip: Annotated[int, Ge(0)] = 0
     epochs: Annotated[int, Ge(1)] = 1
     max_turns: Annotated[int, Ge(1)] = 20
     max_steps: Annotated[int, Ge(1)] = 24
@@ -49,7 +52,7 @@ class EvaluationConfig(SessionSettings):
     workers: Annotated[int, Ge(1)] = 2
 
 
-OUTSIDE = ("datasets", "systems", "without", "data", "split", "limit", "epochs")
+OUTSIDE = ("datasets", "systems", "without", "data", "split", "limit", "skip", "epochs")
 """What says which episodes there are, not how one goes: a run may be extended by changing it."""
 
 FREE = ("concurrency", "engine", "workers", "caps", "cache", "requests")

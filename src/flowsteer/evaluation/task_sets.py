@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flowsteer.datasets.base import Sample
-from flowsteer.datasets.registry import find_dataset, generated, load_samples
+from flowsteer.datasets.registry import ENDLESS_DEFAULT, find_dataset, generated, load_samples
 from flowsteer.datasets.splits import check_disjoint, overlap, shuffled
 from flowsteer.errors import ConfigError
 from flowsteer.evaluation.design import Designer
@@ -77,18 +77,21 @@ def samples_of(name: str, needed: int, config: EvaluationConfig) -> tuple[list[S
         ConfigError: There is no such dataset, or it is too small.
     """
     other = validation_split(name, config) if needed else None
+    skip = config.skip
     if generated(name):
-        test = load_samples(name, config.split, config.limit, config.seed)
+        test = load_samples(name, config.split, skip + (config.limit or ENDLESS_DEFAULT), config.seed)[skip:]
         return test, load_samples(name, other, needed, config.seed) if other else []
     rows = load_samples(name, config.split, None, config.seed, config.data)
     spare = 0 if other else needed
-    if len(rows) <= spare:
+    size = len(rows) - skip - spare
+    if size < 1:
+        left_out = f"leave out {skip}, " if skip else ""
         raise ConfigError(
-            f"{name} has {len(rows)} rows, too few to test on some and choose a workflow by {spare} others",
-            "leave out the systems fixed:best and search, or name a larger dataset",
+            f"{name} has {len(rows)} rows, too few to {left_out}test on some and choose a workflow by {spare} others",
+            "leave out the systems fixed:best and search, skip fewer, or name a larger dataset",
         )
-    order = shuffled(rows, config.seed) if spare or config.limit else rows
-    size = min(config.limit or len(rows), len(rows) - spare)
+    order = shuffled(rows, config.seed)[skip:] if spare or config.limit or skip else rows
+    size = min(config.limit or size, size)
     if other is None:
         return order[:size], order[size : size + spare]
     return order[:size], _apart_from(order[:size], name, other, needed, config)
