@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from flowsteer.backends.simulated import SimulatedBackend
 from flowsteer.backends.simulated_profiles import TYPED_2, Profile
-from flowsteer.calibration.designed import FITTED, HELD_OUT
+from flowsteer.calibration.design_of_runs import FITTED, HELD_OUT
 from flowsteer.cli.main import app
 from flowsteer.errors import ConfigError
 
@@ -40,9 +40,9 @@ def test_it_counts_what_the_operators_of_a_known_world_do(calibrated):
                 assert rate["low"] - 0.25 <= truth.get(operator, truth.get("solving"))[kind] <= rate["high"] + 0.25
 
 
-def test_it_says_how_well_it_foresees_workflows_that_it_was_not_fitted_to(calibrated):
+def test_it_says_how_well_it_predicts_workflows_that_it_was_not_fitted_to(calibrated):
     _, _, found = calibrated
-    rows = found["foreseen"]
+    rows = found["predictions"]
     assert {row["workflow"] for row in rows if not row["fitted"]} == set(HELD_OUT)
     assert {row["workflow"] for row in rows if row["fitted"]} == set(FITTED)
     missed = [row["predicted"] - row["measured"]["hits"] / row["measured"]["count"] for row in rows]
@@ -65,7 +65,7 @@ def test_the_same_command_again_runs_nothing_twice(calibrated):
     words, folder, found = calibrated
     size = (folder / "episodes.jsonl").stat().st_size
     again = called(*words, "--run", folder, "--json")
-    assert json.loads(again.stdout)["foreseen"] == found["foreseen"]
+    assert json.loads(again.stdout)["predictions"] == found["predictions"]
     assert (folder / "episodes.jsonl").stat().st_size == size
 
 

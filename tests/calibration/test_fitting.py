@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowsteer.backends.simulated_profiles import look_up
-from flowsteer.calibration.counted_steps import CountedStep, observed, unlike
+from flowsteer.calibration.counted_steps import CountedStep, distinct, observed
 from flowsteer.calibration.fitting import fit
 from flowsteer.calibration.rates import Rate
 from flowsteer.draft import Draft, Verdict
@@ -125,4 +125,4 @@ def test_branches_start_from_nothing_and_their_answers_are_candidates():
 
 def test_the_same_call_is_observed_once():
     one, other = seen("Custom", "solving", asked=("k",)), seen("Custom", "solving", asked=("other",))
-    assert len(unlike([one, one, other])) == 2
+    assert len(distinct([one, one, other])) == 2

@@ -1,4 +1,4 @@
-"""`flowsteer calibrate`: run the designed workflows, fit a profile to their record, and say what it foresees."""
+"""`flowsteer calibrate`: run the designed workflows, fit a profile to their record, and test its predictions."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -6,10 +6,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from flowsteer.calibration.counted_steps import CountedStep, observed, unlike
-from flowsteer.calibration.designed import FITTED, HELD_OUT
+from flowsteer.calibration.counted_steps import CountedStep, distinct, observed
+from flowsteer.calibration.design_of_runs import FITTED, HELD_OUT
 from flowsteer.calibration.fitting import TYPES, Fit, fit
-from flowsteer.calibration.foresight import RIGHT, Foreseen, predict
+from flowsteer.calibration.prediction import RIGHT, Prediction, predict
 from flowsteer.calibration.rates import Rate
 from flowsteer.datasets.base import Sample
 from flowsteer.errors import RunError
@@ -37,17 +37,17 @@ class Calibration:
         fit: The profile and the counts behind it.
         executor: Spec of the LLM.
         datasets: What the tasks are from.
-        foreseen: Accuracy of every designed workflow, measured and predicted.
+        predictions: Accuracy of every designed workflow, measured and predicted.
     """
 
     fit: Fit
     executor: str
     datasets: tuple[str, ...]
-    foreseen: tuple[Foreseen, ...]
+    predictions: tuple[Prediction, ...]
 
     def missed(self, fitted: bool) -> float:
         """The mean absolute error of the predictions, for workflows that were fitted or for those that were not."""
-        errors = [abs(one.missed) for one in self.foreseen if one.fitted is fitted]
+        errors = [abs(one.missed) for one in self.predictions if one.fitted is fitted]
         return sum(errors) / len(errors) if errors else 0.0
 
 
@@ -80,8 +80,8 @@ async def calibrate(path: Path, name: str) -> Calibration:
         kinds = sorted({kind for _, kind in measured})
         texts = list(dict.fromkeys(text for text, _ in measured))
         predicted = await predict(found.profile, texts, kinds, session.library, session.sandbox, grade)
-    foreseen = (Foreseen(*key, rate, predicted[key], key[0] in FITTED) for key, rate in measured.items())
-    calibration = Calibration(found, config.executor, config.datasets, tuple(foreseen))
+    predictions = (Prediction(*key, rate, predicted[key], key[0] in FITTED) for key, rate in measured.items())
+    calibration = Calibration(found, config.executor, config.datasets, tuple(predictions))
     write_json(path / FILE, to_json(calibration))
     return calibration
 
@@ -100,7 +100,7 @@ def to_json(calibration: Calibration) -> dict[str, Any]:
             table: {name: {kind: _rate(rate) for kind, rate in row.items()} for name, row in rates.items()}
             for table, rates in found.rates.items()
         },
-        "foreseen": [
+        "predictions": [
             {
                 "workflow": one.workflow,
                 "type": one.type,
@@ -108,7 +108,7 @@ def to_json(calibration: Calibration) -> dict[str, Any]:
                 "predicted": one.predicted,
                 "measured": _rate(one.measured),
             }
-            for one in calibration.foreseen
+            for one in calibration.predictions
         ],
     }
 
@@ -136,7 +136,7 @@ def _observations(run: RunFolder) -> list[CountedStep]:
         if one.system.removeprefix(FIXED) in FITTED:
             ran = [event for event in run.events(entry.episode, {NodeRan}) if isinstance(event, NodeRan)]
             seen += observed(one.digest, _type(one), ran, library)
-    return unlike(seen)
+    return distinct(seen)
 
 
 async def _graded(

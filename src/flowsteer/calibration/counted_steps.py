@@ -88,7 +88,7 @@ def observed(task: str, kind: TaskType, ran: Iterable[NodeRan], library: Library
         draft = went
 
 
-def unlike(observations: Iterable[CountedStep]) -> list[CountedStep]:
+def distinct(observations: Iterable[CountedStep]) -> list[CountedStep]:
     """Each observation once: runs that begin alike observe the same steps again."""
     found: Mapping[tuple[object, ...], CountedStep] = {
         (one.task, one.operator, one.asked, one.before, one.faulty, one.candidates): one for one in observations

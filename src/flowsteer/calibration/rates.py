@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 CONFIDENCE = 0.9
-DRAWN_IN = 2.0
+PRIOR_COUNT = 2.0
 """How many observations the guess for a rate counts: with few of its own, a rate stays near its like."""
 
 
@@ -35,12 +35,12 @@ class Rate:
         return Rate(self.hits + other.hits, self.count + other.count)
 
     def value(self, guess: float) -> float:
-        """The share, drawn towards a guess that counts as `DRAWN_IN` observations (the mean of a beta posterior).
+        """The share, drawn towards a guess that counts as `PRIOR_COUNT` observations (the mean of a beta posterior).
 
         >>> Rate(1, 2).value(0.5), Rate().value(0.3)
         (0.5, 0.3)
         """
-        return (self.hits + DRAWN_IN * guess) / (self.count + DRAWN_IN)
+        return (self.hits + PRIOR_COUNT * guess) / (self.count + PRIOR_COUNT)
 
     def interval(self) -> tuple[float, float]:
         """The 90 % interval of Jeffreys (Brown, Cai & DasGupta 2001, §4.3); all of [0, 1] where nothing was counted."""

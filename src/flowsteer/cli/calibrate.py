@@ -41,7 +41,7 @@ def calibrate(
     """Measure what operators are worth with an LLM, and write it down as a profile of the simulated executor.
 
     Runs a designed set of workflows on a few tasks of each type, counts what each operator does, and says how well the
-    profile foresees workflows that it was not made from. `--executor simulated:RUN/profile.json` then plays that LLM.
+    profile predicts workflows that it was not made from. `--executor simulated:RUN/profile.json` then plays that LLM.
     Run the same command with the same --run again to go on where it stopped.
     """
     import asyncio
@@ -84,7 +84,7 @@ def calibrate(
 
 def _tell(calibration: "Calibration", folder: Path, json: bool) -> None:
     from flowsteer.calibration.calibration import FILE, to_json
-    from flowsteer.cli.calibration_tables import foresight_table, operator_table
+    from flowsteer.cli.calibration_tables import operator_table, prediction_table
     from flowsteer.cli.terminal import Terminal
 
     if json:
@@ -92,7 +92,7 @@ def _tell(calibration: "Calibration", folder: Path, json: bool) -> None:
         return
     console = Terminal()
     console.print(operator_table(calibration))
-    console.print(foresight_table(calibration))
+    console.print(prediction_table(calibration))
     for words, fitted in (("that it was fitted to", True), ("that it was not fitted to", False)):
         say(f"accuracy of workflows {words}: missed by {calibration.missed(fitted):.3f} on average")
     tell(f"profile: {folder / FILE}; use it as --executor simulated:{folder / FILE}")

@@ -1,4 +1,4 @@
-"""What `flowsteer calibrate` shows: what each operator does, and what the profile foresees."""
+"""What `flowsteer calibrate` shows: what each operator does, and what the profile predicts."""
 
 from rich.table import Table
 
@@ -34,10 +34,10 @@ def operator_table(calibration: Calibration) -> Table:
     return table
 
 
-def foresight_table(calibration: Calibration) -> Table:
+def prediction_table(calibration: Calibration) -> Table:
     """Accuracy of every designed workflow, measured with its 90 % interval, and predicted."""
-    table = Table("workflow", "type", "measured", "90 %", "predicted", "missed by", title="foresight")
-    for one in sorted(calibration.foreseen, key=lambda one: (one.fitted, one.type, one.workflow)):
+    table = Table("workflow", "type", "measured", "90 %", "predicted", "missed by", title="predictions")
+    for one in sorted(calibration.predictions, key=lambda one: (one.fitted, one.type, one.workflow)):
         low, high = one.measured.interval()
         table.add_row(
             one.workflow + ("" if one.fitted else "  (held out)"),

@@ -26,4 +26,4 @@ HELD_OUT = (
     "[Programmer, Programmer, Custom] -> ScEnsemble -> Format",
     "Plan -> Custom -> Test ? Programmer : done -> Format",
 )
-"""What a profile must foresee: no fit sees a run of these."""
+"""What a profile is tested on: no fit sees a run of these."""

@@ -24,8 +24,8 @@ RIGHT = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Foreseen:
-    """A workflow's accuracy on one type of task, measured and foreseen.
+class Prediction:
+    """A workflow's accuracy on one type of task, measured and predicted.
 
     Attributes:
         workflow: In DSL.
