@@ -18,10 +18,10 @@ MODULE, ENDING = "MODULE", ".txt"
 """In names of starters' files: what stands for the module's name, and an ending that keeps tools from reading them."""
 
 NEXT = {
-    "operator": "pip install -e . && pytest",
-    "dataset": "pip install -e . && pytest",
-    "experiment": "pytest",
-    "env": "pytest",
+    "operator": "pip install -e . pytest && pytest",
+    "dataset": "pip install -e . pytest && pytest",
+    "experiment": "pip install pytest && pytest",
+    "env": "pip install pytest && pytest",
 }
 """What to type in the new folder."""
 
