@@ -171,7 +171,29 @@ def solve(
     emit: Emit = ignore,
     extra: Mapping[str, Backend] | None = None,
 ) -> Solved:
-    """`asolve`, for code that is not async; see there. In a notebook it works as well, and waits."""
+    """Let a Director build a workflow for a question, run it, and wait for the answer. It works in notebooks, too.
+
+    Args:
+        question: The question.
+        type: `math`, `qa` or `code`.
+        context: Passages to answer from.
+        director: Who edits; the setup's without it.
+        executor: The LLM that runs the operators; the setup's without it.
+        setup: Everything else; by default, what `Setup()` says.
+        emit: Gets every event as it happens.
+        extra: Backends made elsewhere, by the spec that names them.
+
+    Raises:
+        ConfigError: A name or the question does not fit.
+        BackendUnavailable: A backend is gone.
+        SandboxError: The sandbox is missing or broke.
+        BudgetExceeded: The budget is spent.
+
+    >>> workflow = "Plan -> [Programmer, Custom] -> ScEnsemble -> Verify ? Revise : done"
+    >>> solved = solve("What is 6 times 7?", "math", director=f"dsl:{workflow}", executor="simulated:")
+    >>> solved.finished, solved.usage.calls > 0
+    (True, True)
+    """
     return _waited(
         asolve(question, type, context, director=director, executor=executor, setup=setup, emit=emit, extra=extra)
     )
@@ -188,7 +210,28 @@ def run(
     emit: Emit = ignore,
     extra: Mapping[str, Backend] | None = None,
 ) -> Ran:
-    """`arun`, for code that is not async; see there. In a notebook it works as well, and waits."""
+    """Run a fixed workflow on a question, and wait for the answer. It works in notebooks, too.
+
+    Args:
+        workflow: A workflow, or its DSL.
+        question: The question; or a whole task, which has a type and a context of its own.
+        type: `math`, `qa` or `code`.
+        context: Passages to answer from.
+        executor: The LLM of every step that names none; the setup's without it.
+        setup: Everything else; by default, what `Setup()` says.
+        emit: Gets every node run as it happens.
+        extra: Backends made elsewhere, by the spec that names them.
+
+    Raises:
+        ConfigError: A name or the question does not fit.
+        DSLError: The DSL does not parse.
+        BackendUnavailable: A backend is gone.
+        SandboxError: The sandbox is missing or broke.
+        BudgetExceeded: The budget is spent.
+
+    >>> [node.operator for node in run("Plan -> Custom", "What is 6 times 7?", "math", executor="simulated:").nodes]
+    ['Plan', 'Custom']
+    """
     return _waited(arun(workflow, question, type, context, executor=executor, setup=setup, emit=emit, extra=extra))
 
 

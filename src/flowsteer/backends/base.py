@@ -33,7 +33,12 @@ is cut there."""
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One chat message."""
+    """One chat message.
+
+    Attributes:
+        role: Who wrote it: `system`, `user` or `assistant`.
+        content: Its text.
+    """
 
     role: Literal["system", "user", "assistant"]
     content: str

@@ -54,7 +54,12 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One row of a dataset."""
+    """One row of a dataset.
+
+    Attributes:
+        task: The question, which everybody sees.
+        reference: What is right, which only graders see.
+    """
 
     task: Task
     reference: Reference

@@ -20,7 +20,7 @@ from flowsteer.session import Setup
 
 
 class BlockingEpisode:
-    """`EnvironmentEpisode`, for code that is not async; see there. Threads may play episodes of their own at once."""
+    """One episode, for code that is not async. Threads may each play episodes of their own at once."""
 
     def __init__(self, portal: BlockingPortal, episode: EnvironmentEpisode) -> None:
         self._portal = portal
@@ -52,18 +52,26 @@ class BlockingEpisode:
         return self._episode.events
 
     def step(self, text: str) -> EnvironmentStep:
-        """`EnvironmentEpisode.step`; see there."""
+        """Take one turn.
+
+        Args:
+            text: What the policy wrote. A mistake in it is answered with feedback; it raises nothing.
+        """
         return self._portal.call(self._episode.step, text)
 
     def stop(self, reason: str = "stopped") -> EnvironmentStep:
-        """`EnvironmentEpisode.stop`; see there."""
+        """End the episode early. The workflow that stands is run, graded and rewarded.
+
+        Args:
+            reason: Why, for the record.
+        """
         return self._portal.call(self._episode.stop, reason)
 
 
 class Environment:
-    """`environment`, for code that is not async; see there for the arguments.
+    """Episodes for a training loop of your own, in code that is not async.
 
-    A training loop of one's own: the policy here says the same five actions whatever it reads.
+    The policy of this example writes the same actions every time:
 
     >>> import flowsteer
     >>> actions = ["<action>add</action><operator>Plan</operator>", "<action>finish</action>"]
@@ -77,8 +85,23 @@ class Environment:
     turn limit -0.8 0.2
     turn limit -0.8 0.2
 
+    Args:
+        dataset: Name of a dataset, a path to a `.jsonl` file, or samples.
+        data: Folder of `NAME.jsonl` files to read instead of downloading.
+        executor: Spec of the LLM that runs the operators; the setup's without it.
+        split: Split of the dataset; files have none.
+        n: How many samples; all, of endless datasets 128, for None.
+        order_seed: Which samples, and their order.
+        reward: Which reward is paid; the paper's by default.
+        setup: Everything else: what an episode allows (`Setup.canvas`), layout, operators, budget, response cache. Its
+            Director and its seed are not used.
+        extra: Backends made elsewhere, by the spec that names them.
+
     Raises:
-        ConfigError: See `environment`; also for a reset outside the `with` block.
+        ConfigError: A name is unknown, a split is missing, or an episode of this setup could not be played; also for a
+            reset outside the `with` block.
+        BackendUnavailable: A server cannot be reached.
+        SandboxError: The sandbox asked for is not there.
     """
 
     def __init__(
@@ -135,7 +158,16 @@ class Environment:
         return self._open()[1].samples
 
     def reset(self, sample: Sample | int = 0, seed: int = 0) -> BlockingEpisode:
-        """`AsyncEnvironment.reset`; see there."""
+        """Begin an episode.
+
+        Args:
+            sample: A task of your own with its reference, or the number of one of `samples`.
+            seed: Seed of the draws of its operators: the same turns with the same seed come to the same end, as far as
+                the executor's server keeps to seeds.
+
+        Raises:
+            ConfigError: There is no such sample, or the environment is not open.
+        """
         portal, env = self._open()
         return BlockingEpisode(portal, env.reset(sample, seed))
 

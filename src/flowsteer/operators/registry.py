@@ -56,6 +56,9 @@ def library_names() -> list[str]:
 def load_library(name: str = "paper") -> Library:
     """Load a library by name; `a+b` joins several, `a:X,Y` takes only these of its operators.
 
+    Args:
+        name: A library, or several.
+
     Raises:
         ConfigError: If a name is unknown, or joined libraries share an operator name.
 

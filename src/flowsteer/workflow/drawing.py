@@ -45,7 +45,7 @@ class _Item:
 
 
 def draw_tree(workflow: Workflow, status: Status | None = None) -> str:
-    """Draw a workflow as a tree of lines; every node stands on exactly one.
+    """Draw a workflow as a tree of lines; one for each node.
 
     Args:
         workflow: The workflow.
@@ -125,7 +125,11 @@ def _branch(name: str, nodes: Sequence, status: Status) -> _Item:
 
 
 def to_mermaid(workflow: Workflow) -> str:
-    """Draw a workflow as a Mermaid flowchart: steps are boxes, checks diamonds, structures frames around them."""
+    """Draw a workflow as a Mermaid flowchart: steps are boxes, checks diamonds, structures frames around them.
+
+    Args:
+        workflow: The workflow.
+    """
     lines = ["flowchart TD", f'    {START}(["{START}"])']
     lines += (f"    {line}" for line in _frames(workflow.nodes))
     lines.append(f'    {END}(["{END}"])')

@@ -91,7 +91,11 @@ def parse_structure(text: str) -> Structure:
 
 
 def to_dsl(workflow: Workflow | Sequence) -> str:
-    """Write a workflow, or a sequence of nodes; reading it back gives the same shape."""
+    """Write a workflow as one line of text; reading it back gives the same shape.
+
+    Args:
+        workflow: A workflow, or a sequence of nodes.
+    """
     return _sequence(workflow.nodes if isinstance(workflow, Workflow) else workflow)
 
 

@@ -77,7 +77,12 @@ Sequence = tuple[Node, ...]
 
 @dataclass(frozen=True, slots=True)
 class Workflow:
-    """A sequence of nodes, and the number the next node will get (so ids are never reused)."""
+    """An immutable tree of steps and structures.
+
+    Attributes:
+        nodes: The sequence at the top.
+        next_number: Number in the id of the next new node, so that ids are never used again.
+    """
 
     nodes: Sequence = ()
     next_number: int = 1
