@@ -340,6 +340,10 @@ class TestRevisionAndEnsemble:
         assert (await call.operator.run(call)).answer == "42"
         assert "The product is wrong." in backend.prompts[0]
 
+    async def test_what_a_check_has_passed_is_kept_without_a_call(self):
+        work = Draft(solution="By heart.", code="x = 4", answer="4", verdict=Verdict(True, "Right.", by="Verify"))
+        assert await run("Revise", MATH, draft=work) == work
+
     async def test_nothing_to_revise(self):
         assert await failure_of("Revise", MATH) == "nothing_to_revise"
 
