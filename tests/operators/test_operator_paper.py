@@ -333,6 +333,18 @@ class TestVerification:
         assert await failure_of(name, MATH) == "nothing_to_check"
 
 
+class TestExampleAnswers:
+    @pytest.mark.parametrize("name", ["Custom", "AnswerGenerate"])
+    async def test_the_answer_of_the_example_is_none(self, name):
+        backend = Scripted("Reasoning.\nAnswer: the Ovrel.", {"answer": "Jane Austen"})
+        call = call_of(name, QA, backend, EMPTY)
+        assert (await call.operator.run(call)).answer == "Jane Austen"
+        assert "Answer: the Ovrel" in backend.prompts[0]
+
+    async def test_the_answer_of_the_example_twice_is_a_failure(self):
+        assert await failure_of("Custom", QA, "Answer: the Ovrel", {"answer": "the Ovrel"}) == "bad_reply"
+
+
 class TestRevisionAndEnsemble:
     async def test_revise_is_told_what_was_wrong(self):
         backend = Scripted("6 * 7\nAnswer: 42")

@@ -12,7 +12,7 @@ from flowsteer.answers.form_echo import is_echo
 from flowsteer.answers.thinking import without_thinking
 from flowsteer.backends.base import Message, Reply
 from flowsteer.operators.base import OperatorCall
-from flowsteer.operators.prompting import REPLY_EXAMPLE, answer_form, follow_up, render
+from flowsteer.operators.prompting import EXAMPLE_NAME, answer_form, follow_up, render
 from flowsteer.operators.reply import (
     BadReply,
     Schema,
@@ -60,8 +60,7 @@ async def reason(call: OperatorCall, messages: tuple[Message, ...], last_sentenc
     found = _read(reply, text)
     if not found.answer and last_sentence and reply.finish == "stop":
         found = Reasoned(text, text, final_answer(text))
-    echo = is_echo(found.answer, answer_form(call.task)) or _copied(found)
-    if found.answer and not echo:
+    if found.answer and not _echoes(call, found.answer):
         return found
     return Reasoned(text, text, await _answer_alone(call, follow_up(messages, text, _answer_please(call, reply))))
 
@@ -87,9 +86,9 @@ def _read(reply: Reply, text: str) -> Reasoned:
     return Reasoned(text, steps, "" if set(answer) <= set(".… ") else answer)
 
 
-def _copied(found: Reasoned) -> bool:
-    """Whether a reply is the example that was shown, or its answer without any reasoning."""
-    return found.text in (REPLY_EXAMPLE, REPLY_EXAMPLE.rpartition("\n")[2])
+def _echoes(call: OperatorCall, answer: str) -> bool:
+    """Whether an answer is none: the words of its form, or the answer of the example that was shown."""
+    return is_echo(answer, answer_form(call.task)) or EXAMPLE_NAME.casefold() in answer.casefold()
 
 
 def _answer_please(call: OperatorCall, reply: Reply) -> str:
@@ -139,6 +138,6 @@ def read_short(call: OperatorCall, reply: Reply, schema: Schema) -> dict[str, An
     answer = _short(answer)
     if not answer:
         raise BadReply('"answer" is empty')
-    if is_echo(answer, answer_form(call.task)):
+    if _echoes(call, answer):
         raise BadReply("it repeats how the answer is to look")
     return {"answer": answer}
