@@ -34,7 +34,7 @@ EXAMPLE_NAME = "Ovrel"
 REPLY_EXAMPLE = f"The text says that Tavik lies on the {EXAMPLE_NAME}.\nAnswer: the {EXAMPLE_NAME}"
 """A short reply to a question of fact: small models do as they are shown rather than as they are told.
 
-Some give the example's answer as their own. Its names are made up, so that this is never a right answer and can be told.
+Some give the example's answer as their own. Its names are made up, so that this is never right and can be told.
 
 For math there is none: shown a short one, or an answer line alone, they reason no more.
 """
