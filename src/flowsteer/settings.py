@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from flowsteer.errors import ConfigError
+from flowsteer.shipped_examples import with_examples
 from flowsteer.suggestions import nearest, question
 
 if TYPE_CHECKING:
@@ -22,14 +23,14 @@ def read_toml(path: Path, example: str) -> JSON:
     """The plain values of a file.
 
     Args:
-        path: A TOML file.
+        path: A TOML file, or `examples/FILE` of those that come with FlowSteer.
         example: A file to look at, named when this one cannot be read.
 
     Raises:
         ConfigError: The file is absent or no TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(with_examples(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"the file {path} cannot be read: {error.strerror}", f"{example} is one") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:

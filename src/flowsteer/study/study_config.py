@@ -32,6 +32,7 @@ from pydantic import StringConstraints
 
 from flowsteer.errors import ConfigError
 from flowsteer.settings import changed, check, differing, read_toml
+from flowsteer.shipped_examples import with_examples
 from flowsteer.training import config as c
 from flowsteer.training.rl.settings import UpdateSettings
 
@@ -132,7 +133,7 @@ def load_study(path: Path) -> Study:
         ConfigError: A file is absent or no TOML, a key is unknown, a value does not fit, or a study cannot do it.
     """
     config = check(StudyConfig, read_toml(path, EXAMPLE), path.name)
-    base = read_toml(path.parent / config.base, c.EXAMPLE)
+    base = read_toml(with_examples(path).parent / config.base, c.EXAMPLE)
     return Study(config, tuple(_cells(config, base, path.name)))
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from flowsteer.shipped_examples import with_examples
 from flowsteer.training.config import TrainingConfig
 from flowsteer.training.inference.settings import EngineName
 from flowsteer.training.policy.policy import ADAPTERS, EMBEDDED
@@ -104,11 +105,16 @@ def _urls(servers: int, first: int, host: str) -> str:
     return f"--set sampler.engine=vllm_server --set 'sampler.urls=[{urls}]'"
 
 
+def _shipped(name: str) -> Path:
+    """A configuration of accelerate that comes with FlowSteer."""
+    return with_examples(Path(f"examples/accelerate/{name}.yaml"))
+
+
 def _one_node(config: TrainingConfig, train: str) -> Layout:
     learners = _learners(config, range(1, NODE - 1))
     servers = _servers(config, NODE - learners)
     gpus = ",".join(map(str, range(learners)))
-    launch = f"accelerate launch --config_file examples/accelerate/one_node.yaml --num_processes {learners} --no_python"
+    launch = f"accelerate launch --config_file {_shipped('one_node')} --num_processes {learners} --no_python"
     commands = (
         serve(config, range(learners, learners + servers)),
         f"CUDA_VISIBLE_DEVICES={gpus} {launch} -- {train} {_urls(servers, learners, '127.0.0.1')}",
@@ -122,7 +128,7 @@ def _several(config: TrainingConfig, train: str) -> Layout:
     nodes, servers = (1 if learners <= NODE else 2), _servers(config, NODE)
     gpus = ",".join(map(str, range(learners // nodes)))
     launch = (
-        "accelerate launch --config_file examples/accelerate/several_nodes.yaml "
+        f"accelerate launch --config_file {_shipped('several_nodes')} "
         f"--num_machines {nodes} --num_processes {learners} --main_process_ip NODE1"
     )
     last = f"NODE{nodes + 1}"
