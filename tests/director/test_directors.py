@@ -313,12 +313,13 @@ async def test_a_wrong_workflow_says_where(tmp_path: Path) -> None:
             await connect_director(f"script:{empty}", backends.get)
 
 
-async def test_a_fixed_director_whose_finish_is_refused_goes_on_to_the_turn_limit() -> None:
+async def test_a_fixed_director_whose_finish_is_refused_ends_there_and_says_what_is_missing() -> None:
     director = FixedDirector.from_dsl("Plan -> Custom")
     executor = Executor(LIBRARY, SimulatedBackend.from_spec("simulated:"), MontySandbox(), Memo(), {})
-    canvas = Canvas(TASK, executor, Rules(LIBRARY.categories), Settings(max_turns=4))
+    canvas = Canvas(TASK, executor, Rules(LIBRARY.categories), Settings(max_turns=9))
     episode = await run_episode(canvas, director)
-    assert (episode.ended.turns, episode.ended.reason, episode.accepted) == (4, "turn limit", 2)
+    assert (episode.ended.turns, episode.accepted, episode.ended.finished) == (3, 2, False)
+    assert "may not finish here, it needs at least 5 operators (there are 2)" in episode.ended.reason
     assert episode.ended.answer
 
 

@@ -157,7 +157,7 @@ def _check_finished(summary: "EpisodeSummary") -> None:
         return
     found = "no answer" if not summary.answer.strip() else "an answer, but the Director did not finish"
     note(f"{found}: {summary.ended} after {summary.turns} turns (exit code {NO_ANSWER})")
-    note("  try: another --director, more --max-turns, or --allow-unfinished to take it as it is")
+    note("  try: another --director, more --max-turns, --allow-unfinished to take it as it is, or flowsteer run")
     raise typer.Exit(NO_ANSWER)
 
 

@@ -10,9 +10,9 @@ from flowsteer.director.commands import parse_command
 from flowsteer.director.parse import parse_prompt_reply
 from flowsteer.director.render import render_action
 from flowsteer.director.script import script_for
-from flowsteer.errors import ActionError, ConfigError
+from flowsteer.errors import ActionError, ConfigError, NoTurn
 from flowsteer.workflow.dsl import parse_dsl, to_dsl
-from flowsteer.workflow.edits import Action, Finish
+from flowsteer.workflow.edits import Action
 from flowsteer.workflow.nodes import Workflow
 from flowsteer.workflow.rules import Rules, violations
 
@@ -103,15 +103,17 @@ class FixedDirector:
             )
 
     async def act(self, observation: Observation) -> Turn:
-        """Take the next step of building it; once it stands, finish, and again if the canvas does not accept that.
+        """Take the next step of building it; once it is built, finish.
 
         Raises:
             ConfigError: If the rules do not allow it, or no action can build it.
+            NoTurn: The canvas did not accept the finish: the workflow is scored as it stands.
         """
         self.refuse_broken(observation.rules)
         script = script_for(self.workflow, observation.rules.two_step)
-        line = script[observation.turn - 1] if observation.turn <= len(script) else Finish()
-        return _said(line, observation)
+        if observation.turn > len(script):
+            raise NoTurn(f"{self.spec} may not finish here, it needs {in_words(observation.unmet)}")
+        return _said(script[observation.turn - 1], observation)
 
 
 def _said(line: Line, observation: Observation) -> Turn:
