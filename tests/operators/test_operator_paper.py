@@ -333,16 +333,14 @@ class TestVerification:
         assert await failure_of(name, MATH) == "nothing_to_check"
 
 
-class TestExampleAnswers:
-    @pytest.mark.parametrize("name", ["Custom", "AnswerGenerate"])
-    async def test_the_answer_of_the_example_is_none(self, name):
-        backend = Scripted("Reasoning.\nAnswer: the Ovrel.", {"answer": "Jane Austen"})
-        call = call_of(name, QA, backend, EMPTY)
+class TestEchoes:
+    async def test_an_echo_of_the_form_is_not_shown_again(self):
+        backend = Scripted("It was Jane Austen. Answer: a few words, no sentence", {"answer": "Jane Austen"})
+        call = call_of("AnswerGenerate", QA, backend, EMPTY)
         assert (await call.operator.run(call)).answer == "Jane Austen"
-        assert "Answer: the Ovrel" in backend.prompts[0]
-
-    async def test_the_answer_of_the_example_twice_is_a_failure(self):
-        assert await failure_of("Custom", QA, "Answer: the Ovrel", {"answer": "the Ovrel"}) == "bad_reply"
+        assert "a few words, no sentence" in backend.prompts[0]
+        again = [message.content for message in backend.requests[1].messages]
+        assert again[1] == "It was Jane Austen."
 
 
 class TestRevisionAndEnsemble:

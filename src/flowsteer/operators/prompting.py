@@ -30,14 +30,6 @@ CACHED = 128
 """How many tasks' public tests are kept as they were read: every operator of a task's workflows shows them."""
 
 _FORMS = {"math": "the number or expression alone", "qa": "a few words, no sentence", "code": "Python code"}
-EXAMPLE_NAME = "Ovrel"
-REPLY_EXAMPLE = f"The text says that Tavik lies on the {EXAMPLE_NAME}.\nAnswer: the {EXAMPLE_NAME}"
-"""A short reply to a question of fact: small models do as they are shown rather than as they are told.
-
-Some give the example's answer as their own. Its names are made up, so that this is never right and can be told.
-
-For math there is none: shown a short one, or an answer line alone, they reason no more.
-"""
 
 
 @cache
@@ -89,7 +81,6 @@ def ask_messages(
         instruction=call.prompt.strip(),
         examples=examples(call.task),
         answer_form=answer_form(call.task),
-        example=REPLY_EXAMPLE,
         stdio=isinstance(call.task.public_tests, StdioTests),
         **fields,
     )

@@ -12,7 +12,7 @@ from flowsteer.answers.form_echo import is_echo
 from flowsteer.answers.thinking import without_thinking
 from flowsteer.backends.base import Message, Reply
 from flowsteer.operators.base import OperatorCall
-from flowsteer.operators.prompting import EXAMPLE_NAME, answer_form, follow_up, render
+from flowsteer.operators.prompting import answer_form, follow_up, render
 from flowsteer.operators.reply import (
     BadReply,
     Schema,
@@ -62,7 +62,8 @@ async def reason(call: OperatorCall, messages: tuple[Message, ...], last_sentenc
         found = Reasoned(text, text, final_answer(text))
     if found.answer and not _echoes(call, found.answer):
         return found
-    return Reasoned(text, text, await _answer_alone(call, follow_up(messages, text, _answer_please(call, reply))))
+    shown = _before_echo(found) if found.answer else text
+    return Reasoned(text, text, await _answer_alone(call, follow_up(messages, shown, _answer_please(call, reply))))
 
 
 def announced_answer(reply: Reply) -> str | None:
@@ -86,9 +87,15 @@ def _read(reply: Reply, text: str) -> Reasoned:
     return Reasoned(text, steps, "" if set(answer) <= set(".… ") else answer)
 
 
+def _before_echo(found: Reasoned) -> str:
+    """A reply without the answer that is none: a model that reads it again says it again."""
+    before = found.text[: found.text.rfind(found.answer)].rstrip(" *`\"'")
+    return before.removesuffix("Answer:").rstrip() or found.text
+
+
 def _echoes(call: OperatorCall, answer: str) -> bool:
-    """Whether an answer is none: the words of its form, or the answer of the example that was shown."""
-    return is_echo(answer, answer_form(call.task)) or EXAMPLE_NAME.casefold() in answer.casefold()
+    """Whether an answer is none: it is only the words of its form."""
+    return is_echo(answer, answer_form(call.task))
 
 
 def _answer_please(call: OperatorCall, reply: Reply) -> str:
@@ -100,7 +107,7 @@ def _answer_please(call: OperatorCall, reply: Reply) -> str:
         if without_thinking(reply.text)
         else "is empty"
     )
-    return render("answer_line", answer_form=answer_form(call.task), fault=fault)
+    return render("answer_line", fault=fault)
 
 
 async def _answer_alone(call: OperatorCall, messages: tuple[Message, ...]) -> str:
