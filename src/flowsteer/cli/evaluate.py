@@ -16,7 +16,7 @@ from flowsteer.cli.folders import new_run_folder
 from flowsteer.cli.for_programs import ForPrograms
 from flowsteer.cli.progress_display import progress_display
 from flowsteer.cli.shell_completion import dataset_names, run_folders
-from flowsteer.cli.tracing import traced
+from flowsteer.cli.tracked import Track, at_times, figures_of, followed
 from flowsteer.cli.verbosity import tell
 from flowsteer.cli.viewer import shown
 from flowsteer.errors import ConfigError
@@ -89,6 +89,7 @@ def evaluate(
     fail_fast: o.FailFast = False,
     view: o.View = False,
     trace: o.Trace = False,
+    report_to: o.ReportTo = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
 ) -> None:
     """Compare systems on the same tasks, with intervals, cost and a report in which every figure leads to its episodes.
@@ -125,10 +126,9 @@ def evaluate(
         _dry_run(config, json)
         return
     _refuse_fail_fast(fail_fast, config)
-    folder = run or new_run_folder("eval")
-    asked, keeping = ForPrograms(json, events), keep_replies(config, folder, no_cache, no_requests)
-    with shown(folder, view), traced(folder, trace, asked.listener()) as hear:
-        _evaluate(keeping, folder, asked, hear, fail_fast)
+    folder, asked = run or new_run_folder("eval"), ForPrograms(json, events)
+    with shown(folder, view), followed(folder, trace, report_to, asked.listener(), config) as (hear, track):
+        _evaluate(keep_replies(config, folder, no_cache, no_requests), folder, asked, hear, fail_fast, track)
 
 
 def _refuse_fail_fast(fail_fast: bool, config: "EvaluationConfig") -> None:
@@ -165,21 +165,24 @@ def keep_replies(config: "EvaluationConfig", folder: Path, no_cache: bool, no_re
     return config
 
 
-def _evaluate(config: "EvaluationConfig", folder: Path, asked: ForPrograms, hear: "Listener", fail_fast: bool) -> None:
+def _evaluate(
+    config: "EvaluationConfig", folder: Path, asked: ForPrograms, hear: "Listener", fail_fast: bool, track: Track
+) -> None:
     import asyncio
 
     from flowsteer.evaluation.evaluate import evaluate as run_evaluation
 
     calm()
-    send = asked.teller("progress")
+    send, follow = asked.teller("progress"), at_times(track)
 
     def told(progress: "Progress") -> None:
         show(progress)
         send(_counts(progress))
+        follow(progress)
 
     with resumable(folder), evaluation_bar() as show:
         progress = asyncio.run(run_evaluation(config, folder, told, fail_fast=fail_fast, listener=hear))
-    _conclude(folder, progress, asked)
+    _conclude(folder, progress, asked, track)
 
 
 def _counts(progress: "Progress") -> dict[str, Any]:
@@ -191,8 +194,8 @@ def _counts(progress: "Progress") -> dict[str, Any]:
     }
 
 
-def _conclude(folder: Path, progress: "Progress", asked: ForPrograms) -> None:
-    """Write the report, print the table, and exit with `INCOMPLETE` if episodes are missing."""
+def _conclude(folder: Path, progress: "Progress", asked: ForPrograms, track: Track) -> None:
+    """Write the report, print the table, send its figures, and exit with `INCOMPLETE` if episodes are missing."""
     from flowsteer.reporting.report import write_figures
     from flowsteer.reporting.summary import to_json
     from flowsteer.reporting.table import table_text
@@ -201,6 +204,7 @@ def _conclude(folder: Path, progress: "Progress", asked: ForPrograms) -> None:
 
     summary = write_figures(RunFolder.read(folder), folder / "report")
     page = write_report_page(folder, folder / "report")
+    track(figures_of(summary), progress.done)
     if asked:
         counts = _counts(progress)
         asked.result({"run": str(folder), "report": str(page), "progress": counts, **to_json(summary)})

@@ -120,6 +120,12 @@ Trace = Annotated[
     bool,
     typer.Option("--trace", help="Send spans to the OpenTelemetry collector that OTEL_EXPORTER_OTLP_ENDPOINT names."),
 ]
+ReportTo = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--report-to", metavar="NAME", help="Tracker of figures: trackio, wandb, mlflow, tensorboard; repeat."
+    ),
+]
 MaxCalls = Annotated[int | None, typer.Option("--max-calls", min=1, help="Budget: calls of all models.")]
 MaxTokens = Annotated[int | None, typer.Option("--max-tokens", min=1, help="Budget: tokens read and written.")]
 MaxSeconds = Annotated[float | None, typer.Option("--max-seconds", min=0, help="Budget: seconds of wall time.")]

@@ -13,7 +13,7 @@ from flowsteer.cli.console import guarded, note, say, tell_faults
 from flowsteer.cli.exit_codes import NO_ANSWER
 from flowsteer.cli.folders import new_run_folder
 from flowsteer.cli.for_programs import ForPrograms
-from flowsteer.cli.tracing import traced
+from flowsteer.cli.tracked import figures_of_one, followed
 from flowsteer.cli.verbosity import is_quiet
 from flowsteer.cli.viewer import check_view_extra, shown
 
@@ -59,6 +59,7 @@ def solve(
     fail_fast: o.FailFast = False,
     view: o.View = False,
     trace: o.Trace = False,
+    report_to: o.ReportTo = None,
     max_calls: o.MaxCalls = None,
     max_tokens: o.MaxTokens = None,
     max_seconds: o.MaxSeconds = None,
@@ -98,8 +99,9 @@ def solve(
     folder = run or new_run_folder("solve")
     seats = _seats(task.digest[:12]) if view and director == "human" else {}
     asked = ForPrograms(json, events)
-    with shown(folder, view, seats), traced(folder, trace, asked.listener()) as hear:
+    with shown(folder, view, seats), followed(folder, trace, report_to, asked.listener(), setup) as (hear, track):
         summary = _solve(folder, setup, task, asked, hear, (no_cache, no_requests), fail_fast, seats)
+        track(figures_of_one(summary), 1)
     tell_faults(folder)
     if not allow_unfinished:
         _check_finished(summary)
