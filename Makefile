@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check site openenv mcp bench viewer clean
+.PHONY: help setup demo test test-quick coverage check site openenv mcp bench viewer clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.dev ## make .venv with all that the demo, the tests and the checks need
 
@@ -35,6 +35,14 @@ demo: $(VENV)/.demo ## a small language model builds and runs workflows; then a 
 test: check ## checks, then all tests
 	@$(BIN)/flowsteer models pull smollm2
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+QUICK := workflow canvas director execution answers datasets docs/test_house.py docs/test_named_tests.py
+
+test-quick: setup ## the tests of what everything stands on: no model, no sandbox, no training
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(addprefix tests/,$(QUICK))
+
+coverage: setup ## all tests, and which branches of the code they take
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov --cov-report term:skip-covered
 
 check: setup ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check --quiet .
@@ -70,4 +78,4 @@ viewer: ## build the viewer's front end into the package (needs Node 20)
 	@npm --prefix viewer run --silent build
 
 clean: ## remove .venv and caches
-	@rm -rf $(VENV) site .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) site .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis

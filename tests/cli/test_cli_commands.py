@@ -2,10 +2,12 @@
 
 import json
 import os
+import platform
 import pty
 import re
 import subprocess
 import sys
+from importlib.metadata import metadata, version
 from pathlib import Path
 
 import pytest
@@ -184,7 +186,7 @@ def test_export_writes_the_same_workflow_in_every_form(solved: Path):
         (("operators", "--library", "paper+tools"), {"library", "libraries", "operators"}),
         (("backends",), {"presets", "others"}),
         (("models", "list"), {"models"}),
-        (("doctor",), {"ok", "checks"}),
+        (("doctor",), {"ok", "checks", "report"}),
     ],
 )
 def test_catalogues_speak_json_and_prose(tmp_path: Path, arguments: tuple[str, ...], keys: set[str]):
@@ -195,6 +197,16 @@ def test_catalogues_speak_json_and_prose(tmp_path: Path, arguments: tuple[str, .
     prose = flowsteer(*arguments, cwd=tmp_path)
     assert prose.code == 0
     assert len(prose.out) > 50
+
+
+def test_the_doctor_checks_every_extra_and_ends_with_a_line_for_a_bug_report(tmp_path: Path):
+    offered = {name for name in metadata("flowsteer").get_all("Provides-Extra") if name not in ("dev", "docs")}
+    found = flowsteer("doctor", "--json", cwd=tmp_path).json
+    names = {check["name"] for check in found["checks"]}
+    assert names >= {f"extra {name}" for name in offered} | {"server ollama", "disk here", "processors"}
+    assert found["report"].startswith(f"flowsteer {version('flowsteer')}; Python {platform.python_version()}; ")
+    assert all(f"; {kind} " in found["report"] for kind in ("processors", "sandbox", "extra", "model", "server"))
+    assert flowsteer("doctor", cwd=tmp_path).out.splitlines()[-1] == f"for a bug report: {found['report']}"
 
 
 def test_the_paper_has_twelve_operators(tmp_path: Path):

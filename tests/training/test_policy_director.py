@@ -8,7 +8,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the extra: pip install 'flowsteer[train]'")
 
+from flowsteer.canvas.canvas import Settings  # noqa: E402
 from flowsteer.canvas.episode import run_episode  # noqa: E402
+from flowsteer.director.layouts import messages  # noqa: E402
+from flowsteer.director.spec_options import DirectorOptions  # noqa: E402
 from flowsteer.errors import ActionError, ConfigError  # noqa: E402
 from flowsteer.evaluation.systems import DirectorSystem  # noqa: E402
 from flowsteer.execution.memo import Memo  # noqa: E402
@@ -18,10 +21,11 @@ from flowsteer.settings import check  # noqa: E402
 from flowsteer.training.config import TrainingConfig, settings_of  # noqa: E402
 from flowsteer.training.inference.sampling_engine import Drawn  # noqa: E402
 from flowsteer.training.inference.trajectory import DrawSettings  # noqa: E402
+from flowsteer.training.policy.policy import KIND  # noqa: E402
 from flowsteer.training.policy_director import PolicyDirector, turn_of  # noqa: E402
 from flowsteer.training.rollout.rollout import Group, play  # noqa: E402
-from flowsteer.workflow.edits import Finish  # noqa: E402
-from training.small import arena, samples  # noqa: E402
+from flowsteer.workflow.edits import AddStep, Finish  # noqa: E402
+from training.small import arena, samples, tiny  # noqa: E402
 
 
 def recorded(folder, policy, feedback="full"):
@@ -134,3 +138,68 @@ def test_a_cut_turn_is_no_action(warm):
     assert action([*said, warm.end]) == Finish()
     assert isinstance(action(said), ActionError)
     assert isinstance(action([*said[:-1], warm.end]), ActionError)
+
+
+TEMPLATE = "{% for message in messages %}{{ message.role }} {{ message.content }}<end>{% endfor %}"
+
+
+def chatting(folder, card=""):
+    """The folder of a policy that reads a chat, as from the hub, with such a card."""
+    tiny().save(folder)
+    config = json.loads((folder / "config.json").read_text())
+    del config[KIND]
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "chat_template.jinja").write_text(TEMPLATE)
+    if card:
+        (folder / "README.md").write_text(f"---\n{card}\n---\n# A policy\n")
+    return folder
+
+
+async def test_a_policys_card_switches_its_dialect_and_the_record_says_so(tmp_path):
+    folder, seen = chatting(tmp_path, "licence: mit\naction_dialect: lenient"), []
+    setup = Setup(director=str(folder), executor="simulated:", canvas=Settings(max_turns=1))
+    async with open_session(setup) as session:
+        assert isinstance(session.director, PolicyDirector)
+        assert session.director.lenient
+        await session.episode(samples(1)[0].task, seen.append)
+        strict = await session.connect_director(f"{folder}?layout=conversation")
+    assert seen[0].director == f"{folder}?layout=lenient"
+    assert (strict.lenient, strict.spec) == (False, str(folder))
+
+
+async def test_without_a_card_a_flag_switches_it(tmp_path):
+    folder = chatting(tmp_path)
+    async with open_session(Setup(director=str(folder), executor="simulated:", layout="lenient")) as session:
+        assert session.director.lenient
+    assert not PolicyDirector.load(folder).lenient
+
+
+@pytest.mark.parametrize(
+    ("card", "says"), [("action_dialect: loose", "action_dialect: loose"), ("a: [", "cannot be read")]
+)
+def test_a_card_that_cannot_be_followed_is_refused(tmp_path, card, says):
+    with pytest.raises(ConfigError, match=says):
+        PolicyDirector.load(chatting(tmp_path, card))
+
+
+def test_a_tiny_policy_reads_no_chat_in_any_layout(tmp_path):
+    tiny().save(tmp_path)
+    with pytest.raises(ConfigError, match="tiny policy"):
+        PolicyDirector.load(tmp_path, DirectorOptions(layout="lenient"))
+
+
+def test_in_the_lenient_dialect_a_turn_is_mended():
+    policy, asked = tiny(), SimpleNamespace(asks_prompt=None)
+    said = [*policy.encode("<action>add</action><operator>AnswerGenerate</operator><count>3</count>"), policy.end]
+    drawn = Drawn(said, [-1.0] * len(said))
+    assert isinstance(turn_of(policy, drawn, asked, 0, 0.0).action, ActionError)
+    mended = turn_of(policy, drawn, asked, 0, 0.0, lenient=True)
+    assert (mended.action, mended.repairs) == (AddStep("AnswerGenerate"), ("<count> was left out",))
+
+
+async def test_a_policy_of_the_lenient_dialect_reads_one_message(tmp_path):
+    view = PolicyDirector.load(chatting(tmp_path)).policy.view
+    async with arena() as place:
+        observation = place.open(samples(1)[0], ignore, 0, Memo()).observe()
+    (message,) = messages(observation, "lenient")
+    assert view.lenient(observation) == f"user {message.content}<end>"

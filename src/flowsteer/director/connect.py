@@ -49,7 +49,7 @@ async def connect_director(
             (`DirectorOptions`): `runs/trained?temperature=0.5&votes=3`. Votes are counted by `Session.episode`.
         connect: Makes the backend of an LLM that is to direct.
         sampling: How an LLM draws; the paper's evaluation sampling by default.
-        layout: How an LLM is shown the episode.
+        layout: How an LLM is shown the episode, if its options do not say; a trained policy takes `lenient` only.
         constrained: Whether an LLM is held to the grammar of the legal actions; None for wherever it can be.
         task_chars: Most characters of question, context and code an LLM is shown, each.
 
@@ -62,18 +62,19 @@ async def connect_director(
     scheme, _, rest = spec.partition(":")
     if spec == "human":
         if options != NO_OPTIONS:
-            raise ConfigError(f"a person has one vote and no temperature, found {asked}", "--director human")
+            raise ConfigError(f"a person has one vote, no temperature and no layout, found {asked}", "--director human")
         return HumanDirector()
     if scheme == "script" and rest:
         return ScriptedDirector.from_file(Path(rest))
     if scheme in FIXED and rest:
         return FixedDirector.from_dsl(rest)
     if scheme == "simulated":
-        if options.temperature is not None:
-            raise ConfigError("the simulated Director draws evenly, at no temperature", f"{spec} without temperature=")
+        if options.temperature is not None or options.layout is not None:
+            raise ConfigError("the simulated Director has no temperature and no layout", f"--director {spec}")
         return RandomDirector(_seed(spec, rest))
     if _is_folder(spec):
-        return _trained(Path(spec), options)
+        asked_for = options.layout or ("lenient" if layout == "lenient" else None)
+        return _trained(Path(spec), replace(options, layout=asked_for))
     if _is_path(spec):
         raise ConfigError(
             f"there is no folder {spec} to load a trained Director from.{question(likely_spec(spec))}",
@@ -86,7 +87,7 @@ async def connect_director(
         sampling = replace(sampling, temperature=options.temperature)
     if options.votes > 1 and sampling.temperature == 0:
         raise ConfigError("votes at temperature 0 are the same vote", f"{spec}?temperature=0.6&votes={options.votes}")
-    return ChatDirector(await connect(spec), sampling, layout, constrained, task_chars)
+    return ChatDirector(await connect(spec), sampling, options.layout or layout, constrained, task_chars)
 
 
 def _is_folder(spec: str) -> bool:

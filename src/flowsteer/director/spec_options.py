@@ -1,4 +1,4 @@
-"""What may stand behind the spec of a Director that draws: `runs/trained?temperature=0.5&votes=3`."""
+"""What may stand behind the spec of an LLM or a trained policy that directs: `runs/trained?temperature=0.5&votes=3`."""
 
 import re
 from dataclasses import dataclass
@@ -6,27 +6,30 @@ from typing import Annotated
 
 from annotated_types import Ge, Le
 
+from flowsteer.director.layouts import Layout
 from flowsteer.errors import ConfigError
 from flowsteer.settings import check
 
 MOST_VOTES = 64
 _PATHS_AND_TEXT = ("script", "dsl", "fixed")
 """Schemes whose rest is the user's own, and a `?` in it nothing but that."""
-_OPTION = re.compile(r"(temperature|votes)=.*", re.DOTALL)
+_OPTION = re.compile(r"(temperature|votes|layout)=.*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class DirectorOptions:
-    """How a Director draws, and how often it is asked.
+    """How a Director draws, how often it is asked, and how it sees the episode.
 
     Attributes:
         temperature: At which it draws; None for its own: 0 for a trained one, that of the end of its training if there
             are votes, and the session's sampling for an LLM.
         votes: So many episodes are played on each task, and the answer that most of them give is taken.
+        layout: How it sees the episode; None for that of the session, or for what a policy's card says.
     """
 
     temperature: Annotated[float, Ge(0)] | None = None
     votes: Annotated[int, Ge(1), Le(MOST_VOTES)] = 1
+    layout: Layout | None = None
 
 
 NO_OPTIONS = DirectorOptions()
@@ -39,7 +42,7 @@ def cut_options(spec: str) -> tuple[str, DirectorOptions]:
         ConfigError: A value is none, or votes are asked for at temperature 0, where all episodes are the same.
 
     >>> cut_options("llamacpp:smollm2?threads=2&votes=3")
-    ('llamacpp:smollm2?threads=2', DirectorOptions(temperature=None, votes=3))
+    ('llamacpp:smollm2?threads=2', DirectorOptions(temperature=None, votes=3, layout=None))
     >>> cut_options("dsl:Test ? Revise : done")[1].votes
     1
     """

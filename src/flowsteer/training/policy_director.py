@@ -9,7 +9,7 @@ from flowsteer.canvas.canvas import Settings
 from flowsteer.canvas.director import Observation, PromptText, Turn
 from flowsteer.canvas.feedback import Told
 from flowsteer.director.grammar import action_grammar
-from flowsteer.director.parse import understood
+from flowsteer.director.parse import understood_in
 from flowsteer.director.spec_options import NO_OPTIONS, DirectorOptions
 from flowsteer.errors import ActionError, ConfigError, NoTurn
 from flowsteer.runs.config import CONFIG
@@ -19,8 +19,10 @@ from flowsteer.training.inference.batcher import Batcher
 from flowsteer.training.inference.sampling_engine import Drawn
 from flowsteer.training.inference.settings import SamplerSettings
 from flowsteer.training.inference.trajectory import DrawSettings
+from flowsteer.training.policy.card import action_dialect
 from flowsteer.training.policy.kept import START, holds_policy, taken
 from flowsteer.training.policy.policy import Policy, PolicySettings, load_policy, quiet
+from flowsteer.training.policy.view import ChatView
 from flowsteer.usage import Usage
 from flowsteer.workflow.edits import Action
 
@@ -38,12 +40,14 @@ class PolicyDirector:
         spec: The string that names it.
         limits: How it draws; greedily at temperature 0.
         feedback: What it was told between its edits: a canvas tells it no more.
+        lenient: Whether it reads the lenient layout, and its replies are repaired.
     """
 
     policy: Policy
     spec: str
     limits: DrawSettings = DrawSettings(0.0, 2048, 16384)
     feedback: Told = "full"
+    lenient: bool = False
 
     @classmethod
     def load(cls, folder: Path, options: DirectorOptions = NO_OPTIONS) -> "PolicyDirector":
@@ -53,10 +57,11 @@ class PolicyDirector:
             folder: A run folder, that of a study's cell, or the folder of a policy. Of a run it is the policy that was
                 best on the validation tasks, without them the last. If it lies in a run folder, the run's settings
                 say how it reads and draws.
-            options: How it draws; greedily by default, and as at the end of its training where votes are asked for.
+            options: How it draws; greedily by default, and as at the end of its training where votes are asked for. The
+                layout is `lenient` if they or the policy's card say so; its spec then says so, too.
 
         Raises:
-            ConfigError: There is no trained policy.
+            ConfigError: There is no trained policy, or it cannot read that layout.
         """
         import torch
 
@@ -79,7 +84,8 @@ class PolicyDirector:
         temperature = options.temperature
         if temperature is None:
             temperature = sampler.last_temperature if options.votes > 1 else 0.0
-        return replace(made, limits=replace(made.limits, temperature=temperature))
+        made = replace(made, limits=replace(made.limits, temperature=temperature))
+        return _lenient(made) if _is_lenient(inner, options) else made
 
     async def act(self, observation: Observation) -> Turn:
         """Sample the next turn.
@@ -92,13 +98,31 @@ class PolicyDirector:
         started = perf_counter()
         async with Batcher(self.policy).rows([observation.seed + observation.turn], limits) as (row,):
             drawn = await row.draw(prompt, room, grammar_for(observation, limits))
-        return turn_of(self.policy, drawn, observation, len(prompt), perf_counter() - started)
+        return turn_of(self.policy, drawn, observation, len(prompt), perf_counter() - started, self.lenient)
 
     def _read(self, observation: Observation) -> str:
         """The episode so far, as the policy read it in training."""
         view, end = self.policy.view, str(self.policy.tokenizer.eos_token)
+        if self.lenient and isinstance(view, ChatView):
+            return view.lenient(observation)
         turns = (f"{turn.text}{end}{view.answer(turn.feedback, observation.task)}" for turn in observation.history)
         return view.opening(observation) + "".join(turns)
+
+
+def _is_lenient(folder: Path, options: DirectorOptions) -> bool:
+    """By the options, else by the policy's card."""
+    if options.layout == "rebuilt":
+        raise ConfigError("a trained policy does not read the layout rebuilt", "?layout=conversation, or lenient")
+    if options.layout is not None:
+        return options.layout == "lenient"
+    return action_dialect(folder) == "lenient"
+
+
+def _lenient(director: PolicyDirector) -> PolicyDirector:
+    if not isinstance(director.policy.view, ChatView):
+        raise ConfigError(f"{director.spec} is a tiny policy, which reads no chat", "leave the layout out")
+    limits = replace(director.limits, grammar=False)
+    return replace(director, lenient=True, limits=limits, spec=f"{director.spec}?layout=lenient")
 
 
 def _how_to_get_one(folder: Path) -> str:
@@ -134,7 +158,9 @@ def grammar_for(observation: Observation, limits: DrawSettings) -> str:
     return action_grammar(observation) if limits.grammar else ""
 
 
-def turn_of(policy: Policy, drawn: Drawn, observation: Observation, read: int, seconds: float) -> Turn:
+def turn_of(
+    policy: Policy, drawn: Drawn, observation: Observation, read: int, seconds: float, lenient: bool = False
+) -> Turn:
     """The turn that sampled tokens make; a turn that was cut holds no action, even if what is left reads as one.
 
     Args:
@@ -143,14 +169,15 @@ def turn_of(policy: Policy, drawn: Drawn, observation: Observation, read: int, s
         observation: What the canvas was waiting for.
         read: Tokens that stood before them.
         seconds: Wall time of the draw.
+        lenient: Whether the text is read in the lenient dialect.
     """
     whole = drawn.ids[-1] == policy.end
     text = policy.decode(drawn.ids[:-1] if whole else drawn.ids)
     usage = Usage(calls=1, prompt_tokens=read, completion_tokens=len(drawn.ids), seconds=seconds)
-    return Turn(text, _understood(text, whole, observation), usage=usage, seconds=seconds)
-
-
-def _understood(text: str, whole: bool, observation: Observation) -> Action | PromptText | ActionError:
-    if not whole:
-        return ActionError("the reply was cut at the token limit before its end", "write less")
-    return understood(text, observation.asks_prompt is not None)
+    action: Action | PromptText | ActionError = ActionError(
+        "the reply was cut at the token limit before its end", "write less"
+    )
+    repairs: tuple[str, ...] = ()
+    if whole:
+        action, repairs = understood_in(lenient, text, observation.asks_prompt is not None)
+    return Turn(text, action, usage=usage, seconds=seconds, repairs=repairs)

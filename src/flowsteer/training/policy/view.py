@@ -117,6 +117,11 @@ class ChatView:
         chat = messages(observation, "conversation", self._task_chars)
         return self._render([{"role": message.role, "content": message.content} for message in chat])
 
+    def lenient(self, observation: Observation) -> str:
+        """All that a policy of the lenient dialect reads for its next turn, in one message of the user."""
+        (message,) = messages(observation, "lenient", self._task_chars)
+        return self._render([{"role": message.role, "content": message.content}])
+
     def answer(self, heard: Heard, task: Task) -> str:
         """The feedback as the user's message; what the template puts behind a turn's end mark stands before it."""
         said = "\x00"
