@@ -49,7 +49,7 @@ def test_shell_blocks_do_what_the_page_says(page, tmp_path):
 
 def test_no_block_that_could_run_is_left_out_by_a_slip():
     """Only these words open a fence, so that a block is either run or marked as one that is not."""
-    known = {"sh", "text", "console", "python", "toml", "json", "jsonl"}
+    known = {"sh", "text", "console", "python", "toml", "json", "jsonl", "yaml"}
     for page in PAGES:
         fences = re.findall(r"^```(.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
         assert set(fences[::2]) <= known, page.name
