@@ -96,7 +96,7 @@ def any_edit(workflow: Workflow, rng: random.Random) -> Edit:
     return rng.choice(
         (
             AddStep(operator, text, rng.choice(("", "some:model")), *place),
-            AddStructure(parse_structure(added), *place),
+            AddStructure(added, *place),
             WrapParallel(run),
             WrapLoop(run, rng.randint(0, MAX_LOOP + 1)),
             WrapConditional(run[0], run[1:split], run[split:]),
