@@ -270,7 +270,9 @@ async def open_session(setup: Setup, extra: Mapping[str, Backend] | None = None)
 
 def deciding(setup: Setup) -> dict[str, Any]:
     """What decides how an episode goes, for the record of a run; budgets, streaming and what is kept do not."""
-    values = asdict(setup) | {"roster": dict(setup.roster), "prices": {s: list(p) for s, p in setup.prices.items()}}
+    values = asdict(setup) | {"roster": dict(setup.roster)}
+    prices = {spec: list(price) for spec, price in values.pop("prices").items()}
+    values |= {"prices": prices} if prices else {}  # older runs do not name it
     for free in ("caps", "cache", "requests", "stream"):
         del values[free]
     return values

@@ -16,7 +16,7 @@ TASKS = 8
 
 
 def called(*words):
-    return CliRunner().invoke(app, [*map(str, words)])
+    return CliRunner(env={"COLUMNS": "200"}).invoke(app, [*map(str, words)])
 
 
 @pytest.fixture(scope="module")

@@ -440,7 +440,11 @@ export interface EditApplied {
   workflow: Workflow;
 }
 /**
- * A sequence of nodes, and the number the next node will get (so ids are never reused).
+ * An immutable tree of steps and structures.
+ *
+ * Attributes:
+ *     nodes: The sequence at the top.
+ *     next_number: Number in the id of the next new node, so that ids are never used again.
  *
  * This interface was referenced by `Viewer`'s JSON-Schema
  * via the `definition` "Workflow".

@@ -100,4 +100,6 @@ def setup_of(config: EvaluationConfig) -> Setup:
 def settings_of(config: EvaluationConfig) -> dict[str, Any]:
     """What decides how an episode goes; it must be the same for a run to be resumed."""
     decides = {name: value for name, value in to_json(config).items() if name not in (*OUTSIDE, *FREE)}
+    if not config.prices:
+        del decides["prices"]  # older runs do not name it
     return {"command": "eval"} | decides
