@@ -25,8 +25,9 @@ from flowsteer.datasets.local import read_samples
 from flowsteer.errors import FlowSteerError
 from flowsteer.grading.base import Grade
 from flowsteer.grading.connect import open_grader
-from flowsteer.session import DEFAULT_BACKEND, Session, Setup, open_session
+from flowsteer.session import Session, Setup, open_session
 
+EMBEDDED = "llamacpp:smollm2"
 QUESTIONS = Path(__file__).with_name("questions.jsonl")
 TURNS = 10
 STEPS = 8
@@ -90,8 +91,8 @@ def _right(grade: Grade) -> str:
 async def main() -> None:
     """Connect, solve, report."""
     parser = argparse.ArgumentParser(description="A small language model builds and runs workflows.")
-    parser.add_argument("--director", default=DEFAULT_BACKEND, help="who edits the canvas")
-    parser.add_argument("--executor", default=DEFAULT_BACKEND, help="the LLM that runs the operators")
+    parser.add_argument("--director", default=EMBEDDED, help="who edits the canvas")
+    parser.add_argument("--executor", default=EMBEDDED, help="the LLM that runs the operators")
     chosen = parser.parse_args()
     console, started = Console(width=max(Console().width, WIDTH)), time.perf_counter()
     async with open_session(setup(chosen.director, chosen.executor)) as session:

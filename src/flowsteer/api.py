@@ -16,6 +16,7 @@ from typing import Any, TypeVar, cast, get_args
 
 from flowsteer.backends.base import Backend
 from flowsteer.errors import ConfigError
+from flowsteer.guessed_type import guessed_type
 from flowsteer.runs.events import Emit, NodeRan, ignore
 from flowsteer.session import Setup, checked_question, open_session, roster_of
 from flowsteer.suggestions import did_you_mean
@@ -38,6 +39,7 @@ class Solved:
         workflow: The workflow.
         turns: Turns taken.
         usage: What Director and operators cost together.
+        type: The type of the task, named or guessed.
     """
 
     answer: str
@@ -45,6 +47,7 @@ class Solved:
     workflow: Workflow
     turns: int
     usage: Usage
+    type: TaskType
 
     def _repr_html_(self) -> str:
         """The result as a notebook shows it."""
@@ -83,7 +86,7 @@ class Ran:
 
 async def asolve(
     question: str,
-    type: TaskType = "qa",  # noqa: A002 - the word users know
+    type: TaskType | None = None,  # noqa: A002 - the word users know
     context: str = "",
     *,
     director: str | None = None,
@@ -96,7 +99,7 @@ async def asolve(
 
     Args:
         question: The question.
-        type: `math`, `qa` or `code`.
+        type: `math`, `qa` or `code`; guessed without it (`flowsteer.guessed_type`).
         context: Passages to answer from.
         director: Who edits; the setup's without it.
         executor: The LLM that runs the operators; the setup's without it.
@@ -117,13 +120,13 @@ async def asolve(
         episode = await session.episode(task, emit)
     ended = episode.ended
     usage = ended.director_usage + ended.executor_usage
-    return Solved(ended.answer, ended.finished is True, ended.workflow, ended.turns, usage)
+    return Solved(ended.answer, ended.finished is True, ended.workflow, ended.turns, usage, task.type)
 
 
 async def arun(
     workflow: Workflow | str,
     question: str | Task,
-    type: TaskType = "qa",  # noqa: A002 - the word users know
+    type: TaskType | None = None,  # noqa: A002 - the word users know
     context: str = "",
     *,
     executor: str | None = None,
@@ -136,7 +139,7 @@ async def arun(
     Args:
         workflow: A workflow, or its DSL.
         question: The question; or a whole task, which has a type and a context of its own.
-        type: `math`, `qa` or `code`.
+        type: `math`, `qa` or `code`; guessed without it (`flowsteer.guessed_type`).
         context: Passages to answer from.
         executor: The LLM of every step that names none; the setup's without it.
         setup: Everything else; by default, what `Setup()` says.
@@ -162,7 +165,7 @@ async def arun(
 
 def solve(
     question: str,
-    type: TaskType = "qa",  # noqa: A002 - the word users know
+    type: TaskType | None = None,  # noqa: A002 - the word users know
     context: str = "",
     *,
     director: str | None = None,
@@ -202,7 +205,7 @@ def solve(
 def run(
     workflow: Workflow | str,
     question: str | Task,
-    type: TaskType = "qa",  # noqa: A002 - the word users know
+    type: TaskType | None = None,  # noqa: A002 - the word users know
     context: str = "",
     *,
     executor: str | None = None,
@@ -251,20 +254,21 @@ def _check_backends(extra: Mapping[str, Backend] | None) -> None:
             )
 
 
-def _task(question: str, kind: str, context: str) -> Task:
+def _task(question: str, kind: str | None, context: str) -> Task:
     """The task that a call describes.
 
     Raises:
         ConfigError: The question or the type does not fit.
     """
-    if kind not in get_args(TaskType):
+    if kind is not None and kind not in get_args(TaskType):
         raise ConfigError(
             f"there is no type {kind!r} of tasks.{did_you_mean(str(kind), get_args(TaskType))}",
             f"type is one of {', '.join(get_args(TaskType))}",
         )
     if not isinstance(question, str):
         raise ConfigError(f"the question is a {type(question).__name__}, no text", 'solve("What is 6 times 7?")')
-    return Task(checked_question(question), cast("TaskType", kind), context)
+    text = checked_question(question)
+    return Task(text, cast("TaskType", kind or guessed_type(text, context).type), context)
 
 
 def _waited(work: Coroutine[Any, Any, Result]) -> Result:

@@ -12,13 +12,14 @@ from annotated_types import Ge, Gt
 
 from flowsteer.backends.base import Backend, SamplingSettings
 from flowsteer.backends.budget import Budget, Caps
-from flowsteer.canvas.canvas import Canvas, Settings, rules_for
+from flowsteer.backends.models import default_executor
+from flowsteer.canvas.canvas import Canvas, Settings, rules_for, settings_for
 from flowsteer.canvas.director import Director
 from flowsteer.canvas.episode import Episode, run_episode
 from flowsteer.canvas.votes import voted
 from flowsteer.director.chat import EVALUATION
 from flowsteer.director.layouts import Layout
-from flowsteer.director.spec_options import cut_options
+from flowsteer.director.spec_options import PRETRAINED, cut_options
 from flowsteer.errors import ConfigError
 from flowsteer.execution.executor import Execution, Executor
 from flowsteer.execution.memo import Memo
@@ -32,9 +33,6 @@ from flowsteer.workflow.nodes import Workflow, steps
 from flowsteer.workflow.rules import Rules, RuleSettings, violations
 
 _log = logging.getLogger(__name__)
-
-DEFAULT_BACKEND = "llamacpp:smollm2"
-"""The embedded model: it needs no account, no GPU and no hub."""
 
 MAX_QUESTION = 100_000
 """Most characters of a question."""
@@ -74,7 +72,7 @@ class SessionSettings(OperatorSettings):
     """What a session is asked for, whoever directs.
 
     Attributes:
-        executor: Spec of the LLM that runs the operators.
+        executor: Spec of the LLM that runs the operators; by default the most able model on this machine.
         layout: How an LLM Director is shown the episode.
         constrained: Whether an LLM Director is held to the grammar of the legal actions; None for wherever it can be. A
             Director that is to think first must be let free.
@@ -83,7 +81,7 @@ class SessionSettings(OperatorSettings):
         seed: Seed of every draw.
     """
 
-    executor: str = DEFAULT_BACKEND
+    executor: str = field(default_factory=default_executor)
     layout: Layout = "conversation"
     constrained: bool | None = None
     director_sampling: SamplingSettings = EVALUATION
@@ -97,12 +95,13 @@ class Setup(SessionSettings):
 
     Attributes:
         director: Spec of the Director; empty where none edits.
-        canvas: What an episode allows, and what the Director is told.
+        canvas: What an episode allows, and what the Director is told: all of it, or changes by name of what a trained
+            Director learned on, and of the paper's for any other.
         stream: Whether replies are streamed; None for each provider's default.
     """
 
-    director: str = DEFAULT_BACKEND
-    canvas: Settings = Settings()
+    director: str = PRETRAINED
+    canvas: Settings | Mapping[str, Any] = field(default_factory=dict)
     stream: bool | None = None
 
 
@@ -148,9 +147,9 @@ class Session:
     def canvas(self, task: Task, emit: Emit = ignore, episode: str = "", memo: Memo | None = None) -> Canvas:
         """A fresh canvas for one episode on a task; it tells a trained Director no more than training did."""
         setup = self.setup
-        rules = rules_for(task, self.library, setup.canvas, tuple(self.roster))
+        settings = settings_for(setup.canvas, self.director)
+        rules = rules_for(task, self.library, settings, tuple(self.roster))
         seed = seed_of(setup.seed, episode or task.digest)
-        settings = setup.canvas.heard_by(self.director)
         return Canvas(task, self.executor(memo), rules, settings, emit, seed)
 
     async def episode(self, task: Task, emit: Emit = ignore, episode: str = "", memo: Memo | None = None) -> Episode:
@@ -256,7 +255,7 @@ async def open_session(setup: Setup, extra: Mapping[str, Backend] | None = None)
                 constrained=setup.constrained,
             )
             if isinstance(director, FixedDirector):
-                set_here = part_of(setup.canvas, RuleSettings)
+                set_here = part_of(settings_for(setup.canvas, director), RuleSettings)
                 director.refuse_broken(Rules(library.categories, backends=tuple(setup.roster), **set_here))
             return director
 

@@ -294,7 +294,7 @@ async def test_what_a_director_is_told_is_one_setting(told, heard):
 @pytest.mark.parametrize("told", ["full", "status", "none"])
 @pytest.mark.parametrize("trained", ["full", "status", "none"])
 def test_a_trained_director_is_told_no_more_than_in_training(told, trained):
-    heard = Settings(feedback=told).heard_by(SimpleNamespace(feedback=trained)).feedback
+    heard = Settings(feedback=told).heard_by(SimpleNamespace(canvas=Settings(feedback=trained))).feedback
     assert heard == ("none" if "none" in (told, trained) else "status" if "status" in (told, trained) else "full")
     assert Settings(feedback=told).heard_by(None).feedback == told
 

@@ -6,7 +6,6 @@ from random import Random
 import pytest
 
 torch = pytest.importorskip("torch", reason="needs the extra: pip install 'flowsteer[train]'")
-pytest.importorskip("llguidance", reason="needs the extra: pip install 'flowsteer[train]'")
 
 from director_cases import observe  # noqa: E402
 from gbnf_sampler import read  # noqa: E402
@@ -15,10 +14,9 @@ from flowsteer.director.grammar import action_grammar  # noqa: E402
 from flowsteer.errors import ConfigError  # noqa: E402
 from flowsteer.runs.events import EditApplied, EditRejected  # noqa: E402
 from flowsteer.settings import check  # noqa: E402
-from flowsteer.training import requirements  # noqa: E402
 from flowsteer.training.config import TrainingConfig, settings_of  # noqa: E402
-from flowsteer.training.inference.grammar_masks import GrammarMasks, only  # noqa: E402
-from flowsteer.training.inference.settings import SamplerSettings  # noqa: E402
+from flowsteer.training.inference.grammar_masks import GrammarMasks  # noqa: E402
+from flowsteer.training.inference.only_allowed import only  # noqa: E402
 from flowsteer.training.inference.trajectory import DrawSettings  # noqa: E402
 from flowsteer.training.policy.policy import EMBEDDED, Policy, located  # noqa: E402
 from flowsteer.training.policy.view import ChatView  # noqa: E402
@@ -66,7 +64,7 @@ def follows(masks, grammar, ids):
 
 @pytest.mark.parametrize("dsl", BUILT)
 def test_what_the_grammar_admits_is_allowed_and_nothing_else(policy, dsl):
-    grammar, masks, rng = action_grammar(observe(parse_dsl(dsl)), prompt_chars=9), GrammarMasks(policy), Random(5)
+    grammar, masks, rng = action_grammar(observe(parse_dsl(dsl)), prompt_chars=9), GrammarMasks.of(policy), Random(5)
     sentences = read(grammar)
     for _ in range(60):
         text = sentences.sample(rng)
@@ -165,9 +163,6 @@ def test_what_no_grammar_can_hold_is_refused(changes, said):
     assert recorded == off | {"grammar": True}
 
 
-def test_what_is_missing_is_said(monkeypatch, policy):
-    monkeypatch.setattr(requirements, "find_spec", lambda module: None)
-    with pytest.raises(ConfigError, match="needs llguidance, which is not installed"):
-        requirements.check_engine(SamplerSettings(grammar=True))
+def test_a_grammar_that_cannot_be_followed_is_told(policy):
     with pytest.raises(ConfigError, match=r"grammar of the legal actions cannot be followed"):
-        GrammarMasks(policy).turn('root ::= "a" missing\n')
+        GrammarMasks.of(policy).turn('root ::= "a" missing\n')

@@ -112,7 +112,7 @@ def test_a_cell_of_a_study_directs_as_it_was_trained(tmp_path, warm, named):
     config = {"command": "train", "canvas": {"feedback": "none"}, "sampler": {"turn_tokens": 64, "episode_tokens": 333}}
     (tmp_path / "config.json").write_text(json.dumps({"config": config}))
     director = PolicyDirector.load(tmp_path / named)
-    assert (director.feedback, director.limits.episode_tokens) == ("none", 333)
+    assert (director.canvas.feedback, director.limits.episode_tokens) == ("none", 333)
 
 
 def test_a_folder_without_a_policy_is_refused(tmp_path):

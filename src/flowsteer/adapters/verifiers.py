@@ -6,12 +6,13 @@ from typing import Any
 
 import verifiers.v1 as vf
 from openai import AsyncOpenAI
+from pydantic import Field
 
+from flowsteer.backends.models import default_executor
 from flowsteer.datasets.base import Sample
 from flowsteer.datasets.registry import load_samples
 from flowsteer.environments.environment import environment
 from flowsteer.errors import GraderError
-from flowsteer.session import DEFAULT_BACKEND
 
 
 class DirectorTaskData(vf.TaskData):
@@ -65,7 +66,7 @@ class DirectorEnvConfig(vf.EnvConfig):
     """Who directs, and what episodes are played with."""
 
     director: vf.AgentConfig = vf.AgentConfig(runtime=vf.SubprocessConfig())
-    executor: str = DEFAULT_BACKEND
+    executor: str = Field(default_factory=default_executor)
     seed: int = 0
 
 

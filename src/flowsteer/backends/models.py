@@ -104,6 +104,9 @@ _KNOWN = (
     ),
 )
 
+USEFUL = "qwen2.5-coder-0.5b"
+"""The smallest model that can do the work of operators."""
+
 MODELS = {model.name: model for model in _KNOWN}
 """Every model with a name of its own, by name."""
 
@@ -119,6 +122,12 @@ def home() -> Path:
     else:
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return base / "flowsteer"
+
+
+def default_executor() -> str:
+    """Spec of the most able model that is on this machine; of the smallest useful one, to be pulled, where none is."""
+    able = ("qwen2.5-coder-1.5b", USEFUL, "smollm2")
+    return f"llamacpp:{next((name for name in able if MODELS[name].here), USEFUL)}"
 
 
 def models_folder() -> Path:

@@ -1,18 +1,19 @@
 """The workflow canvas: checks an edit, applies it whole or not at all, runs what is new, and answers (spec §5)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, Any, Protocol, runtime_checkable
 
 from annotated_types import Ge
 
-from flowsteer.canvas.director import Director, Exchange, Observation, PromptText, Trained, Turn
+from flowsteer.canvas.director import Director, Exchange, Observation, PromptText, Turn
 from flowsteer.canvas.feedback import AMOUNTS, Budgets, Told, in_words, limited, render
 from flowsteer.draft import EMPTY, Draft
 from flowsteer.errors import ActionError
 from flowsteer.execution.executor import Execution, Executor, Seen
 from flowsteer.operators.registry import Library
 from flowsteer.runs.events import EditApplied, EditRejected, Emit, Event, Feedback, FeedbackGiven, NodeRan, ignore
-from flowsteer.settings import part_of
+from flowsteer.settings import check, part_of, to_json
 from flowsteer.task import Task
 from flowsteer.usage import NO_USAGE
 from flowsteer.workflow.apply import Applied, Rejected, apply
@@ -46,7 +47,39 @@ class Settings(RuleSettings):
         """These settings for a Director: one that was trained on less than they tell is told no more than that."""
         if not isinstance(director, Trained):
             return self
-        return replace(self, feedback=min(self.feedback, director.feedback, key=AMOUNTS.index))
+        return replace(self, feedback=min(self.feedback, director.canvas.feedback, key=AMOUNTS.index))
+
+
+@runtime_checkable
+class Trained(Protocol):
+    """A Director that learned on canvases, and so knows only what those told it."""
+
+    @property
+    def canvas(self) -> Settings:
+        """What an episode allowed there, and what it was told."""
+        ...
+
+
+def changed_canvas(asked: Settings | Mapping[str, Any], **changes: Any) -> Settings | Mapping[str, Any]:
+    """What is asked of a canvas (`settings_for`), with changes on top."""
+    return replace(asked, **changes) if isinstance(asked, Settings) else {**asked, **changes}
+
+
+def settings_for(asked: Settings | Mapping[str, Any], director: Director | None) -> Settings:
+    """What an episode of a Director allows.
+
+    Args:
+        asked: All of it; or changes by name, of what the Director learned on, and of the paper's where it learned on
+            none.
+        director: Who edits; None for nobody who is known.
+
+    Raises:
+        ConfigError: There is no such setting, or a value does not fit.
+    """
+    if not isinstance(asked, Settings):
+        learned = director.canvas if isinstance(director, Trained) else Settings()
+        asked = check(Settings, to_json(learned) | dict(asked), "the canvas") if asked else learned
+    return asked.heard_by(director)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ An LLM behind an API, a local policy in training, a script or a person: the canv
 """
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
-from flowsteer.canvas.feedback import Budgets, Heard, Told
+from flowsteer.canvas.feedback import Budgets, Heard
 from flowsteer.errors import ActionError
 from flowsteer.operators.registry import Library
 from flowsteer.task import Task
@@ -101,14 +101,4 @@ class Director(Protocol):
             BackendRejected: Its LLM refused the request for good; `ContextExceeded` if not even the task fits.
             BackendUnavailable: Its LLM is gone. Never turned into an action.
         """
-        ...
-
-
-@runtime_checkable
-class Trained(Protocol):
-    """A Director that learned on canvases, and so knows only what those told it."""
-
-    @property
-    def feedback(self) -> Told:
-        """What it was told after an edit."""
         ...

@@ -23,7 +23,7 @@ TASKS = 16
 @guarded
 def calibrate(
     datasets: Datasets,
-    executor: o.ExecutorSpec = o.DEFAULT,
+    executor: o.ExecutorSpec = None,
     data: Data = None,
     tasks: Annotated[int, typer.Option("--tasks", min=1, help="Tasks of each dataset.")] = TASKS,
     name: Annotated[str, typer.Option("--name", help="Name of the profile; the folder's name without it.")] = "",
@@ -51,24 +51,24 @@ def calibrate(
     from flowsteer.evaluation.evaluate import evaluate
     from flowsteer.evaluation.evaluation_config import make_config
 
+    chosen = o.chosen_executor(executor)
     plain: dict[str, Any] = {
         "datasets": datasets,
         "systems": ["direct"],
         "data": data,
-        "executor": executor,
+        "executor": chosen,
         "sandbox": sandbox,
         "seed": seed,
         "limit": tasks,
         "concurrency": concurrency,
         "caps": {"calls": max_calls, "tokens": max_tokens, "seconds": max_seconds, "cost": max_cost},
     }
-    tokens = (
-        o.SMALL_EXECUTOR_TOKENS if executor_tokens is None and executor.startswith("llamacpp:") else executor_tokens
-    )
+    tokens = o.SMALL_EXECUTOR_TOKENS if executor_tokens is None and chosen.startswith("llamacpp:") else executor_tokens
     if tokens is not None:
         plain["executor_sampling"] = {"max_tokens": tokens}
     folder = run or new_run_folder("calibrate")
     config = keep_replies(designed(make_config(plain)), folder, no_cache=False, no_requests=False)
+    o.tell_chosen(executor=(executor, chosen))
     calm()
     with resumable(folder), evaluation_bar() as show:
         progress = asyncio.run(evaluate(config, folder, show))

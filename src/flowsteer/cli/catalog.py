@@ -53,6 +53,7 @@ def backends(json: o.Json = False) -> None:
         if preset.base_url
     ]
     others = {
+        "pretrained": "for --director: the trained Director that comes along; the default of solve",
         "http://HOST:PORT/v1#MODEL": "any OpenAI-compatible server; its key, if any, in FLOWSTEER_API_KEY",
         "llamacpp:NAME": "an embedded model (flowsteer models list)",
         "llamacpp:FILE.gguf": "any GGUF file, embedded; on the hub: llamacpp:hf:OWNER/REPO/FILE.gguf",

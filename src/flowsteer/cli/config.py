@@ -46,7 +46,11 @@ def config(ctx: typer.Context, json: o.Json = False) -> None:
 
 def _rows(from_env: dict[str, str]) -> list[dict[str, Any]]:
     """What is in force, by setting."""
-    rows = {name: {"setting": name, "value": o.DEFAULT, "from": "built in"} for name in VARIABLES}
+    from flowsteer.backends.models import default_executor
+    from flowsteer.director.spec_options import PRETRAINED
+
+    built_in = {"director": PRETRAINED, "executor": default_executor()}
+    rows = {name: {"setting": name, "value": value, "from": "built in"} for name, value in built_in.items()}
     for one in u.read_settings():
         if one.table != u.KEYS:
             name = one.name if one.table == u.DEFAULTS else f"{one.table}.{one.name}"

@@ -58,7 +58,7 @@ def evaluate(
     datasets: Datasets,
     system: Systems = None,
     data: Data = None,
-    executor: o.ExecutorSpec = o.DEFAULT,
+    executor: o.ExecutorSpec = None,
     limit: Limit = None,
     run: o.RunDir = None,
     json: o.Json = False,
@@ -78,7 +78,10 @@ def evaluate(
     seed: o.Seed = 0,
     engine: JobEngine = "local",
     concurrency: Concurrency = 8,
-    max_turns: o.MaxTurns = 20,
+    max_turns: o.MaxTurns = None,
+    min_steps: o.MinSteps = None,
+    max_steps: o.MaxSteps = None,
+    finish: o.FinishRule = None,
     max_calls: o.MaxCalls = None,
     max_tokens: o.MaxTokens = None,
     max_seconds: o.MaxSeconds = None,
@@ -105,23 +108,19 @@ def evaluate(
             "datasets": datasets,
             "systems": system or ["direct"],
             "without": without or [],
-            "executor": executor,
+            "executor": (chosen := o.chosen_executor(executor)),
             "library": library,
             "sandbox": sandbox,
-            "epochs": epochs,
-            "split": split,
-            "seed": seed,
-            "engine": engine,
-            "concurrency": concurrency,
-            "max_turns": max_turns,
             "roster": o.parse_roster(backend),
-            "two_step": two_step,
             "layout": layout,
             "constrained": constrained,
             "caps": {"calls": max_calls, "tokens": max_tokens, "seconds": max_seconds, "cost": max_cost},
         }
-        plain |= _given(data=data, limit=limit) | _samplings(executor, director_tokens, executor_tokens, temperature)
+        plain |= {"epochs": epochs, "split": split, "seed": seed, "engine": engine, "concurrency": concurrency}
+        plain |= o.canvas_asked(max_turns, min_steps, max_steps, finish, two_step)
+        plain |= _given(data=data, limit=limit) | _samplings(chosen, director_tokens, executor_tokens, temperature)
         config = make_config(plain, overrides=settings or [])
+        o.tell_chosen(executor=(executor, chosen))
     if dry_run:
         _dry_run(config, json)
         return

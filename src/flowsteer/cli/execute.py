@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 from contextlib import nullcontext, redirect_stdout
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -34,9 +35,9 @@ def run(
     question: o.OptionalQuestion = None,
     workflow_option: Annotated[str | None, typer.Option("--workflow", hidden=True)] = None,
     question_option: Annotated[str | None, typer.Option("--question", hidden=True)] = None,
-    kind: o.Kind = "qa",
+    kind: o.Kind = None,
     context: o.Context = None,
-    executor: o.ExecutorSpec = o.DEFAULT,
+    executor: o.ExecutorSpec = None,
     json: o.Json = False,
     events: o.Events = False,
     allow_unfinished: o.AllowUnfinished = False,
@@ -70,10 +71,10 @@ def run(
     tree = read_workflow(source)
     if not tree.nodes:
         raise WorkflowError("the workflow is empty", 'name one operator or more: "Plan -> Programmer"')
-    task = read_task(asking, kind, context)
+    task, guessed = read_task(asking, kind, context)
     setup = Setup(
         director="",
-        executor=executor,
+        executor=o.chosen_executor(executor),
         roster=roster_of(tree) | o.parse_roster(backend),
         library=library or operators_of(source),
         sandbox=sandbox,
@@ -84,11 +85,14 @@ def run(
     asked = ForPrograms(json, events)
     hear = asked.listener()
     with redirect_stdout(sys.stderr) if asked else nullcontext():  # an operator may print
-        execution = asyncio.run(_execute(o.with_sampling(setup, None, executor_tokens, temperature), tree, task, hear))
+        setup = o.with_sampling(setup, None, executor_tokens, temperature)
+        connected = partial(o.tell_chosen, guessed, executor=(executor, setup.executor))
+        execution = asyncio.run(_execute(setup, tree, task, hear, connected))
     if asked:
         nodes = [_node(record) for record in execution.ran]
         usage = asdict(execution.usage)
-        asked.result({"answer": execution.draft.answer, "dsl": to_dsl(tree), "nodes": nodes, "usage": usage})
+        result = {"answer": execution.draft.answer, "dsl": to_dsl(tree), "nodes": nodes, "usage": usage}
+        asked.result(result | o.told_type(task.type, kind))
     elif is_quiet():
         say(execution.draft.answer)
     else:
@@ -139,11 +143,19 @@ def _check(execution: "Execution", allow_unfinished: bool) -> None:
         raise typer.Exit(NO_ANSWER)
 
 
-async def _execute(setup: "Setup", tree: "Workflow", task: "Task", hear: Callable[[str, str], None]) -> "Execution":
+async def _execute(
+    setup: "Setup",
+    tree: "Workflow",
+    task: "Task",
+    hear: Callable[[str, str], None],
+    connected: Callable[[], None],
+) -> "Execution":
     from flowsteer.runs.event_json import event_line
     from flowsteer.session import open_session
 
     async with open_session(setup) as session:
+        session.refuse_broken(tree)
+        connected()
         return await session.execute(tree, task, lambda event: hear("", event_line(event)))
 
 

@@ -69,7 +69,7 @@ def _read(source: str, episode: str) -> "Reproduction":
     from flowsteer.session import Setup
     from flowsteer.task import Task
 
-    setup = Setup(director="", executor=o.DEFAULT, library=operators_of(source))
+    setup = Setup(director="", library=operators_of(source))
     tree = _known(read_workflow(source), source)
     return Reproduction(tree, Task("What is 6 times 7?", "math"), o.with_sampling(setup, None, None))
 

@@ -15,22 +15,28 @@ if TYPE_CHECKING:
 WORKFLOW_FILES = (".json", ".dsl", ".txt")
 
 
-def read_task(question: str, kind: "TaskType", context: Path | None) -> "Task":
-    """The task a user typed.
+def read_task(question: str, kind: "TaskType | None", context: Path | None) -> "tuple[Task, str]":
+    """The task a user typed, and a note on its type for the user; the note is empty if the user named it.
 
     Args:
         question: The question, or `-` for standard input.
-        kind: Its type.
+        kind: Its type; None to guess it.
         context: File with passages to answer from.
 
     Raises:
         ConfigError: The question is empty or too long, or the context cannot be read.
     """
+    from flowsteer.guessed_type import guessed_type
     from flowsteer.session import checked_question
     from flowsteer.task import Task
 
     passages = "" if context is None else read_text(context, "context")
-    return Task(checked_question(_standard_input() if question == "-" else question), kind, passages)
+    text = checked_question(_standard_input() if question == "-" else question)
+    if kind is not None:
+        return Task(text, kind, passages), ""
+    guess = guessed_type(text, passages)
+    note = f"type: {guess.type} (guessed, since {guess.why}; --type qa|code|math to say it)"
+    return Task(text, guess.type, passages), note
 
 
 def read_workflow(source: str) -> "Workflow":

@@ -1,5 +1,7 @@
 """Options that several commands share, and how they become a `Setup`."""
 
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -18,28 +20,66 @@ Question = Annotated[str, typer.Argument(help="The question, or - to read it fro
 OptionalQuestion = Annotated[
     str | None, typer.Argument(help="The question, or - to read it from standard input.", show_default=False)
 ]
-Kind = Annotated[TaskKind, typer.Option("--type", help="What kind of answer is asked for.")]
+Kind = Annotated[
+    TaskKind | None,
+    typer.Option("--type", help="What kind of answer is asked for; guessed without it, and told.", show_default=False),
+]
 Context = Annotated[Path | None, typer.Option("--context", help="File with passages to answer from.")]
 DirectorSpec = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--director",
         envvar="FLOWSTEER_DIRECTOR",
         autocompletion=backend_names,
-        help="Who edits the workflow: a backend (see flowsteer backends), human, script:FILE, dsl:WORKFLOW (or "
-        "fixed:WORKFLOW), or simulated: for random edits.",
+        help="Who edits the workflow: pretrained (comes along; the default), a backend (see flowsteer backends), the "
+        "folder of a training run, human, script:FILE, dsl:WORKFLOW (or fixed:WORKFLOW), simulated: for random edits.",
+        show_default=False,
     ),
 ]
 ExecutorSpec = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--executor",
         envvar="FLOWSTEER_EXECUTOR",
         autocompletion=backend_names,
-        help="The LLM that runs the operators: a backend (see flowsteer backends).",
+        help="The LLM that runs the operators: a backend (see flowsteer backends); by default the most able model on "
+        "this machine.",
+        show_default=False,
     ),
 ]
-MaxTurns = Annotated[int, typer.Option("--max-turns", min=1, max=200, help="Most turns of the Director.")]
+MaxTurns = Annotated[
+    int | None,
+    typer.Option(
+        "--max-turns",
+        min=1,
+        max=200,
+        help="Most turns of the Director; 20 without it, or as many as a trained one had in training.",
+        show_default=False,
+    ),
+]
+MinSteps = Annotated[
+    int | None,
+    typer.Option("--min-steps", min=0, help="Fewest operators before a finish; as --finish says.", show_default=False),
+]
+MaxSteps = Annotated[
+    int | None,
+    typer.Option("--max-steps", min=1, help="Most operators of a workflow; 24 without it.", show_default=False),
+]
+FinishRule = Annotated[
+    Literal["any", "paper", "skeleton"] | None,
+    typer.Option(
+        "--finish",
+        help="When a workflow may be finished: any (with one operator), paper (5 operators, a check, a structure; the "
+        "default), skeleton (6 operators, a check, a structure, a formatting operator: what the reward asks for).",
+        show_default=False,
+    ),
+]
+CanvasSettings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Any other setting of the canvas, such as max_rejected=2 or feedback=status."
+    ),
+]
 RunDir = Annotated[
     Path | None,
     typer.Option(
@@ -131,10 +171,98 @@ MaxTokens = Annotated[int | None, typer.Option("--max-tokens", min=1, help="Budg
 MaxSeconds = Annotated[float | None, typer.Option("--max-seconds", min=0, help="Budget: seconds of wall time.")]
 MaxCost = Annotated[float | None, typer.Option("--max-cost", min=0, help="Budget: US dollars.")]
 
-DEFAULT = "llamacpp:smollm2"
-
 SMALL_DIRECTOR_TOKENS, SMALL_EXECUTOR_TOKENS = 256, 192
 """Defaults for embedded models, whose context and speed are small."""
+
+FINISH: Mapping[str, Mapping[str, object]] = {
+    "any": {"min_steps": 1, "needs": (), "needs_structure": False},
+    "paper": {"min_steps": 5, "needs": ("verification",), "needs_structure": True},
+    "skeleton": {"min_steps": 6, "needs": ("verification", "formatting"), "needs_structure": True},
+}
+"""When a workflow may be finished, by the words of `--finish`."""
+
+
+def canvas_asked(
+    max_turns: int | None = None,
+    min_steps: int | None = None,
+    max_steps: int | None = None,
+    finish: str | None = None,
+    two_step: bool = False,
+    settings: Sequence[str] = (),
+) -> dict[str, object]:
+    """What was asked of the canvas, by name; the rest is the Director's own, or the paper's.
+
+    Args:
+        max_turns: `--max-turns`.
+        min_steps: `--min-steps`.
+        max_steps: `--max-steps`.
+        finish: `--finish`.
+        two_step: `--two-step`.
+        settings: `--set`, each as `KEY=VALUE`.
+
+    Raises:
+        ConfigError: There is no such setting, or a value does not fit.
+    """
+    from flowsteer.canvas.canvas import Settings
+    from flowsteer.settings import check, to_json
+
+    named = {"max_turns": max_turns, "min_steps": min_steps, "max_steps": max_steps, "two_step": two_step or None}
+    plain = {**FINISH.get(finish or "", {}), **{name: value for name, value in named.items() if value is not None}}
+    whole = to_json(check(Settings, plain, "the canvas", settings))
+    return {name: whole[name] for name in (*plain, *(re.split(r"[.=]", one)[0].strip() for one in settings))}
+
+
+def chosen_director(named: str | None) -> str:
+    """The Director's spec; of the one that comes along, with the hash of its weights, so that a record tells them.
+
+    Args:
+        named: What the user named, if anything.
+    """
+    from flowsteer.director.spec_options import PRETRAINED
+
+    spec = named or PRETRAINED
+    if re.match(rf"{PRETRAINED}(\?|$)", spec):
+        from flowsteer.pretrained.card import packed_card
+
+        spec = spec.replace(PRETRAINED, f"{PRETRAINED}#{packed_card().name}", 1)
+    return spec
+
+
+def chosen_executor(named: str | None) -> str:
+    """The executor's spec.
+
+    Args:
+        named: What the user named, if anything.
+    """
+    from flowsteer.backends.models import default_executor
+
+    return named or default_executor()
+
+
+def tell_chosen(guessed: str = "", **chosen: tuple[str | None, str]) -> None:
+    """Tell the user what was chosen where nothing was named.
+
+    Args:
+        guessed: What was guessed of the task, if anything.
+        chosen: For each option what the user named, if anything, and what is taken.
+    """
+    from flowsteer.cli.verbosity import tell
+
+    if guessed:
+        tell(guessed)
+    for option, (named, taken) in chosen.items():
+        if not named:
+            tell(f"{option}: {taken} (--{option} names another)")
+
+
+def told_type(kind: str, named: str | None) -> dict[str, object]:
+    """What a result says of the type of its task.
+
+    Args:
+        kind: The type.
+        named: The type that the user named, if any.
+    """
+    return {"type": kind, "type_guessed": named is None}
 
 
 def parse_roster(items: list[str] | None) -> dict[str, str]:

@@ -35,14 +35,18 @@ Served = Annotated[
 @guarded
 def serve(
     system: Served = None,
-    executor: o.ExecutorSpec = o.DEFAULT,
+    executor: o.ExecutorSpec = None,
     host: Annotated[
         str, typer.Option("--host", help=f"Address to listen at; beyond this machine {KEY} must be set.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 picks a free one.")] = 8000,
     run: o.RunDir = None,
     kind: Annotated[o.TaskKind, typer.Option("--type", help="Type of tasks whose request names none.")] = "qa",
-    max_turns: o.MaxTurns = 20,
+    max_turns: o.MaxTurns = None,
+    min_steps: o.MinSteps = None,
+    max_steps: o.MaxSteps = None,
+    finish: o.FinishRule = None,
+    settings: o.CanvasSettings = None,
     seed: o.Seed = 0,
     concurrency: Annotated[int, typer.Option("--concurrency", min=1, help="Episodes at once.")] = 8,
     queue: Annotated[int, typer.Option("--queue", min=0, help="Most requests that wait; others get 429.")] = 64,
@@ -76,7 +80,6 @@ def serve(
       flowsteer serve --system "fixed:Plan -> Custom" --executor simulated: --port 0
     """  # noqa: D301 - \b keeps the lines of the examples apart
     from flowsteer.backends.budget import Caps
-    from flowsteer.canvas.canvas import Settings
     from flowsteer.runs.folder import unheard
     from flowsteer.runs.request_store import FILE as REQUESTS
     from flowsteer.session import Setup
@@ -86,18 +89,19 @@ def serve(
         director_tokens = o.SMALL_DIRECTOR_TOKENS
     setup = Setup(
         director="",
-        executor=executor,
+        executor=o.chosen_executor(executor),
         roster=o.parse_roster(backend),
         library=library,
         sandbox=sandbox,
         layout=layout,
         constrained=constrained,
-        canvas=Settings(max_turns=max_turns, two_step=two_step),
+        canvas=o.canvas_asked(max_turns, min_steps, max_steps, finish, two_step, settings or []),
         seed=seed,
         caps=Caps(max_calls, max_tokens, None, max_cost),
         stream=stream,
     )
     setup = o.with_sampling(setup, director_tokens, executor_tokens, temperature)
+    o.tell_chosen(executor=(executor, setup.executor))
     folder = run or new_run_folder("serve")
     if not no_requests:
         setup = replace(setup, requests=(folder / REQUESTS).absolute())

@@ -9,7 +9,7 @@ def backend_names(incomplete: str) -> list[str]:
     from flowsteer.backends.presets import PRESETS
 
     models = [f"llamacpp:{model.name}" for model in list_models()]
-    others = ["simulated:", "human", "dsl:", "fixed:", "script:", "recorded:"]
+    others = ["pretrained", "simulated:", "human", "dsl:", "fixed:", "script:", "recorded:"]
     names = [*(f"{name}:" for name in PRESETS if name != "llamacpp"), *models, *others]
     return [name for name in names if name.startswith(incomplete)]
 

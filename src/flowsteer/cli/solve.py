@@ -1,9 +1,10 @@
 """`flowsteer solve`: a Director builds and runs a workflow for one question."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -27,18 +28,22 @@ if TYPE_CHECKING:
     from flowsteer.task import Task
     from flowsteer.viewing.seat import Seat
 
-OFFLINE = ("simulated:", "script:", "dsl:", "fixed:", "human")
+OFFLINE = ("pretrained", "simulated:", "script:", "dsl:", "fixed:", "human")
 """Specs that cost nothing to ask again."""
 
 
 @guarded
 def solve(
     question: o.Question,
-    kind: o.Kind = "qa",
+    kind: o.Kind = None,
     context: o.Context = None,
-    director: o.DirectorSpec = o.DEFAULT,
-    executor: o.ExecutorSpec = o.DEFAULT,
-    max_turns: o.MaxTurns = 20,
+    director: o.DirectorSpec = None,
+    executor: o.ExecutorSpec = None,
+    max_turns: o.MaxTurns = None,
+    min_steps: o.MinSteps = None,
+    max_steps: o.MaxSteps = None,
+    finish: o.FinishRule = None,
+    settings: o.CanvasSettings = None,
     run: o.RunDir = None,
     json: o.Json = False,
     events: o.Events = False,
@@ -67,9 +72,9 @@ def solve(
 ) -> None:
     """Build and run a workflow for one question, edit by edit.
 
-    A Director edits the workflow on the canvas; every edit is checked and run at once. It needs no
-    account: the default Director and executor are the embedded model (flowsteer models pull smollm2).
-    Name your own with --director and --executor.
+    A Director edits the workflow on the canvas; every edit is checked and run at once. It needs no account: the default
+    Director comes along with this package, and the default executor is the most able model on this machine
+    (flowsteer models pull qwen2.5-coder-0.5b). Name your own with --director and --executor.
 
     \b
     Examples:
@@ -77,30 +82,30 @@ def solve(
       flowsteer solve - --context notes.txt --director openai:gpt-5-mini < question.txt
     """  # noqa: D301 - \b keeps the lines of the examples apart
     from flowsteer.backends.budget import Caps
-    from flowsteer.canvas.canvas import Settings
     from flowsteer.cli.inputs import read_task
     from flowsteer.session import Setup
 
-    task = read_task(question, kind, context)
+    task, guessed = read_task(question, kind, context)
     setup = Setup(
-        director=director,
-        executor=executor,
+        director=o.chosen_director(director),
+        executor=o.chosen_executor(executor),
         roster=o.parse_roster(backend),
         library=library,
         sandbox=sandbox,
         layout=layout,
         constrained=constrained,
-        canvas=Settings(max_turns=max_turns, two_step=two_step),
+        canvas=o.canvas_asked(max_turns, min_steps, max_steps, finish, two_step, settings or []),
         seed=seed,
         caps=Caps(max_calls, max_tokens, max_seconds, max_cost),
         stream=stream,
     )
     setup = o.with_sampling(setup, director_tokens, executor_tokens, temperature)
-    folder = run or new_run_folder("solve")
+    folder, asked = run or new_run_folder("solve"), ForPrograms(json, events)
     seats = _seats(task.digest[:12]) if view and director == "human" else {}
-    asked = ForPrograms(json, events)
+    chosen = {"director": (director, setup.director), "executor": (executor, setup.executor)}
+    connected, told = partial(o.tell_chosen, guessed, **chosen), o.told_type(task.type, kind)
     with shown(folder, view, seats), followed(folder, trace, report_to, asked.listener(), setup) as (hear, track):
-        summary = _solve(folder, setup, task, asked, hear, (no_cache, no_requests), fail_fast, seats)
+        summary = _solve(folder, setup, task, told, asked, hear, (no_cache, no_requests), fail_fast, seats, connected)
         track(figures_of_one(summary), 1)
     tell_faults(folder)
     if not allow_unfinished:
@@ -119,13 +124,15 @@ def _solve(
     folder: "Path",
     setup: "Setup",
     task: "Task",
+    told: dict[str, Any],
     asked: ForPrograms,
     hear: "Listener",
     unkept: tuple[bool, bool],
     fail_fast: bool,
     seats: "Mapping[str, Seat]",
+    connected: Callable[[], None],
 ) -> "EpisodeSummary":
-    """Solve into a folder; `unkept` says whether replies, and requests, are not kept."""
+    """Solve into a folder; `told` goes into the result, `unkept` says whether replies, and requests, are not kept."""
     from flowsteer.runs.folder import RunFolder
 
     with RunFolder.create(folder, _config(task, setup), hear) as record:
@@ -136,12 +143,12 @@ def _solve(
             setup = replace(setup, requests=record.requests)
         episode = task.digest[:12]
         if episode not in record.entries:
-            _work(record, setup, task, episode, bool(asked) or is_quiet(), fail_fast, seats.get(episode))
+            _work(record, setup, task, episode, bool(asked) or is_quiet(), fail_fast, seats.get(episode), connected)
         elif not asked and not is_quiet():
             _replay(record, episode)
         summary = record.entries[episode].summary
         if asked:
-            asked.result(_printed(record, episode))
+            asked.result(_printed(record, episode) | told)
         elif is_quiet():
             say(summary.answer)
         else:
@@ -183,6 +190,7 @@ def _work(
     quiet: bool,
     fail_fast: bool,
     seat: "Seat | None",
+    connected: Callable[[], None],
 ) -> None:
     """Run the episode and add it to the record; what breaks off can be resumed, and says how."""
     import asyncio
@@ -198,7 +206,7 @@ def _work(
                 show(event)
 
             strict = stop_at_faults(emit) if fail_fast else emit
-            summary = asyncio.run(_episode(setup, task, episode, strict, seat))
+            summary = asyncio.run(_episode(setup, task, episode, strict, seat, connected))
     except BaseException as error:
         if writer.abandon():
             error.add_note(f"what was done is kept; to go on, add --run {record.path} to the same command")
@@ -208,7 +216,9 @@ def _work(
     writer.commit(summary)
 
 
-async def _episode(setup: "Setup", task: "Task", episode: str, emit: "Emit", seat: "Seat | None") -> "EpisodeSummary":
+async def _episode(
+    setup: "Setup", task: "Task", episode: str, emit: "Emit", seat: "Seat | None", connected: Callable[[], None]
+) -> "EpisodeSummary":
     """Run the episode; what comes back is its entry in the record."""
     from flowsteer.runs.summary import Tally
     from flowsteer.session import open_session
@@ -220,6 +230,7 @@ async def _episode(setup: "Setup", task: "Task", episode: str, emit: "Emit", sea
         emit(event)
 
     async with open_session(setup) as session:
+        connected()
         if seat is not None:
             seat.connect = session.connect_director
             session = replace(session, director=seat)

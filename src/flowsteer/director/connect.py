@@ -15,17 +15,24 @@ from flowsteer.director.human import HumanDirector
 from flowsteer.director.layouts import TASK_CHARS, Layout
 from flowsteer.director.random import RandomDirector
 from flowsteer.director.scripted import FixedDirector, ScriptedDirector
-from flowsteer.director.spec_options import NO_OPTIONS, DirectorOptions, cut_options
+from flowsteer.director.spec_options import NO_OPTIONS, PRETRAINED, DirectorOptions, cut_options
 from flowsteer.errors import ConfigError
 from flowsteer.suggestions import nearest, question
 
 GROUP = "flowsteer.directors"
-"""Entry-point group: `policy` loads to a function from a folder and `DirectorOptions` to the Director trained in it."""
+"""Entry-point group: `policy` loads to a function from a folder and `DirectorOptions` to the Director trained in it,
+`pretrained` to one from its name and such options to the Director that comes along."""
 
 FIXED = ("dsl", "fixed")
 """Schemes whose rest is a workflow to build; both mean the same."""
 
-SCHEMES = {"human": "human", "script": "script:FILE", "dsl": "dsl:WORKFLOW", "fixed": "fixed:WORKFLOW"}
+SCHEMES = {
+    PRETRAINED: PRETRAINED,
+    "human": "human",
+    "script": "script:FILE",
+    "dsl": "dsl:WORKFLOW",
+    "fixed": "fixed:WORKFLOW",
+}
 """How the Directors that are no LLM are written, by the word before the colon; `simulated:` is a backend, too."""
 
 FORMS = f"{', '.join(SCHEMES.values())}, simulated:, the folder of a training run, or a backend"
@@ -44,9 +51,10 @@ async def connect_director(
 
     Args:
         spec: `human`, `script:FILE`, `dsl:WORKFLOW` (or `fixed:WORKFLOW`), `simulated:` (random edits, as in
-            `simulated:?seed=1`; profiles of the simulated executor are understood and change nothing), the folder
-            of a training run, or the spec of a backend whose LLM directs. Behind the last three may stand options
-            (`DirectorOptions`): `runs/trained?temperature=0.5&votes=3`. Votes are counted by `Session.episode`.
+            `simulated:?seed=1`; profiles of the simulated executor are understood and change nothing), `pretrained`
+            (comes along), the folder of a training run, or the spec of a backend whose LLM directs. Behind the last
+            four may stand options (`DirectorOptions`): `pretrained?temperature=0.5&votes=3`. Votes are counted by
+            `Session.episode`.
         connect: Makes the backend of an LLM that is to direct.
         sampling: How an LLM draws; the paper's evaluation sampling by default.
         layout: How an LLM is shown the episode, if its options do not say; a trained policy takes `lenient` only.
@@ -72,9 +80,9 @@ async def connect_director(
         if options.temperature is not None or options.layout is not None:
             raise ConfigError("the simulated Director has no temperature and no layout", f"--director {spec}")
         return RandomDirector(_seed(spec, rest))
-    if _is_folder(spec):
+    if spec.partition("#")[0] == PRETRAINED or _is_folder(spec):
         asked_for = options.layout or ("lenient" if layout == "lenient" else None)
-        return _trained(Path(spec), replace(options, layout=asked_for))
+        return _trained(spec, replace(options, layout=asked_for))
     if _is_path(spec):
         raise ConfigError(
             f"there is no folder {spec} to load a trained Director from.{question(likely_spec(spec))}",
@@ -99,16 +107,17 @@ def _is_path(spec: str) -> bool:
     return ":" not in spec and ("/" in spec or spec.startswith("."))
 
 
-def _trained(folder: Path, options: DirectorOptions) -> Director:
-    """The policy that a training run made; training is a room above this one, so it is found by its entry point."""
-    (entry,) = entry_points(group=GROUP, name="policy")
+def _trained(spec: str, options: DirectorOptions) -> Director:
+    """A policy that was trained, here or beforehand; both are in rooms above this one, and found by entry points."""
+    comes_along = spec.partition("#")[0] == PRETRAINED
+    (entry,) = entry_points(group=GROUP, name=PRETRAINED if comes_along else "policy")
     try:
         load = entry.load()
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"a trained Director needs the package {error.name}", "pip install 'flowsteer[train]'"
         ) from error
-    director: Director = load(folder, options)
+    director: Director = load(spec if comes_along else Path(spec), options)
     return director
 
 

@@ -10,6 +10,9 @@ from flowsteer.director.layouts import Layout
 from flowsteer.errors import ConfigError
 from flowsteer.settings import check
 
+PRETRAINED = "pretrained"
+"""The Director that comes along; the hash of its weights may stand behind it: `pretrained#5e3c…`."""
+
 MOST_VOTES = 64
 _PATHS_AND_TEXT = ("script", "dsl", "fixed")
 """Schemes whose rest is the user's own, and a `?` in it nothing but that."""

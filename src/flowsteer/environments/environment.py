@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flowsteer.backends.base import Backend
+from flowsteer.canvas.canvas import settings_for
 from flowsteer.canvas.episode import Play
 from flowsteer.datasets.base import Sample
 from flowsteer.datasets.registry import load_samples
@@ -109,4 +110,4 @@ async def environment(
     if executor is not None:
         chosen = replace(chosen, executor=executor)
     async with open_session(chosen, extra) as session, open_grader() as grade:
-        yield AsyncEnvironment(samples, Arena(session, grade, chosen.canvas, reward))
+        yield AsyncEnvironment(samples, Arena(session, grade, settings_for(chosen.canvas, None), reward))

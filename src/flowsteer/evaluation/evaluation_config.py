@@ -10,6 +10,7 @@ from annotated_types import Ge, MinLen
 from flowsteer.canvas.canvas import Settings
 from flowsteer.session import SessionSettings, Setup
 from flowsteer.settings import check, part_of, read_toml, to_json
+from flowsteer.workflow.nodes import Category
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,9 +27,14 @@ class EvaluationConfig(SessionSettings):
         skip: Tasks of each dataset that are left out first, in the order that `seed` draws: those that something else
             was fitted to, such as a calibration with the same seed.
         epochs: Times each task is run.
-        max_turns: Turn limit of a Director.
+        max_turns: Turn limit of a Director. This and the following, where they are None, are a trained Director's own,
+            and the paper's for any other.
+        max_rejected: So many rejected turns in a row end an episode.
+        min_steps: Fewest operators before a finish.
         max_steps: Most operators a Director's workflow may hold.
         max_runs: Most operator runs of a Director's workflow, every loop and branch run in full.
+        needs: Categories that must occur before a finish.
+        needs_structure: Whether a finish needs a parallel, conditional or loop.
         two_step: Whether the canvas asks for each instruction in a turn of its own.
         concurrency: Episodes at once.
         engine: `local`, or `ray` for worker processes.
@@ -43,10 +49,14 @@ class EvaluationConfig(SessionSettings):
     limit: Annotated[int, Ge(1)] | None = 128
     skip: Annotated[int, Ge(0)] = 0
     epochs: Annotated[int, Ge(1)] = 1
-    max_turns: Annotated[int, Ge(1)] = 20
-    max_steps: Annotated[int, Ge(1)] = 24
-    max_runs: Annotated[int, Ge(1)] = 200
-    two_step: bool = False
+    max_turns: Annotated[int, Ge(1)] | None = None
+    max_rejected: Annotated[int, Ge(1)] | None = None
+    min_steps: Annotated[int, Ge(0)] | None = None
+    max_steps: Annotated[int, Ge(1)] | None = None
+    max_runs: Annotated[int, Ge(1)] | None = None
+    needs: tuple[Category, ...] | None = None
+    needs_structure: bool | None = None
+    two_step: bool | None = None
     concurrency: Annotated[int, Ge(1)] = 8
     engine: Literal["local", "ray"] = "local"
     workers: Annotated[int, Ge(1)] = 2
@@ -54,6 +64,14 @@ class EvaluationConfig(SessionSettings):
 
 OUTSIDE = ("datasets", "systems", "without", "data", "split", "limit", "skip", "epochs")
 """What says which episodes there are, not how one goes: a run may be extended by changing it."""
+
+CANVAS = (
+    "max_turns", "max_rejected", "min_steps", "max_steps", "max_runs", "needs", "needs_structure", "two_step",
+)  # fmt: skip
+"""What is asked of the canvas."""
+
+NAMED_BEFORE = ("max_turns", "max_steps", "max_runs", "two_step")
+"""What of it older runs name."""
 
 FREE = ("concurrency", "engine", "workers", "caps", "cache", "requests")
 """What no result depends on."""
@@ -91,10 +109,8 @@ def make_config(
 
 def setup_of(config: EvaluationConfig) -> Setup:
     """The session that an evaluation needs; its Directors are connected one by one."""
-    canvas = Settings(
-        max_turns=config.max_turns, max_steps=config.max_steps, max_runs=config.max_runs, two_step=config.two_step
-    )
-    return Setup(director="", canvas=canvas, **part_of(config, SessionSettings))
+    asked = {name: value for name in CANVAS if (value := getattr(config, name)) is not None}
+    return Setup(director="", canvas=asked, **part_of(config, SessionSettings))
 
 
 def settings_of(config: EvaluationConfig) -> dict[str, Any]:
@@ -102,4 +118,10 @@ def settings_of(config: EvaluationConfig) -> dict[str, Any]:
     decides = {name: value for name, value in to_json(config).items() if name not in (*OUTSIDE, *FREE)}
     if not config.prices:
         del decides["prices"]  # older runs do not name it
+    left = [name for name in CANVAS if decides[name] is None]
+    paper = to_json(Settings())
+    for name in left:  # as they were written before a Director could have its own
+        decides |= {name: paper[name]}
+    for name in set(left) - set(NAMED_BEFORE):
+        del decides[name]
     return {"command": "eval"} | decides

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Protocol, runtime_checkable
 
+from flowsteer.canvas.canvas import settings_for
 from flowsteer.canvas.feedback import Told
 from flowsteer.errors import ConfigError
 from flowsteer.evaluation.baselines import with_baselines
@@ -121,10 +122,11 @@ class DirectorSystem:
         A request that the Director's LLM refuses ends the episode, and the workflow is scored as it stands.
         """
         director = await session.connect_director(self.director)
-        settings = replace(session.setup.canvas, feedback=self.feedback).heard_by(director)
+        told = replace(settings_for(session.setup.canvas, director), feedback=self.feedback)
+        settings = told.heard_by(director)
         setup = replace(session.setup, seed=seed, canvas=settings)
         if not self.prompts:
-            director, setup = WithoutPrompts(director), replace(setup, canvas=replace(setup.canvas, two_step=False))
+            director, setup = WithoutPrompts(director), replace(setup, canvas=replace(settings, two_step=False))
         seat = replace(session, setup=replace(setup, director=self.director), director=director)
         return (await seat.episode(task, emit, episode)).ended
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from uuid import uuid4
 
 from flowsteer.backends.budget import Caps
+from flowsteer.canvas.canvas import changed_canvas
 from flowsteer.errors import BudgetExceeded, FlowSteerError, RunError
 from flowsteer.evaluation.systems import System
 from flowsteer.runs.events import EpisodeEnded, EpisodeStarted, Event, NodeRan, TurnTaken
@@ -137,7 +138,9 @@ class Player:
         if ask.max_turns is None:
             return self._session
         setup = self._session.setup
-        return replace(self._session, setup=replace(setup, canvas=replace(setup.canvas, max_turns=ask.max_turns)))
+        return replace(
+            self._session, setup=replace(setup, canvas=changed_canvas(setup.canvas, max_turns=ask.max_turns))
+        )
 
     def _broke_off(self, ask: EpisodeAsked, live: LiveEpisode, writer: EpisodeWriter, error: BaseException) -> None:
         failure = _failure(error, ask, live.stopped)

@@ -7,7 +7,6 @@ from typing import Any
 
 from flowsteer.canvas.canvas import Settings
 from flowsteer.canvas.director import Observation, PromptText, Turn
-from flowsteer.canvas.feedback import Told
 from flowsteer.director.grammar import action_grammar
 from flowsteer.director.parse import understood_in
 from flowsteer.director.spec_options import NO_OPTIONS, DirectorOptions
@@ -39,14 +38,14 @@ class PolicyDirector:
         policy: The model.
         spec: The string that names it.
         limits: How it draws; greedily at temperature 0.
-        feedback: What it was told between its edits: a canvas tells it no more.
+        canvas: What an episode allowed in its training, and what it was told: a canvas tells it no more.
         lenient: Whether it reads the lenient layout, and its replies are repaired.
     """
 
     policy: Policy
     spec: str
     limits: DrawSettings = DrawSettings(0.0, 2048, 16384)
-    feedback: Told = "full"
+    canvas: Settings = Settings()
     lenient: bool = False
 
     @classmethod
@@ -79,7 +78,7 @@ class PolicyDirector:
             canvas = check(Settings, config.get("canvas", {}), where)
             policy = load_policy(str(inner), asked.task_chars, asked.dtype)
             limits = DrawSettings(0.0, sampler.turn_tokens, sampler.episode_tokens, sampler.grammar)
-            made = cls(policy, str(folder), limits, canvas.feedback)
+            made = cls(policy, str(folder), limits, canvas)
         torch.nn.Module.to(made.policy.model, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
         temperature = options.temperature
         if temperature is None:

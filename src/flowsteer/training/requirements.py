@@ -40,10 +40,8 @@ def check_engine(sampler: SamplerSettings) -> None:
     """The learner has what its sampler needs in its own process.
 
     Raises:
-        ConfigError: It needs vLLM or llguidance, which is not installed.
+        ConfigError: It needs vLLM, which is not installed.
     """
-    if sampler.grammar and not _found("llguidance"):
-        raise ConfigError("sampler.grammar needs llguidance, which is not installed", "pip install llguidance")
     transfers = sampler.engine == "vllm_server" and sampler.weights == "transfer"
     if (transfers or sampler.engine == "vllm_colocate") and not _found("vllm"):
         asked = 'sampler.weights="transfer"' if transfers else f"sampler.engine={sampler.engine}"

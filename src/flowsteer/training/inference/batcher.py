@@ -14,8 +14,9 @@ from contextlib import asynccontextmanager
 import torch
 
 from flowsteer.training.inference.fused_decode import FusedReader, fusable
-from flowsteer.training.inference.grammar_masks import GrammarMasks, TurnMask, only
+from flowsteer.training.inference.grammar_masks import GrammarMasks, TurnMask
 from flowsteer.training.inference.kv_cache import RowsReader
+from flowsteer.training.inference.only_allowed import only
 from flowsteer.training.inference.reader import Chunk, Reader
 from flowsteer.training.inference.sampling_engine import Drawn
 from flowsteer.training.inference.stopwatch import Clock
@@ -55,7 +56,7 @@ class Batcher:
         if model.num_parameters() < SMALL:
             torch.set_num_threads(1)
         wake = asyncio.Event()
-        masks = GrammarMasks(self._policy) if settings.grammar else None
+        masks = GrammarMasks.of(self._policy) if settings.grammar else None
         rows = [BatchRow(seed, self._policy.end, wake, masks) for seed in seeds]
         driver = asyncio.create_task(self._drive(rows, settings, wake))
         try:

@@ -1,25 +1,20 @@
 """Tokens that a grammar allows: a turn is held to the legal actions when it is drawn, and in the loss alike.
 
 The sampler asks llguidance at each token which ones may follow. These sets are kept with the trajectory, and the
-learner takes its log-probs over the same ones, so both speak of one distribution.
+learner takes its log-probs over the same ones (`only_allowed.py`), so both speak of one distribution.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
-
 from flowsteer.errors import ConfigError
-from flowsteer.training.policy.policy import Policy
 
 if TYPE_CHECKING:
     from llguidance import LLMatcher, LLTokenizer
 
-FORBIDDEN = -1e9
-"""Logit of a token that is not allowed: its probability is 0, and so is its part of an entropy, unlike infinity's."""
+    from flowsteer.training.policy.policy import Policy
 
 _GBNF = re.compile(r'"(?:\\.|[^"\\])*"|\[(?:\\.|[^\]\\])*\]|[a-z][a-z0-9-]*|::=')
 """A literal, a class of characters, a name, or what stands between a name and its rule."""
@@ -31,13 +26,18 @@ class GrammarMasks:
     Equal sets of tokens are one object here, since most of a trajectory's are.
 
     Args:
-        policy: Who speaks. Each token stands for the text it is decoded to, so `<action>` may be one token or several.
+        vocabulary: What the policy can say.
     """
 
-    def __init__(self, policy: Policy) -> None:
-        width = int(policy.model.get_output_embeddings().weight.shape[0])
-        self._vocabulary = _vocabulary(policy.tokenizer, width, policy.end)
+    def __init__(self, vocabulary: "LLTokenizer") -> None:
+        self._vocabulary = vocabulary
         self._sets: dict[bytes, bytes] = {}
+
+    @classmethod
+    def of(cls, policy: "Policy") -> "GrammarMasks":
+        """Those of a policy; each token stands for the text it is decoded to, so `<action>` may be several."""
+        width = int(policy.model.get_output_embeddings().weight.shape[0])
+        return cls(_vocabulary(policy.tokenizer, width, policy.end))
 
     def turn(self, grammar: str) -> "TurnMask":
         """Hold a turn to a grammar.
@@ -77,18 +77,6 @@ class TurnMask:
         self._matcher.consume_token(token)
 
 
-def only(logits: Tensor, allowed: Sequence[bytes]) -> Tensor:
-    """Logits with those of all other tokens at `FORBIDDEN`.
-
-    Args:
-        logits: Shape (positions, vocabulary).
-        allowed: For each position its set of tokens, as `TurnMask.allowed` gives it.
-    """
-    packed = torch.frombuffer(bytearray(b"".join(allowed)), dtype=torch.uint8).view(len(allowed), -1, 1)
-    bits = packed.to(logits.device) >> torch.arange(8, dtype=torch.uint8, device=logits.device) & 1
-    return logits.masked_fill(bits.flatten(1)[:, : logits.shape[-1]] == 0, FORBIDDEN)
-
-
 def as_lark(grammar: str) -> str:
     r"""A grammar in the form that llguidance reads, as a single regular expression.
 
@@ -116,38 +104,57 @@ def _lark(found: re.Match[str]) -> str:
     return said if said.startswith('"') else said.upper().replace("-", "_")
 
 
+def vocabulary_of(
+    tokens: Sequence[bytes], end: int, marks: Sequence[int], encode: Callable[[str], Iterable[int]]
+) -> "LLTokenizer":
+    """What a policy can say, as llguidance reads it.
+
+    Args:
+        tokens: What each token says, by id.
+        end: Id of the token that ends a turn.
+        marks: Ids of tokens that say nothing.
+        encode: From a text to ids.
+    """
+    from llguidance import LLTokenizer, TokenizerWrapper
+
+    class Said:
+        """What llguidance asks of a tokenizer."""
+
+        eos_token_id, bos_token_id = end, None
+        special_token_ids = sorted({end, *marks})
+
+        def __init__(self) -> None:
+            self.tokens = tuple(tokens)
+
+        def __call__(self, text: str) -> list[int]:
+            return list(encode(text))
+
+    return LLTokenizer(TokenizerWrapper(Said()))
+
+
 @lru_cache(maxsize=4)
 def _vocabulary(tokenizer: Any, width: int, end: int) -> "LLTokenizer":
-    """A tokenizer as llguidance reads it.
+    """The vocabulary of a tokenizer of transformers.
 
-    It takes every added token in angle brackets for a mark without text. Here only special ones are that; an XML tag
-    that is a token of its own is said like any other word.
+    llguidance takes every added token in angle brackets for a mark without text. Here only special ones are that; an
+    XML tag that is a token of its own is said like any other word.
 
     Args:
         tokenizer: The policy's.
         width: Logits of its model, which may be more than there are tokens.
         end: Id of the token that ends a turn.
     """
-    from llguidance import LLTokenizer, TokenizerWrapper
     from llguidance.hf import from_tokenizer
 
     plain = from_tokenizer(tokenizer, eos_token=end)
     added = {number: token.content.encode() for number, token in tokenizer.added_tokens_decoder.items()}
-
-    class Said:
-        """What llguidance asks of a tokenizer."""
-
-        eos_token_id, bos_token_id = end, None
-        special_token_ids = sorted({end, *tokenizer.all_special_ids})
-        tokens = tuple(
-            b"" if number >= len(tokenizer) else added.get(number) or plain.decode_bytes([number])
-            for number in range(width)
-        )
-
-        def __call__(self, text: str) -> list[int]:
-            return [int(token) for token in tokenizer.encode(text, add_special_tokens=False)]
-
-    return LLTokenizer(TokenizerWrapper(Said()))
+    said = [
+        b"" if number >= len(tokenizer) else added.get(number) or plain.decode_bytes([number])
+        for number in range(width)
+    ]
+    return vocabulary_of(
+        said, end, tokenizer.all_special_ids, lambda text: map(int, tokenizer.encode(text, add_special_tokens=False))
+    )
 
 
 @lru_cache(maxsize=256)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from flowsteer.training.inference.grammar_masks import only
+from flowsteer.training.inference.only_allowed import only
 
 AT_ONCE_TOKENS = 1024
 """Most tokens, padding included, of a pass on a processor, if it has more than one row: more at once is no quicker
