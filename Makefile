@@ -27,8 +27,8 @@ $(VENV)/.dev: pyproject.toml $(VENV)/.python
 	@$(BIN)/python -m pip install --quiet --editable '.[local,procedural,datascience,scale,train,dev]'
 	@touch $(VENV)/.demo $@
 
-demo: $(VENV)/.demo ## a small language model builds and runs workflows; then a tiny one learns to
-	@$(BIN)/flowsteer models pull smollm2
+demo: $(VENV)/.demo ## a small model answers by one call and by workflows; then a Director learns
+	@$(BIN)/flowsteer models list | grep -q "^qwen2.5-coder-1.5b .*here" || $(BIN)/flowsteer models pull qwen2.5-coder-0.5b
 	@$(BIN)/python examples/demo.py
 	@$(BIN)/python examples/learn.py
 

@@ -1,8 +1,7 @@
-"""A small language model builds and runs a workflow for each of five questions, edit by edit; then the score.
+"""Six questions of three types, answered twice by a small model on this machine: by one call, and by a workflow.
 
-SmolLM2 (135 million parameters, four bits, on this machine's processor) is both the Director, which edits the canvas,
-and the executor, which runs the operators. It is far too small to be good at either: what the demo shows is that every
-edit is checked, every workflow is run, and every figure is what happened. Better models: --director and --executor.
+The workflow is built for each question by the Director that comes with FlowSteer, edit by edit, on the canvas; the model
+behind every step is the same as in the one call. The table at the end has both answers, right or wrong, as they came.
 
     python examples/demo.py [--director SPEC] [--executor SPEC]
 """
@@ -11,96 +10,113 @@ import argparse
 import asyncio
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from flowsteer.backends.base import Sampling
-from flowsteer.canvas.canvas import Settings
+from flowsteer.backends.base import SamplingSettings
+from flowsteer.backends.models import default_executor
 from flowsteer.canvas.episode import Episode
-from flowsteer.canvas.feedback import Budgets
 from flowsteer.cli.live import WIDTH, Display
+from flowsteer.datasets.base import Sample
 from flowsteer.datasets.local import read_samples
+from flowsteer.director.spec_options import PRETRAINED
 from flowsteer.errors import FlowSteerError
+from flowsteer.execution.executor import Execution
 from flowsteer.grading.base import Grade
-from flowsteer.grading.connect import open_grader
+from flowsteer.grading.connect import GradeAnswer, open_grader
 from flowsteer.session import Session, Setup, open_session
+from flowsteer.workflow.dsl import parse_dsl, to_dsl
 
-EMBEDDED = "llamacpp:smollm2"
 QUESTIONS = Path(__file__).with_name("questions.jsonl")
-TURNS = 10
-STEPS = 8
-RUNS = 32
-OPERATOR_TOKENS = 96
-FEEDBACK = Budgets(status=120, workflow=160, field=60, results=240)
-"""Short, since a model of this size reads about as slowly as it thinks."""
+ONE_CALL = parse_dsl("Custom")
+"""Chain of thought: the model is asked to solve the task step by step."""
+OPERATOR_TOKENS = 320
 
 
-def setup(director: str, executor: str) -> Setup:
-    """What the demo connects."""
-    return Setup(
-        director=director,
-        executor=executor,
-        canvas=Settings(max_turns=TURNS, max_steps=STEPS, max_runs=RUNS, budgets=FEEDBACK),
-        director_sampling=Sampling(temperature=0.6, top_p=0.95, top_k=20, max_tokens=160),
-        executor_sampling=Sampling(max_tokens=OPERATOR_TOKENS),
-    )
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A question, answered by one call and by a workflow.
+
+    Attributes:
+        sample: The question.
+        call: What the one call came to.
+        call_grade: Its grade.
+        episode: How the Director built the workflow, and what it came to.
+        grade: Its grade.
+    """
+
+    sample: Sample
+    call: Execution
+    call_grade: Grade
+    episode: Episode
+    grade: Grade
 
 
-async def solve_all(session: Session, console: Console) -> list[tuple[Episode, Grade]]:
-    """Every question, one after another, shown as it happens."""
-    done = []
-    async with open_grader() as grade:
-        for sample in read_samples(QUESTIONS):
-            console.rule(f"[bold]{sample.task.id}")
-            episode = await session.episode(sample.task, Display(console).emit, sample.task.id)
-            done.append((episode, await grade(sample, episode.ended.answer)))
-    return done
+async def answer(session: Session, sample: Sample, grade: GradeAnswer, console: Console) -> Answered:
+    """Answer one question in both ways, shown as it happens."""
+    console.rule(f"[bold]{sample.task.question}")
+    call = await session.execute(ONE_CALL, sample.task)
+    episode = await session.episode(sample.task, Display(console).emit, sample.task.id)
+    grades = [await grade(sample, text) for text in (call.draft.answer, episode.ended.answer)]
+    return Answered(sample, call, grades[0], episode, grades[1])
 
 
-def summary(done: list[tuple[Episode, Grade]]) -> Table:
-    """What happened, question by question; turns that parsed, were accepted and finished are told apart."""
-    names = ("question", "type", "turns", "parsed", "accepted", "finished", "answer", "right")
-    table = Table(*names, title="What happened")
-    for episode, grade in done:
-        ended = episode.ended
-        turns = (str(count) for count in (ended.turns, episode.parsed, episode.accepted))
-        answer = " ".join(ended.answer.split())[:40] or "(none)"
-        table.add_row(episode.id, episode.task.type, *turns, _yes(ended.finished), answer, _right(grade))
-    turns_taken = sum(episode.ended.turns for episode, _ in done)
-    parsed, accepted = sum(episode.parsed for episode, _ in done), sum(episode.accepted for episode, _ in done)
-    shares = (f"{part}/{turns_taken} = {part / turns_taken:.0%}" for part in (parsed, accepted))
-    finished = f"{sum(episode.ended.finished for episode, _ in done)}/{len(done)}"
-    right = f"{sum(grade.score == 1 for _, grade in done)}/{len(done)}"
+def summary(done: list[Answered]) -> Table:
+    """Both answers to every question, and what they took."""
+    table = Table("question", "one call", "right", "workflow", "answer", "right", "calls", title="What happened")
+    for one in done:
+        ended = one.episode.ended
+        table.add_row(
+            one.sample.task.id,
+            _short(one.call.draft.answer),
+            _right(one.call_grade),
+            to_dsl(ended.workflow),
+            _short(ended.answer),
+            _right(one.grade),
+            str(ended.executor_usage.calls),
+        )
     table.add_section()
-    table.add_row("all", "", str(turns_taken), *shares, finished, "", right)
+    by_call, by_workflow = ([_is_right(grade) for grade in grades] for grades in _grades(done))
+    total = str(sum(one.episode.ended.executor_usage.calls for one in done))
+    table.add_row("all", "", f"{sum(by_call)}/{len(done)}", "", "", f"{sum(by_workflow)}/{len(done)}", total)
     return table
 
 
-def _yes(value: bool) -> str:
-    return "yes" if value else "no"
+def _grades(done: list[Answered]) -> tuple[list[Grade], list[Grade]]:
+    return [one.call_grade for one in done], [one.grade for one in done]
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[:30] or "(none)"
+
+
+def _is_right(grade: Grade) -> bool:
+    return grade.score == 1
 
 
 def _right(grade: Grade) -> str:
     if grade.score is None:
         return f"unscorable: {grade.reason}"
-    return _yes(grade.score == 1) if grade.score in (0, 1) else f"partly (F1 {grade.score:.2f})"
+    return {0: "no", 1: "yes"}.get(grade.score, f"partly (F1 {grade.score:.2f})")
 
 
 async def main() -> None:
-    """Connect, solve, report."""
-    parser = argparse.ArgumentParser(description="A small language model builds and runs workflows.")
-    parser.add_argument("--director", default=EMBEDDED, help="who edits the canvas")
-    parser.add_argument("--executor", default=EMBEDDED, help="the LLM that runs the operators")
+    """Connect, answer, report."""
+    parser = argparse.ArgumentParser(description="Six questions, answered by one call and by a workflow.")
+    parser.add_argument("--director", default=PRETRAINED, help="who edits the canvas")
+    parser.add_argument("--executor", default=default_executor(), help="the LLM behind every step")
     chosen = parser.parse_args()
+    sampling = SamplingSettings(max_tokens=OPERATOR_TOKENS)
+    setup = Setup(director=chosen.director, executor=chosen.executor, executor_sampling=sampling)
     console, started = Console(width=max(Console().width, WIDTH)), time.perf_counter()
-    async with open_session(setup(chosen.director, chosen.executor)) as session:
-        done = await solve_all(session, console)
+    async with open_session(setup) as session, open_grader() as grade:
+        done = [await answer(session, sample, grade, console) for sample in read_samples(QUESTIONS)]
     console.print()
     console.print(summary(done))
-    tokens = sum(e.ended.director_usage.tokens + e.ended.executor_usage.tokens for e, _ in done)
-    console.print(f"{tokens:,} tokens in {time.perf_counter() - started:.0f} s")
+    console.print(f"{chosen.executor}, {time.perf_counter() - started:.0f} s")
 
 
 if __name__ == "__main__":
