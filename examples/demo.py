@@ -1,7 +1,7 @@
 """Six questions of three types, answered twice by a small model on this machine: by one call, and by a workflow.
 
-The workflow is built for each question by the Director that comes with FlowSteer, edit by edit, on the canvas; the model
-behind every step is the same as in the one call. The table at the end has both answers, right or wrong, as they came.
+The workflow is built for each question by the Director that comes with FlowSteer, edit by edit, on the canvas; the
+model behind every step is the same as in the one call. The table at the end has both answers, right or wrong.
 
     python examples/demo.py [--director SPEC] [--executor SPEC]
 """
