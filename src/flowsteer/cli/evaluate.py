@@ -137,11 +137,12 @@ def _refuse_fail_fast(fail_fast: bool, config: "EvaluationConfig") -> None:
 
 def _samplings(executor: str, director: int | None, tokens: int | None, temperature: float | None) -> dict[str, Any]:
     """How Directors and operators draw: what was asked for, and few new tokens for a small embedded model."""
+    from flowsteer.backends.models import reply_tokens
     from flowsteer.director.chat import EVALUATION
     from flowsteer.settings import to_json
 
-    if tokens is None and executor.startswith("llamacpp:"):
-        tokens = o.SMALL_EXECUTOR_TOKENS
+    if tokens is None:
+        tokens = reply_tokens(executor)
     found: dict[str, Any] = {"executor_sampling": _given(max_tokens=tokens, temperature=temperature)}
     if director is not None:
         found["director_sampling"] = to_json(replace(EVALUATION, max_tokens=director))

@@ -171,8 +171,8 @@ MaxTokens = Annotated[int | None, typer.Option("--max-tokens", min=1, help="Budg
 MaxSeconds = Annotated[float | None, typer.Option("--max-seconds", min=0, help="Budget: seconds of wall time.")]
 MaxCost = Annotated[float | None, typer.Option("--max-cost", min=0, help="Budget: US dollars.")]
 
-SMALL_DIRECTOR_TOKENS, SMALL_EXECUTOR_TOKENS = 256, 192
-"""Defaults for embedded models, whose context and speed are small."""
+SMALL_DIRECTOR_TOKENS = 256
+"""Default for embedded models, whose context and speed are small."""
 
 FINISH: Mapping[str, Mapping[str, object]] = {
     "any": {"min_steps": 1, "needs": (), "needs_structure": False},
@@ -284,10 +284,12 @@ def with_sampling(
     setup: "Setup", director: int | None, executor: int | None, temperature: float | None = None
 ) -> "Setup":
     """The setup with limits on new tokens, as asked or as fits the model, and the temperature of its operators."""
+    from flowsteer.backends.models import reply_tokens
+
     if director is None and setup.director.startswith("llamacpp:"):
         director = SMALL_DIRECTOR_TOKENS
-    if executor is None and setup.executor.startswith("llamacpp:"):
-        executor = SMALL_EXECUTOR_TOKENS
+    if executor is None:
+        executor = reply_tokens(setup.executor)
     if director is not None:
         setup = replace(setup, director_sampling=replace(setup.director_sampling, max_tokens=director))
     if executor is not None:
