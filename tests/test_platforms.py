@@ -28,6 +28,7 @@ platform.system = lambda: "Windows"
 IMPORT_ALL = """
 import importlib, pkgutil, flowsteer
 left_out = ("flowsteer.training", "flowsteer.study", "flowsteer.adapters", "flowsteer.__main__",  # other extras
+            "flowsteer.pretrained.pack",
             "flowsteer.sandbox.guest", "flowsteer.grading.science_c", "flowsteer.grading.code_prelude")  # run elsewhere
 seen = 0
 for module in pkgutil.walk_packages(flowsteer.__path__, "flowsteer."):

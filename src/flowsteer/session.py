@@ -269,9 +269,13 @@ async def open_session(setup: Setup, extra: Mapping[str, Backend] | None = None)
 
 def deciding(setup: Setup) -> dict[str, Any]:
     """What decides how an episode goes, for the record of a run; budgets, streaming and what is kept do not."""
+    from flowsteer.director.connect import is_trained
+
     values = asdict(setup) | {"roster": dict(setup.roster)}
     prices = {spec: list(price) for spec, price in values.pop("prices").items()}
     values |= {"prices": prices} if prices else {}  # older runs do not name it
+    if not isinstance(setup.canvas, Settings) and not is_trained(cut_options(setup.director)[0]):
+        values["canvas"] = asdict(settings_for(setup.canvas, None))  # as it was written before some had their own
     for free in ("caps", "cache", "requests", "stream"):
         del values[free]
     return values

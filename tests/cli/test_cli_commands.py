@@ -47,7 +47,9 @@ def test_every_kind_of_director_solves(tmp_path: Path, director: str):
     (tmp_path / "edits.txt").write_text("# two steps\nadd Custom\nnonsense\nadd Verify\n")
     limit = ("--max-turns", "3") if director.startswith("script:") else ()
     outcome = flowsteer(
-        *("solve", "Who wrote it?", "--director", director, "--executor", "simulated:", "--json"), *limit, cwd=tmp_path
+        *("solve", "Who wrote it?", "--type", "qa", "--director", director, "--executor", "simulated:", "--json"),
+        *limit,
+        cwd=tmp_path,
     )
     assert outcome.code == (0 if outcome.json["finished"] else 3)
     assert (outcome.err == "") == outcome.json["finished"]
@@ -61,7 +63,8 @@ def test_every_kind_of_director_solves(tmp_path: Path, director: str):
 
 def test_without_json_people_see_the_graph_the_tokens_and_the_answer(tmp_path: Path):
     outcome = flowsteer(
-        *("solve", "What is 6 times 7?", "--director", f"dsl:{DSL}", "--executor", "simulated:"), cwd=tmp_path
+        *("solve", "What is 6 times 7?", "--type", "qa", "--director", f"dsl:{DSL}", "--executor", "simulated:"),
+        cwd=tmp_path,
     )
     assert outcome.code == 0
     assert "└─ branch 2: node_4 Custom" in outcome.out
@@ -122,7 +125,7 @@ def test_show_gives_an_episode_by_the_beginning_of_its_name(solved: Path):
 def test_run_takes_dsl_text_and_files(tmp_path: Path, source: str):
     (tmp_path / "workflow.dsl").write_text(f"{DSL}\n")
     (tmp_path / "workflow.json").write_text(flowsteer("export", DSL, "--to", "json", cwd=tmp_path).out)
-    outcome = flowsteer("run", source, "6*7?", "--executor", "simulated:", "--json", cwd=tmp_path)
+    outcome = flowsteer("run", source, "6*7?", "--type", "qa", "--executor", "simulated:", "--json", cwd=tmp_path)
     assert outcome.code == 0, outcome.err
     assert outcome.json.keys() >= {"answer", "dsl", "nodes", "usage"}
     assert outcome.json["dsl"] == DSL
@@ -137,7 +140,7 @@ def test_run_takes_dsl_text_and_files(tmp_path: Path, source: str):
 
 
 def test_run_shows_people_the_tree_and_the_answer(tmp_path: Path):
-    outcome = flowsteer("run", DSL, "6*7?", "--executor", "simulated:", cwd=tmp_path)
+    outcome = flowsteer("run", DSL, "6*7?", "--type", "qa", "--executor", "simulated:", cwd=tmp_path)
     assert "├─ node_2 parallel" in outcome.out
     assert "5 calls" in outcome.err
 

@@ -35,6 +35,8 @@ def command(server: FakeServer, *more: str) -> tuple[str, ...]:
     return (
         "solve",
         "Capital of France?",
+        "--type",
+        "qa",
         *specs,
         "--max-turns",
         "3",
@@ -198,7 +200,7 @@ async def test_what_was_asked_is_asked_again_only_without_the_cache(tmp_path: Pa
 async def test_a_request_the_server_refuses_fails_the_node_and_not_the_run(tmp_path: Path):
     async with FakeServer(status(400, "too long"), say("Paris"), models=MODELS) as server:
         spec = f"{server.url}#{EXECUTOR}"
-        outcome = await run("run", "Plan -> Custom", "hi", "--executor", spec, "--json", cwd=tmp_path)
+        outcome = await run("run", "Plan -> Custom", "hi", "--type", "qa", "--executor", spec, "--json", cwd=tmp_path)
     assert outcome.code == 0, outcome.err
     plan, custom = outcome.json["nodes"]
     assert "too long" in plan["failure"]["message"]

@@ -42,7 +42,7 @@ def evaluation(executor: str) -> tuple[str, ...]:
 
 
 def fixed(executor: str) -> tuple[str, ...]:
-    return ("run", "Custom", "hi", "--executor", executor)
+    return ("run", "Custom", "hi", "--type", "qa", "--executor", executor)
 
 
 @pytest.mark.parametrize("how", ENDING)

@@ -53,7 +53,7 @@ def test_the_stronger_place_wins_and_config_says_which_it_was(place: Path):
     (place / ".env").unlink()
     (place / "flowsteer.toml").unlink()
     assert in_force(place)["executor"][0] == "simulated:flat"
-    assert in_force(place)["director"] == ("llamacpp:smollm2", "built in")
+    assert in_force(place)["director"] == ("pretrained", "built in")
 
 
 def test_a_key_is_found_where_the_settings_say_and_never_shown(place: Path):

@@ -30,7 +30,7 @@ def test_the_papers_table_is_twelve_datasets_by_all_systems():
     setup = setup_of(config)
     sampling = setup.director_sampling
     assert (sampling.temperature, sampling.top_p, sampling.top_k, sampling.max_tokens) == (0.6, 0.95, 20, 2048)
-    assert (setup.canvas.max_turns, setup.executor_sampling.temperature) == (20, 0.0)
+    assert (setup.canvas["max_turns"], setup.executor_sampling.temperature) == (20, 0.0)
 
 
 def test_a_dry_run_connects_and_fetches_nothing():

@@ -15,10 +15,10 @@ from flowsteer.canvas.episode import run_episode  # noqa: E402
 from flowsteer.errors import ConfigError  # noqa: E402
 from flowsteer.execution.memo import Memo  # noqa: E402
 from flowsteer.pretrained.byte_pairs import BytePairs  # noqa: E402
-from flowsteer.pretrained.card import packed, packed_card  # noqa: E402
 from flowsteer.pretrained.llama import Llama, Reading, tensors_of  # noqa: E402
 from flowsteer.pretrained.pack import pack  # noqa: E402
 from flowsteer.pretrained.pretrained_director import FORCED, load, packed_policy  # noqa: E402
+from flowsteer.pretrained.weights_card import packed, packed_card  # noqa: E402
 from flowsteer.runs.events import TurnTaken  # noqa: E402
 from flowsteer.session import Setup, open_session  # noqa: E402
 from flowsteer.settings import check  # noqa: E402

@@ -222,7 +222,7 @@ def chosen_director(named: str | None) -> str:
 
     spec = named or PRETRAINED
     if re.match(rf"{PRETRAINED}(\?|$)", spec):
-        from flowsteer.pretrained.card import packed_card
+        from flowsteer.pretrained.weights_card import packed_card
 
         spec = spec.replace(PRETRAINED, f"{PRETRAINED}#{packed_card().name}", 1)
     return spec

@@ -73,8 +73,7 @@ def solve(
     """Build and run a workflow for one question, edit by edit.
 
     A Director edits the workflow on the canvas; every edit is checked and run at once. It needs no account: the default
-    Director comes along with this package, and the default executor is the most able model on this machine
-    (flowsteer models pull qwen2.5-coder-0.5b). Name your own with --director and --executor.
+    Director comes with this package, the default executor is the most able model here (see flowsteer models).
 
     \b
     Examples:

@@ -80,7 +80,7 @@ async def connect_director(
         if options.temperature is not None or options.layout is not None:
             raise ConfigError("the simulated Director has no temperature and no layout", f"--director {spec}")
         return RandomDirector(_seed(spec, rest))
-    if spec.partition("#")[0] == PRETRAINED or _is_folder(spec):
+    if is_trained(spec):
         asked_for = options.layout or ("lenient" if layout == "lenient" else None)
         return _trained(spec, replace(options, layout=asked_for))
     if _is_path(spec):
@@ -98,8 +98,9 @@ async def connect_director(
     return ChatDirector(await connect(spec), sampling, options.layout or layout, constrained, task_chars)
 
 
-def _is_folder(spec: str) -> bool:
-    return Path(spec).is_dir()
+def is_trained(spec: str) -> bool:
+    """Whether a spec, without options, names a policy that was trained, here or beforehand."""
+    return spec.partition("#")[0] == PRETRAINED or Path(spec).is_dir()
 
 
 def _is_path(spec: str) -> bool:

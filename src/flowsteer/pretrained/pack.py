@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from flowsteer.errors import ConfigError, FlowSteerError
-from flowsteer.pretrained.card import CARD, PACKED, Card, packed
+from flowsteer.pretrained.weights_card import CARD, PACKED, Card, packed
 from flowsteer.runs.config import CONFIG
 from flowsteer.runs.files import read_json, write_json
 from flowsteer.runs.folder import RunFolder

@@ -24,8 +24,8 @@ from flowsteer.director.spec_options import NO_OPTIONS, PRETRAINED, DirectorOpti
 from flowsteer.director.way_to_finish import way_to_finish
 from flowsteer.errors import ConfigError, NoTurn
 from flowsteer.pretrained.byte_pairs import BytePairs
-from flowsteer.pretrained.card import WEIGHTS, Card, packed_card, packed_file
 from flowsteer.pretrained.llama import Array, Llama, Reading, tensors_of
+from flowsteer.pretrained.weights_card import WEIGHTS, Card, packed_card, packed_file
 from flowsteer.training.inference.grammar_masks import GrammarMasks, vocabulary_of
 from flowsteer.training.policy.view import END, CompactView, compact_view
 from flowsteer.usage import Usage

@@ -14,7 +14,7 @@ from flowsteer.errors import ConfigError
 from flowsteer.settings import check
 
 CARD, WEIGHTS = "card.json", "model.safetensors"
-PACKED = (WEIGHTS, "config.json", "tokenizer.json")
+PACKED = (WEIGHTS, "config.json", "tokenizer.json", "tokenizer_config.json")
 """What a Director is read from, besides its card."""
 
 SHOWN = 12
