@@ -12,7 +12,7 @@ import flowsteer
 from cli.flowsteer_cli import flowsteer as command
 from flowsteer.canvas.canvas import Settings
 from flowsteer.errors import ConfigError
-from flowsteer.pretrained import card as card_of
+from flowsteer.pretrained import weights_card as card_of
 from flowsteer.pretrained.pretrained_director import FORCED, PretrainedDirector, load, packed_policy
 from flowsteer.pretrained.weights_card import WEIGHTS, packed_card, packed_file
 from flowsteer.runs.events import EpisodeStarted, TurnTaken

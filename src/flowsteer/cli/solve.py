@@ -77,7 +77,6 @@ def solve(
 
     \b
     Examples:
-      flowsteer solve "What is 6 times 7?" --type math
       flowsteer solve - --context notes.txt --director openai:gpt-5-mini < question.txt
     """  # noqa: D301 - \b keeps the lines of the examples apart
     from flowsteer.backends.budget import Caps
