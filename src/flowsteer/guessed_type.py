@@ -27,16 +27,19 @@ class GuessedType:
 _LANGUAGES = r"(python|java|javascript|typescript|rust|kotlin|haskell|perl|php|sql|bash|golang|c\+\+|c#)(?!\w)"
 _CODE = {
     "it shows code": re.compile(
-        r"```|</?code>|\b(def|function) \w+\(|^[ \t]{1,40}return |\b\w+\.\w+\(|(?-i:\bSELECT\b.{1,200}\bFROM\b)"
-        r"|^[ \t]{0,40}(class \w+[(:]|import [\w.]+( as \w+)?$|from [\w.]+ import |#include|>>> |assert .*=="
-        r"|(public|private|static) \w+ \w+\()",
+        r"```|</?code>|\bdef \w+\(|\bfunction \w{2,99}\(|^[ \t]{1,40}return |\b\w+\.\w+\("
+        r"|(?-i:\bSELECT\b.{1,200}\bFROM\b)|^[ \t]{0,40}(class \w+[(:]|import [\w.]+( as \w+)?$|from [\w.]+ import "
+        r"|#include|>>> |assert .*==|(public|private|static) \w+ \w+\()",
         re.MULTILINE | re.IGNORECASE,
     ),
     "it asks for code": re.compile(
         r"\b(write|implement|create|complete|fix|debug|refactor)\b(?:(?!\babout\b)[^.?!\n]){0,60}"
-        r"\b(function|method|class|program|script|code|algorithm|regex|regular expression|query|quicksort|\w+ sort)\b"
-        rf"|\bin {_LANGUAGES}|\b{_LANGUAGES} (\d|function|program|script|code|class|one-liner|list|dict)"
-        r"|\b(linked list|list of (tuples|lists|dicts|strings|integers)|dataframe|numpy|pandas|regex)\b",
+        r"\b(function(?! \w( ?=|\())|method|class|program(?! of\b)|script|code|algorithm|regex|regular expression|query"
+        r"|quicksort|\w+ sort)\b"
+        rf"|\bin (?!java(?!\w)){_LANGUAGES}|\b(arrays?|strings?|lists?|loops?|methods?|class(es)?) in java(?!\w)"
+        rf"|\b{_LANGUAGES} (\d|function|program|script|code|class|one-liner|list|dict)"
+        r"|\bsort (a|an|the) (list|array)\b"
+        r"|\b(linked list|list of (tuples|lists|dicts|strings)|dataframe|numpy|pandas|regex)\b",
         re.IGNORECASE,
     ),
     "it has the form of a programming contest": re.compile(
@@ -49,7 +52,8 @@ _CODE = {
 """What speaks for code, and how it is told."""
 
 _FORMULA = re.compile(
-    r"\$[^$\n]{0,99}[\\=^_+<>][^$\n]{0,99}\$|\$\w{1,9}\$|\\(frac|sqrt|text|begin|cdot|left|sum|int|pi)\b|\\\[|\d\s*[-+*/^=×÷]\s*\(?\s*\d"
+    r"\$[^$\n]{0,99}[\\=^_+<>][^$\n]{0,99}\$|\$\w{1,9}\$|\\(frac|sqrt|text|begin|cdot|left|sum|int|pi)\b|\\\["
+    r"|\d\s*[-+*/^=×÷]\s*\(?\s*\d|\b[a-z]\([a-z\d]\)"
     r"|\b[a-z]\s*(=|\^|\*\*)\s*-?[\da-z(]|\b(sin|cos|tan|log|sqrt)\b|\d\s*%\s*of\b|\b(square|cube) root of\b"
 )
 _NUMBER = re.compile(

@@ -29,6 +29,7 @@ from flowsteer.sandbox.base import Sandbox
 from flowsteer.sandbox.connect import TierChoice
 from flowsteer.settings import part_of
 from flowsteer.task import Task
+from flowsteer.workflow.laws import is_backend
 from flowsteer.workflow.nodes import Workflow, steps
 from flowsteer.workflow.rules import Rules, RuleSettings, violations
 
@@ -262,6 +263,8 @@ async def open_session(setup: Setup, extra: Mapping[str, Backend] | None = None)
         sandbox = connect_sandbox(setup.sandbox)
         stack.push_async_callback(sandbox.aclose)
         executor = await connect(setup.executor)
+        if unfit := [name for name in setup.roster if not is_backend(name)]:
+            raise ConfigError(f"{unfit[0]!r} cannot be a backend's name", "--backend big=openai:gpt-5-mini")
         roster = {name: await connect(spec) for name, spec in setup.roster.items()}
         director = await direct(setup.director) if setup.director else None
         yield Session(setup, library, executor, roster, sandbox, budget, director, served, direct)

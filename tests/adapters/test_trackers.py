@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import pytest
 from flowsteer_cli import flowsteer, run
@@ -53,6 +53,21 @@ async def test_the_figures_of_a_question_go_there_too(tmp_path, monkeypatch):
     assert figures["tokens/executor"] == sum(
         done.json["usage"]["executor"][kind] for kind in ("prompt_tokens", "completion_tokens")
     )
+
+
+def test_a_tracker_that_fails_as_it_ends_costs_no_run(tmp_path, monkeypatch, capsys):
+    from flowsteer.adapters import trackers
+    from flowsteer.cli import tracked
+
+    @contextmanager
+    def unreachable(run, settings):
+        yield lambda figures, step: None
+        raise ConnectionError("its server is gone")
+
+    monkeypatch.setattr(trackers, "_TRACKERS", {"json": unreachable})  # any module that is there
+    with tracked._tracked(["json"], tmp_path, {}) as track:
+        track({"x": 1.0}, 1)
+    assert capsys.readouterr().err.count("its server is gone") == 1
 
 
 def test_a_tracker_that_nobody_knows_is_told_with_those_there_are(tmp_path):

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from flowsteer.backends.simulated import SimulatedBackend
 from flowsteer.backends.simulated_profiles import TYPED_2, Profile
 from flowsteer.calibration.design_of_runs import FITTED, HELD_OUT
+from flowsteer.cli.exit_codes import INCOMPLETE
 from flowsteer.cli.main import app
 from flowsteer.errors import ConfigError
 
@@ -82,6 +83,21 @@ def test_the_tables_are_shown(calibrated):
     shown = called(*words, "--run", folder)
     for word in ("faults found", "false alarms", "held out", "missed by"):
         assert word in shown.output
+
+
+def test_a_budget_that_lets_nothing_through_leaves_no_profile_and_says_so(tmp_path):
+    words = ("calibrate", "simulated:math", "--executor", "simulated:typed-2", "--tasks", 2, "--run", tmp_path / "r")
+    done = called(*words, "--max-tokens", 1)
+    assert done.exit_code == INCOMPLETE, done.output
+    assert "to go on" in done.output
+    assert not (tmp_path / "r" / "profile.json").exists()
+
+
+def test_fewer_tasks_than_before_are_fitted_alone(tmp_path):
+    words = ("calibrate", "simulated:math", "--executor", "simulated:typed-2", "--run", tmp_path / "r", "--json")
+    assert called(*words, "--tasks", 3).exit_code == 0
+    fewer = called(*words, "--tasks", 2)
+    assert json.loads(fewer.stdout)["tasks"]["math"] == 2
 
 
 @pytest.mark.parametrize(

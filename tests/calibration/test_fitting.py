@@ -24,7 +24,15 @@ def right(task, answer):
 
 def seen(operator, category, before="", after=GOOD, **more):
     plain = {"task": "t", "type": "math", "operator": operator, "category": category, "before": before, "after": after}
-    rest = {"passed": None, "faulty": False, "planned": False, "candidates": (), "tokens": 10, "seconds": 1.0}
+    rest = {
+        "passed": None,
+        "faulty": False,
+        "planned": False,
+        "candidates": (),
+        "calls": 1,
+        "tokens": 10,
+        "seconds": 1.0,
+    }
     return CountedStep(**plain | rest | {"failed": False, "asked": ()} | more)
 
 

@@ -53,6 +53,7 @@ WRONG: list[tuple[tuple[str, ...], int, str]] = [
     (("solve", "hi", "--director", "dsl:Plan", "--executor", "simulated:"), 3, "no answer"),
     ((*SOLVE, "--library", "papre"), 2, "unknown operator library 'papre'. Did you mean paper?"),
     ((*SOLVE, "--backend", "big"), 2, "NAME=SPEC"),
+    ((*SOLVE, "--backend", 'a"b=simulated:'), 2, "cannot be a backend's name"),
     (("solve", "hi", "--director", "dsl:Custom", "--executor", "simulated:", "--max-tokens", "1"), 4, "--max-tokens"),
     # evaluations
     (("eval", "gsm9k"), 2, "Did you mean gsm8k?"),

@@ -46,6 +46,12 @@ def test_one_conditional_is_check_structure_and_operators():
     assert way_to_finish(parse_dsl("Plan -> [Programmer, Custom] -> ScEnsemble -> Verify"), rules) == ()
 
 
+def test_a_check_that_is_asked_for_by_name_is_the_one_that_is_taken():
+    rules = Rules(CATEGORIES, needs=("verification",), needs_operators=("Test",))
+    (edit,) = way_to_finish(parse_dsl("Plan -> Programmer -> Format"), rules) or ()
+    assert edit.structure.check.operator == "Test"
+
+
 def test_what_cannot_be_reached_has_no_way():
     assert way_to_finish(Workflow(), Rules({"Plan": "planning"}, needs=("verification",))) is None
     assert way_to_finish(Workflow(), Rules(CATEGORIES, min_steps=9, max_steps=8)) is None

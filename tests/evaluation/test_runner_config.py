@@ -162,3 +162,12 @@ def test_generated_tasks_are_left_out_too():
     plain = {"datasets": ["simulated-2:math"], "systems": ["direct"], "limit": 3}
     first = load_tasks(make_config(plain | {"limit": 5})).test["simulated-2:math"]
     assert load_tasks(make_config(plain | {"skip": 2})).test["simulated-2:math"] == first[2:]
+
+
+@pytest.mark.parametrize("director", ["pretrained", "mine=director:pretrained?temperature=0.5"])
+def test_a_limit_that_is_asked_for_of_a_director_with_its_own_is_another_run(director):
+    system = director if ":" in director else f"director:{director}"
+    plain = {"datasets": ["simulated:math"], "systems": [system], "executor": "simulated:"}
+    assert settings_of(make_config(plain)) != settings_of(make_config(plain | {"max_turns": 20}))
+    others = plain | {"systems": ["director:simulated:"]}
+    assert settings_of(make_config(others)) == settings_of(make_config(others | {"max_turns": 20}))

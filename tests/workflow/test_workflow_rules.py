@@ -83,6 +83,8 @@ def test_violations_see_broken_laws() -> None:
     assert "two branches" in violations(Workflow((Parallel(node_id(2), ((plan,), ())),), 3), RULES)[0]
     assert "count from 1 to 10" in violations(Workflow((Loop(node_id(2), (plan,), 0),), 3), RULES)[0]
     loop = Loop(node_id(2), (plan,), 1)
+    quote = Step(node_id(1), "Plan", backend='a"b')
+    assert "backend's name" in violations(Workflow((quote,), 2), RULES)[0]
     assert "must be one step" in violations(Workflow((Conditional(node_id(3), loop, ()),), 4), RULES)[0]
 
 

@@ -34,5 +34,6 @@ it("knows where each node stands", () => {
 
 it("writes a workflow as the rest of FlowSteer does", () => {
   const of = workflow(step(1, "Plan"), parallel(2, [step(3, "A"), step(4, "B")], [step(5, "C")]), loop(6, 3, step(7, "Verify"), conditional(8, step(9, "Test"), [step(10, "Revise")])));
+  expect(toDsl([{ ...step(1, "Custom"), backend: "big" }, { ...step(2, "Plan"), backend: "a:b" }])).toBe('Custom@big -> Plan@"a:b"');
   expect(toDsl(of.nodes)).toBe("Plan -> [A -> B, C] -> (Verify -> Test ? Revise : done) * 3");
 });

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import parse_qs
 
 from flowsteer.backends.base import Features, Origin, Reply, Request
-from flowsteer.backends.simulated_profiles import TYPED, Profile, Table, find_profile, look_up, profile_names
+from flowsteer.backends.simulated_profiles import PROFILES, TYPED, Profile, Table, find_profile, look_up
 from flowsteer.backends.simulated_replies import Meaning, as_json, as_text
 from flowsteer.backends.simulated_world import TRAP, WRONG, World, draw, world
 from flowsteer.draft import Draft
@@ -90,7 +90,7 @@ class SimulatedBackend:
         options = parse_qs(query, keep_blank_values=True)
         profile = find_profile(name or TYPED.name)
         if scheme != SCHEME or profile is None:
-            known = ", ".join(f"{SCHEME}:{one}" for one in profile_names())
+            known = ", ".join(f"{SCHEME}:{one}" for one in PROFILES)
             raise ConfigError(
                 f"no simulated executor is called {spec!r}",
                 f"one of: {known}, or a file of flowsteer calibrate; a seed goes behind it: ?seed=1",

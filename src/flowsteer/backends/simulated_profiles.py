@@ -1,16 +1,15 @@
 """Profiles of the simulated executor: small fixed tables of what each operator is worth on each type of task.
 
 The tables in this file are inventions. They say what a Director can learn in the simulated world and nothing about real
-LLMs. Tables that were fitted to a real LLM are files, made by `flowsteer calibrate`; those of this package lie in
-`profiles/`. A table's hash is part of the backend's name, so it stands in every run that used it.
+LLMs. Tables that were fitted to a real LLM are files, made by `flowsteer calibrate`. A table's hash is part of the
+backend's name, so it stands in every run that used it.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields, replace
-from functools import cache, cached_property
-from importlib.resources import files
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -240,22 +239,13 @@ PROFILES: Mapping[str, Profile] = {profile.name: profile for profile in (TYPED, 
 FILE_ENDING = ".json"
 
 
-def profile_names() -> tuple[str, ...]:
-    """The names of all profiles that are part of the package: the invented ones, then those fitted to a real LLM."""
-    return (*PROFILES, *_fitted_names())
-
-
 def find_profile(name: str) -> Profile | None:
     """A profile by its name or its file; None if there is none of that name.
 
     Raises:
         ConfigError: A file cannot be read, or holds no profile.
     """
-    if name in PROFILES:
-        return PROFILES[name]
-    if name.endswith(FILE_ENDING):
-        return _read_file(name)
-    return _fitted(name) if name in _fitted_names() else None
+    return _read_file(name) if name.endswith(FILE_ENDING) else PROFILES.get(name)
 
 
 def _read_file(name: str) -> Profile:
@@ -264,19 +254,3 @@ def _read_file(name: str) -> Profile:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the profile {name} cannot be read: {error}", "flowsteer calibrate … writes one") from None
     return Profile.read(text, name)
-
-
-@cache
-def _fitted(name: str) -> Profile:
-    return Profile.read((files("flowsteer.backends") / "profiles" / f"{name}{FILE_ENDING}").read_text("utf-8"), name)
-
-
-@cache
-def _fitted_names() -> tuple[str, ...]:
-    return tuple(sorted(_names_of_files()))
-
-
-def _names_of_files() -> Iterator[str]:
-    folder = files("flowsteer.backends") / "profiles"
-    if folder.is_dir():
-        yield from (file.name.removesuffix(FILE_ENDING) for file in folder.iterdir() if file.name.endswith(FILE_ENDING))

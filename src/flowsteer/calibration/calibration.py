@@ -14,7 +14,7 @@ from flowsteer.calibration.rates import Rate
 from flowsteer.datasets.base import Sample
 from flowsteer.errors import RunError
 from flowsteer.evaluation.evaluate import read_plan
-from flowsteer.evaluation.evaluation_config import EvaluationConfig, setup_of
+from flowsteer.evaluation.evaluation_config import setup_of
 from flowsteer.evaluation.task_sets import load_tasks
 from flowsteer.grading.connect import GradeAnswer, open_grader
 from flowsteer.operators.registry import load_library
@@ -27,6 +27,8 @@ from flowsteer.task import TaskType
 
 FILE = "profile.json"
 FIXED = "fixed:"
+SYSTEMS = tuple(f"{FIXED}{text}" for text in (*FITTED, *HELD_OUT))
+"""The designed workflows, as systems of an evaluation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +53,11 @@ class Calibration:
         return sum(errors) / len(errors) if errors else 0.0
 
 
-def designed(config: EvaluationConfig) -> EvaluationConfig:
-    """The evaluation that runs the designed workflows."""
-    return replace(config, systems=tuple(f"{FIXED}{text}" for text in (*FITTED, *HELD_OUT)))
-
-
 async def calibrate(path: Path, name: str) -> Calibration:
     """Fit a profile to the designed runs of a folder, test it on the held-out ones, and write it beside them.
 
     Args:
-        path: The run folder of an evaluation of `designed` systems. One that stopped early is fitted as far as it came.
+        path: The run folder of an evaluation of `SYSTEMS`. One that stopped early is fitted as far as it came.
         name: The profile's name.
 
     Raises:
@@ -69,7 +66,7 @@ async def calibrate(path: Path, name: str) -> Calibration:
     config, run = read_plan(path), RunFolder.read(path)
     samples = _by_digest(load_tasks(config).test)
     async with open_grader() as grade, open_session(replace(setup_of(config), executor="simulated:")) as session:
-        seen = _observations(run)
+        seen = [one for one in _observations(run) if one.task in samples]  # there may have been more tasks before
         if not seen:
             raise RunError(
                 f"{path} holds no finished episode of a designed workflow", "flowsteer calibrate … --run DIR"

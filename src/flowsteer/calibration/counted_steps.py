@@ -1,6 +1,6 @@
 """From the record of designed runs to single observations: what came into a step, and what came out of it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from flowsteer.draft import Draft
@@ -24,7 +24,8 @@ class CountedStep:
         faulty: Whether a check had found a fault in what came in.
         planned: Whether a plan or sub-problems came in.
         candidates: The answers an ensemble chose from.
-        tokens: Tokens of the LLM's replies, also where they were known before.
+        calls: Replies of its LLM, also those that were known before.
+        tokens: Tokens of these replies.
         seconds: Wall time.
         failed: Whether the step failed.
         asked: Keys of what its LLM was sent.
@@ -40,6 +41,7 @@ class CountedStep:
     faulty: bool
     planned: bool
     candidates: tuple[str, ...]
+    calls: int
     tokens: int
     seconds: float
     failed: bool
@@ -78,6 +80,7 @@ def observed(task: str, kind: TaskType, ran: Iterable[NodeRan], library: Library
             came.verdict is not None and not came.verdict.passed,
             bool(came.plan or came.subproblems),
             tuple(candidates) if operator.category == "ensemble" else (),
+            step.usage.calls,
             step.usage.completion_tokens,
             step.seconds,
             step.failure is not None,
@@ -89,8 +92,8 @@ def observed(task: str, kind: TaskType, ran: Iterable[NodeRan], library: Library
 
 
 def distinct(observations: Iterable[CountedStep]) -> list[CountedStep]:
-    """Each observation once: runs that begin alike observe the same steps again."""
-    found: Mapping[tuple[object, ...], CountedStep] = {
-        (one.task, one.operator, one.asked, one.before, one.faulty, one.candidates): one for one in observations
-    }
+    """Each observation once, the first time: runs that begin alike observe the same steps again, from the cache."""
+    found = dict[tuple[object, ...], CountedStep]()
+    for one in observations:
+        found.setdefault((one.task, one.operator, one.asked, one.before, one.faulty, one.candidates), one)
     return list(found.values())

@@ -58,7 +58,9 @@ def fit(name: str, observations: Sequence[CountedStep], right: Right) -> Fit:
     """
     rates = {table: _rates(pairs(observations, right)) for table, pairs in _TABLES.items()}
     solved = [one for one in observations if _solves(one)]
-    tokens = _means(observations, lambda one: float(one.tokens))
+    alike = _common(solved, right)
+    asked = [one for one in observations if one.calls]
+    tokens = _means(asked, lambda one: one.tokens / one.calls)
     profile = Profile(
         name=name,
         skill=_table(rates["skill"]) | {"solving": _overall(rates["skill"])},
@@ -68,13 +70,13 @@ def fit(name: str, observations: Sequence[CountedStep], right: Right) -> Fit:
         hard=1.0,
         repair=1.0,
         noise=_noise(observations, right),
-        common=_common(solved, right),
+        common=alike,
         false_alarm=_table(rates["false_alarm"]) | {"verification": _overall(rates["false_alarm"])},
         mending=_table(rates["mending"]) | {"solving": _overall(rates["mending"])},
         harm=_table(rates["harm"]) | {"solving": _overall(rates["harm"])},
         trap=_trap(solved, right),
         planned=_table(rates["planned"]),
-        stubborn=_common(solved, right),
+        stubborn=alike,
         tokens={name: {kind: row.get(kind, fmean(row.values())) for kind in TYPES} for name, row in tokens.items()},
     )
     kinds = {kind: len({one.task for one in observations if one.type == kind}) for kind in TYPES}

@@ -47,15 +47,15 @@ def calibrate(
     import asyncio
 
     from flowsteer.backends.models import reply_tokens
+    from flowsteer.calibration.calibration import SYSTEMS
     from flowsteer.calibration.calibration import calibrate as fit_profile
-    from flowsteer.calibration.calibration import designed
     from flowsteer.evaluation.evaluate import evaluate
     from flowsteer.evaluation.evaluation_config import make_config
 
     chosen = o.chosen_executor(executor)
     plain: dict[str, Any] = {
         "datasets": datasets,
-        "systems": ["direct"],
+        "systems": list(SYSTEMS),
         "data": data,
         "executor": chosen,
         "sandbox": sandbox,
@@ -68,23 +68,23 @@ def calibrate(
     if tokens is not None:
         plain["executor_sampling"] = {"max_tokens": tokens}
     folder = run or new_run_folder("calibrate")
-    config = keep_replies(designed(make_config(plain)), folder, no_cache=False, no_requests=False)
+    config = keep_replies(make_config(plain), folder, no_cache=False, no_requests=False)
     o.tell_chosen(executor=(executor, chosen))
     calm()
     with resumable(folder), evaluation_bar() as show:
         progress = asyncio.run(evaluate(config, folder, show))
-    calibration = asyncio.run(fit_profile(folder, name or folder.name))
-    _tell(calibration, folder, json)
-    if progress.partial:
-        note(
-            f"{progress.done} of {progress.total} episodes: {progress.stopped or progress.error or 'some are missing'}"
-        )
+    if progress.done:
+        _tell(asyncio.run(fit_profile(folder, name or folder.name)), folder, json)
+    if progress.partial or not progress.done:
+        why = progress.stopped or progress.error or "some are missing"
+        note(f"{progress.done} of {progress.total} episodes: {why}")
         note(f"run the same command again with --run {folder} to go on")
         raise typer.Exit(INCOMPLETE)
 
 
 def _tell(calibration: "Calibration", folder: Path, json: bool) -> None:
     from flowsteer.calibration.calibration import FILE, to_json
+    from flowsteer.calibration.fitting import TYPES
     from flowsteer.cli.calibration_tables import operator_table, prediction_table
     from flowsteer.cli.terminal import Terminal
 
@@ -96,4 +96,6 @@ def _tell(calibration: "Calibration", folder: Path, json: bool) -> None:
     console.print(prediction_table(calibration))
     for words, fitted in (("that it was fitted to", True), ("that it was not fitted to", False)):
         say(f"accuracy of workflows {words}: missed by {calibration.missed(fitted):.3f} on average")
+    if without := [kind for kind in TYPES if not calibration.fit.tasks.get(kind)]:
+        note(f"no tasks of {' and '.join(without)} were run: what the profile says of them is drawn from the others")
     tell(f"profile: {folder / FILE}; use it as --executor simulated:{folder / FILE}")

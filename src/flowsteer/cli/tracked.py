@@ -1,7 +1,7 @@
 """`--report-to`: the figures of a run in an experiment tracker, while it runs and when it is over."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
@@ -54,19 +54,26 @@ def _tracked(names: Sequence[str] | None, run: Path, settings: Mapping[str, Any]
         return
     from flowsteer.adapters.trackers import tracking
 
-    with tracking(tuple(names), run, settings) as send:
-        reached = True
+    stack, lost = ExitStack(), False
+    send = stack.enter_context(tracking(tuple(names), run, settings))
 
-        def track(figures: Mapping[str, float], step: int) -> None:
-            nonlocal reached
-            try:
-                if reached:
-                    send(figures, step)
-            except Exception as error:  # noqa: BLE001 - of a tracker, whatever it is: the run is worth more
-                reached = False
+    def attempt(what: Callable[[], None]) -> None:
+        nonlocal lost
+        try:
+            what()
+        except Exception as error:  # noqa: BLE001 - of a tracker, whatever it is: the run is worth more
+            if not lost:
                 note(f"no more figures go to {', '.join(names)}: {type(error).__name__}: {error}")
+            lost = True
 
+    def track(figures: Mapping[str, float], step: int) -> None:
+        if not lost:
+            attempt(lambda: send(figures, step))
+
+    try:
         yield track
+    finally:
+        attempt(stack.close)
 
 
 def at_times(track: Track) -> "Callable[[Progress], None]":

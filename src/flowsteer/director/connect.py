@@ -8,7 +8,7 @@ from pathlib import Path
 
 from flowsteer.backends.base import Backend, SamplingSettings
 from flowsteer.backends.likely_spec import BACKEND_SCHEMES, likely_spec
-from flowsteer.backends.simulated_profiles import PROFILES
+from flowsteer.backends.simulated_profiles import find_profile
 from flowsteer.canvas.director import Director
 from flowsteer.director.chat import EVALUATION, ChatDirector
 from flowsteer.director.human import HumanDirector
@@ -100,7 +100,7 @@ async def connect_director(
 
 def is_trained(spec: str) -> bool:
     """Whether a spec, without options, names a policy that was trained, here or beforehand."""
-    return spec.partition("#")[0] == PRETRAINED or Path(spec).is_dir()
+    return spec.partition("#")[0] == PRETRAINED or (spec != "" and Path(spec).is_dir())
 
 
 def _is_path(spec: str) -> bool:
@@ -124,7 +124,7 @@ def _trained(spec: str, options: DirectorOptions) -> Director:
 
 def _seed(spec: str, rest: str) -> int:
     """The seed in what follows `simulated:`."""
-    match = re.fullmatch(r"(\w*)(?:\?seed=([0-9]{1,18}))?", rest)
-    if match is None or (match[1] and match[1] not in PROFILES):
+    match = re.fullmatch(r"([^?]*)(?:\?seed=([0-9]{1,18}))?", rest)
+    if match is None or (match[1] and find_profile(match[1]) is None):
         raise ConfigError(f"no simulated Director is called {spec!r}", "use simulated: or simulated:?seed=1")
     return int(match[2] or 0)

@@ -1,4 +1,4 @@
-"""The shortest way to a workflow that may be finished, for a Director that must end in time."""
+"""A short way to a workflow that may be finished, for a Director that must end in time."""
 
 from collections.abc import Iterator
 
@@ -56,7 +56,8 @@ def _useful(workflow: Workflow, rules: Rules, missing: tuple[Condition, ...]) ->
     """Edits that may meet something, the better ones first; those that need no further operator last."""
     wanted = [name for one in missing for name in ((one.name,) if one.kind == "operator" else one.choices)]
     short = next((one.least - one.found for one in missing if one.kind == "steps"), 0)
-    checks = sorted(rules.of("verification"), key=lambda name: (name not in wanted, name == "Test"))  # needs tests
+    asked = [one.name for one in missing if one.kind == "operator"]
+    checks = sorted(rules.of("verification"), key=lambda name: (name not in asked, name not in wanted, name == "Test"))
     fixing = _first(rules, _FIXING)
     if checks and fixing:
         fixes = tuple(Step(_NEW, fixing) for _ in range(max(1, short - 1)))

@@ -1,5 +1,6 @@
 """What an evaluation is: a TOML file or command-line options, checked; unknown keys are refused."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, MinLen
 
 from flowsteer.canvas.canvas import Settings
+from flowsteer.director.connect import is_trained
 from flowsteer.session import SessionSettings, Setup
 from flowsteer.settings import check, part_of, read_toml, to_json
 from flowsteer.workflow.nodes import Category
@@ -124,4 +126,12 @@ def settings_of(config: EvaluationConfig) -> dict[str, Any]:
         decides |= {name: paper[name]}
     for name in set(left) - set(NAMED_BEFORE):
         del decides[name]
+    if any(map(_brings_its_own, config.systems)) and len(left) < len(CANVAS):
+        decides["asked"] = [name for name in CANVAS if name not in left]
     return {"command": "eval"} | decides
+
+
+def _brings_its_own(system: str) -> bool:
+    """Whether a system is a Director with a canvas of its own: to ask for the paper's value is then a change."""
+    _, director, spec = system.partition("director:")
+    return bool(director) and is_trained(re.split(r"\?| --", spec)[0])

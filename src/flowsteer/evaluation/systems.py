@@ -5,7 +5,7 @@ from time import perf_counter
 from typing import Protocol, runtime_checkable
 
 from flowsteer.canvas.canvas import settings_for
-from flowsteer.canvas.feedback import Told
+from flowsteer.canvas.feedback import AMOUNTS, Told
 from flowsteer.errors import ConfigError
 from flowsteer.evaluation.baselines import with_baselines
 from flowsteer.evaluation.no_prompts import WithoutPrompts
@@ -122,8 +122,9 @@ class DirectorSystem:
         A request that the Director's LLM refuses ends the episode, and the workflow is scored as it stands.
         """
         director = await session.connect_director(self.director)
-        told = replace(settings_for(session.setup.canvas, director), feedback=self.feedback)
-        settings = told.heard_by(director)
+        asked = settings_for(session.setup.canvas, director)
+        least = min(asked.feedback, self.feedback, key=AMOUNTS.index)
+        settings = replace(asked, feedback=least).heard_by(director)
         setup = replace(session.setup, seed=seed, canvas=settings)
         if not self.prompts:
             director, setup = WithoutPrompts(director), replace(setup, canvas=replace(settings, two_step=False))

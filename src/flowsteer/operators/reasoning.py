@@ -26,6 +26,9 @@ from flowsteer.operators.reply import (
 _RECORD: Schema = record(reasoning={"type": "string"}, answer={"type": "string"})
 """What a model sends that answers in JSON all the same."""
 
+_MARKER, _AROUND = "answer:", " \n\t*`\"'"
+"""What announces an answer, and the blanks and marks that may stand around it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reasoned:
@@ -89,8 +92,10 @@ def _read(reply: Reply, text: str) -> Reasoned:
 
 def _before_echo(found: Reasoned) -> str:
     """A reply without the answer that is none: a model that reads it again says it again."""
-    before = found.text[: found.text.rfind(found.answer)].rstrip(" *`\"'")
-    return before.removesuffix("Answer:").rstrip() or found.text
+    before = found.text.rpartition(found.answer)[0].rstrip(_AROUND)
+    if before[-len(_MARKER) :].lower() == _MARKER:
+        before = before[: -len(_MARKER)].rstrip(_AROUND)
+    return before or found.text
 
 
 def _echoes(call: OperatorCall, answer: str) -> bool:

@@ -159,7 +159,7 @@ def tensors_of(data: bytes) -> dict[str, Array]:
     if others := {told["dtype"] for told in header.values()} - {"F32"}:
         raise ConfigError(f"the weights are {', '.join(sorted(others))}, not F32", "pack a policy of dtype float32")
     return {
-        name: np.frombuffer(data[begin:], "<f4", (last - first) // 4, first).reshape(told["shape"])
+        name: np.frombuffer(data, "<f4", (last - first) // 4, begin + first).reshape(told["shape"])
         for name, told in header.items()
         for first, last in [told["data_offsets"]]
     }

@@ -26,6 +26,15 @@ def is_name(text: str) -> bool:
     return text != DONE and _IS_NAME(text) is not None
 
 
+def is_backend(text: str) -> bool:
+    """Whether a step may name a backend so: it is not empty and can be written in quotes.
+
+    >>> is_backend("big"), is_backend("openai:gpt-5-mini"), is_backend('a"b')
+    (True, True, False)
+    """
+    return bool(text) and not set(text) & set('"\r\n')
+
+
 def depth(nodes: Sequence) -> int:
     """How deep structures nest: 0 for steps alone, 1 for a structure of steps, and so on."""
     levels = 0
@@ -49,6 +58,8 @@ def _fault(node: Node) -> str:
     match node:
         case Step(_, operator) if not is_name(operator):
             return f"{at}{quoted(operator)} cannot be an operator's name"
+        case Step(_, _, _, backend) if backend and not is_backend(backend):
+            return f"{at}{quoted(backend)} cannot be a backend's name: it holds a quotation mark or a line break"
         case Parallel(_, branches) if len(branches) < 2 or not all(branches):
             return f"{at}a parallel needs at least two branches, none of them empty"
         case Loop(_, body, count) if not body or not is_count(count):

@@ -60,14 +60,20 @@ export function toDsl(nodes: Sequence): string {
 function term(node: WorkflowNode): string {
   switch (node.type) {
     case "step":
-      return node.operator;
+      return step(node);
     case "parallel":
       return `[${node.branches.map(toDsl).join(", ")}]`;
     case "loop":
       return `(${toDsl(node.body)}) * ${node.count}`;
     case "conditional":
-      return `${node.check.operator} ? ${branch(node.if_fail)} : ${branch(node.if_pass)}`;
+      return `${step(node.check)} ? ${branch(node.if_fail)} : ${branch(node.if_pass)}`;
   }
+}
+
+/** An operator, and its backend if it names one: in quotes unless that is a plain name. */
+function step({ operator, backend }: Step): string {
+  if (!backend) return operator;
+  return `${operator}@${/^\w+([.-]\w+)*$/.test(backend) ? backend : `"${backend}"`}`;
 }
 
 function branch(nodes: Sequence): string {
