@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-quick coverage check site openenv mcp bench viewer clean
+.PHONY: help setup demo test test-quick coverage check site openenv mcp llm bench viewer clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,14 @@ $(VENV)/mcp-server/.ready: $(VENV)/.python
 
 mcp: setup $(VENV)/mcp-server/.ready ## the tests of MCP tools, with a server from the package index beside
 	@$(BIN)/python -m pytest tests/operators/test_operator_mcp.py
+
+$(VENV)/llm/.ready: $(VENV)/.python
+	@$(PYTHON) -m venv $(VENV)/llm
+	@$(VENV)/llm/bin/python -m pip install --quiet 'llm>=0.36'
+	@touch $@
+
+llm: setup $(VENV)/llm/.ready ## the test of the endpoint with a client from the package index
+	@$(BIN)/python -m pytest tests/serving/test_serve_llm.py
 
 bench: setup ## print the benchmark tables
 	@for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done

@@ -187,6 +187,8 @@ async def test_what_is_too_much_is_refused_in_openais_words(tmp_path):
         ({"max_turns": 0}, 400, "max_turns"),
         ({"n": 2}, 400, "n"),
         ({"tools": [{}]}, 400, "tools"),
+        ({"response_format": {"type": "json_object"}}, 400, "response_format"),
+        ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, 400, "messages.0.content"),
     ],
 )
 async def test_a_body_that_does_not_fit_names_the_field(tmp_path, body, status, param):
@@ -196,6 +198,36 @@ async def test_a_body_that_does_not_fit_names_the_field(tmp_path, body, status, 
     assert set(got.json()["error"]) == {"message", "type", "param", "code"}
     assert got.json()["error"]["param"] == param
     assert not (tmp_path / "r").exists(), "nothing has happened in it"
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"n": 2}, "n: an episode has one answer; ask again for another"),
+        ({"tools": [{}]}, "tools: a system calls its operators and no tools of a client"),
+        ({"response_format": {"type": "json_object"}}, "response_format: an answer is text; ask for no other form"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},
+            "messages.0.content: a system reads text alone, no image_url",
+        ),
+    ],
+)
+async def test_what_a_model_offers_and_a_system_does_not_is_refused_in_plain_words(tmp_path, body, told):
+    offered = {"n": 1, "tools": [], "response_format": {"type": "text"}}
+    parts = [{"role": "user", "content": [{"type": "text", "text": "What is 6 times 7?"}]}]
+    async with serving(tmp_path / "r") as url, httpx.AsyncClient() as plain:
+        asked = {"model": FIXED, "messages": parts} | offered
+        got, taken, there = [
+            await plain.post(f"{url}{path}", json=one)
+            for path, one in (
+                ("/v1/chat/completions", asked | body),
+                ("/v1/chat/completions", asked),
+                ("/chat/completions", asked),
+            )
+        ]
+    assert got.json()["error"]["message"] == told
+    assert taken.status_code == 200
+    assert there.json()["error"]["message"].endswith("the base URL of a client ends in /v1")
 
 
 @pytest.mark.parametrize("body", [b"{", b"[" * 100_000, b'"text"', b""])

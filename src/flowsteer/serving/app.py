@@ -29,6 +29,8 @@ EPISODE = "X-FlowSteer-Episode"
 
 AWAY = "the client went away"
 
+BASE = "chats are at /v1/chat/completions: the base URL of a client ends in /v1"
+
 
 class Endpoints:
     """What the server answers.
@@ -154,7 +156,9 @@ async def _refuse(request: Request, error: Exception) -> Response:
         param = "" if unread else ".".join(str(part) for part in first["loc"][1:])
         refused = RequestRefused(400, "invalid_body", f"{param or 'the body'}: {first['msg']}", param=param)
     elif isinstance(error, HTTPException):
-        refused = RequestRefused(error.status_code, f"http_{error.status_code}", f"{request.url.path}: {error.detail}")
+        found, status = f"{request.url.path}: {error.detail}", error.status_code
+        hint = BASE if status == 404 else ""
+        refused = RequestRefused(status, f"http_{status}", found, hint)
     else:
         refused = refusal_of(error)
     return JSONResponse(refused.body, refused.status, refused.headers)

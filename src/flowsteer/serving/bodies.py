@@ -2,7 +2,8 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from flowsteer.backends.budget import Caps
 from flowsteer.errors import ConfigError
@@ -14,6 +15,17 @@ MOST_TURNS = 200
 """Most turns a client may ask for."""
 
 
+def _only(offered: tuple[object, ...], why: str) -> BeforeValidator:
+    """Refuses what a client can ask of a model, and not of a system, in words of its own."""
+
+    def check(value: object) -> object:
+        if value not in offered:
+            raise PydanticCustomError("not_offered", why)
+        return value
+
+    return BeforeValidator(check)
+
+
 class TextPart(BaseModel):
     """A part of a message; there are none but text."""
 
@@ -21,11 +33,19 @@ class TextPart(BaseModel):
     text: str
 
 
+def _text_alone(content: object) -> object:
+    """The content of a message, refused if a part of it is a picture or the like."""
+    for part in content if isinstance(content, list) else ():
+        if isinstance(part, dict) and part.get("type", "text") != "text":
+            raise PydanticCustomError("not_text", "a system reads text alone, no {kind}", {"kind": str(part["type"])})
+    return content
+
+
 class ChatMessage(BaseModel):
     """One message of a chat."""
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: str | list[TextPart] | None = None
+    content: Annotated[str | list[TextPart] | None, BeforeValidator(_text_alone)] = None
 
     @property
     def text(self) -> str:
@@ -78,9 +98,9 @@ class ChatBody(AskBody):
     stream: bool = False
     stream_options: StreamOptions | None = None
     progress: bool = False
-    n: Literal[1] | None = None
-    tools: Annotated[list[Any], Field(max_length=0)] | None = None
-    response_format: dict[Literal["type"], Literal["text"]] | None = None
+    n: Annotated[Any, _only((None, 1), "an episode has one answer; ask again for another")] = None
+    tools: Annotated[Any, _only((None, []), "a system calls its operators and no tools of a client")] = None
+    response_format: Annotated[Any, _only((None, {"type": "text"}), "an answer is text; ask for no other form")] = None
 
     def task(self, default: TaskType) -> Task:
         """The task that the chat asks.
