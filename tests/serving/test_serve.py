@@ -105,6 +105,28 @@ async def test_an_answer_costs_what_its_recorded_episode_cost(tmp_path, model):
     assert len(record.entries) == 2
 
 
+async def test_a_type_that_nobody_names_is_guessed_from_the_question_and_told(tmp_path):
+    chat = [{"role": "system", "content": "You are a helpful assistant."}, *ASK]
+    asked = (
+        ({"messages": chat}, "math", True),
+        ({"messages": chat, "context": "They met in 1942."}, "qa", True),
+        ({"messages": [{"role": "user", "content": "Write a function that reverses a list."}]}, "code", True),
+        ({"messages": chat, "type": "qa"}, "qa", False),
+    )
+    async with serving(tmp_path / "r") as url, httpx.AsyncClient() as plain:
+        for body, kind, guessed in asked:
+            got = (await plain.post(f"{url}/v1/chat/completions", json={"model": FIXED} | body)).json()["flowsteer"]
+            assert (got["type"], got["type_guessed"]) == (kind, guessed)
+            assert RunFolder.read(tmp_path / "r").events(got["episode"])[0].task.type == kind
+        design = {"model": FIXED, "question": "What is 6 times 7?"}
+        designed = (await plain.post(f"{url}/v1/workflows", json=design)).json()["flowsteer"]
+        assert (designed["type"], designed["type_guessed"]) == ("math", True)
+    async with serving(tmp_path / "s", type="code") as url, client(url) as ai:
+        stream = await ai.chat.completions.create(model=FIXED, messages=chat, stream=True)
+        last = [chunk async for chunk in stream][-1].flowsteer
+        assert (last["type"], last["type_guessed"]) == ("code", False)
+
+
 async def test_the_plain_client_works_in_a_thread(tmp_path):
     def ask(url):
         with openai.OpenAI(base_url=f"{url}/v1", api_key="unused", max_retries=0) as ai:

@@ -31,6 +31,13 @@ Served = Annotated[
     ),
 ]
 
+RequestKind = Annotated[
+    o.TaskKind | None,
+    typer.Option(
+        "--type", help="Type of tasks whose request names none; guessed without it, and told.", show_default=False
+    ),
+]
+
 
 @guarded
 def serve(
@@ -41,7 +48,7 @@ def serve(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 picks a free one.")] = 8000,
     run: o.RunDir = None,
-    kind: Annotated[o.TaskKind, typer.Option("--type", help="Type of tasks whose request names none.")] = "qa",
+    kind: RequestKind = None,
     max_turns: o.MaxTurns = None,
     min_steps: o.MinSteps = None,
     max_steps: o.MaxSteps = None,
@@ -115,7 +122,7 @@ def _serve(
     folder: Path,
     host: str,
     port: int,
-    kind: o.TaskKind,
+    kind: o.TaskKind | None,
     limits: tuple[int, int, int, float],
     hear: "Listener",
 ) -> None:

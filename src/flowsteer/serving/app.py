@@ -14,7 +14,7 @@ from flowsteer.errors import FlowSteerError, RunError
 from flowsteer.evaluation.systems import System, WorkflowSystem
 from flowsteer.runs.events import EpisodeEnded
 from flowsteer.serving.bodies import AskBody, ChatBody, DesignBody
-from flowsteer.serving.completions import CompletionFrame, facts_of, usage_of
+from flowsteer.serving.completions import CompletionFrame, usage_of
 from flowsteer.serving.design_only import DesignSystem
 from flowsteer.serving.live_episode import LiveEpisode, told
 from flowsteer.serving.player import STOPPING, EpisodeAsked, Player
@@ -39,17 +39,16 @@ class Endpoints:
         player: Plays the episodes.
         systems: The systems by name.
         executor: Spec of the executor.
-        type_: Type of a task whose type is not said.
+        type_: Type of a task whose type is not said; None to guess it.
     """
 
-    def __init__(self, player: Player, systems: Mapping[str, System], executor: str, type_: TaskType) -> None:
+    def __init__(self, player: Player, systems: Mapping[str, System], executor: str, type_: TaskType | None) -> None:
         self._player, self._systems, self._executor, self._type = player, systems, executor, type_
         self._started = int(time.time())
 
     async def chat(self, body: ChatBody, request: Request) -> Response:
         """Answer the last message of the user with a system."""
-        live = self._start(self._named(body.model), body, body.task(self._type))
-        frame = CompletionFrame(live.id, body.model)
+        live, frame = self._start(self._named(body.model), body, body.task(self._type))
         if not body.stream:
             ended = await _outcome(live, request)
             return JSONResponse(frame.whole(ended), headers={EPISODE: live.id})
@@ -64,7 +63,7 @@ class Endpoints:
 
     async def design(self, body: DesignBody, request: Request) -> Response:
         """Design a workflow for a question, and run nothing."""
-        live = self._start(DesignSystem(self._named(body.model)), body, body.task(self._type))
+        live, frame = self._start(DesignSystem(self._named(body.model)), body, body.task(self._type))
         ended = await _outcome(live, request)
         plain = {
             "id": live.id,
@@ -74,7 +73,7 @@ class Endpoints:
             "dsl": ended.dsl,
             "workflow": workflow_to_json(ended.workflow),
             "usage": usage_of(ended),
-            "flowsteer": facts_of(ended, live.id),
+            "flowsteer": frame.facts(ended),
         }
         return JSONResponse(plain, headers={EPISODE: live.id})
 
@@ -126,8 +125,9 @@ class Endpoints:
         own = {"id": name, "object": "model", "created": self._started, "owned_by": "flowsteer"}
         return own | {"flowsteer": {"kind": kind} | plain}
 
-    def _start(self, system: System, body: AskBody, task: Task) -> LiveEpisode:
-        return self._player.start(EpisodeAsked(system, task, body.seed, body.max_turns, body.budget or Caps()))
+    def _start(self, system: System, body: AskBody, task: Task) -> tuple[LiveEpisode, CompletionFrame]:
+        live = self._player.start(EpisodeAsked(system, task, body.seed, body.max_turns, body.budget or Caps()))
+        return live, CompletionFrame(live.id, body.model, task.type, not (body.type or self._type))
 
 
 def make_app(endpoints: Endpoints) -> FastAPI:

@@ -7,6 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from flowsteer.backends.budget import Caps
 from flowsteer.errors import ConfigError
+from flowsteer.guessed_type import guessed_type
 from flowsteer.serving.refusals import RequestRefused
 from flowsteer.session import checked_question
 from flowsteer.task import Task, TaskType
@@ -66,7 +67,7 @@ class AskBody(BaseModel):
 
     Attributes:
         model: Name of the system.
-        type: Type of the task; the server's default without it.
+        type: Type of the task; the server's default, or guessed, without it.
         context: Passages to answer from.
         max_turns: Most turns of a Director; the server's without it.
         seed: Seed of every draw; the server's without it.
@@ -79,6 +80,16 @@ class AskBody(BaseModel):
     max_turns: Annotated[int, Field(ge=1, le=MOST_TURNS)] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     budget: Caps | None = None
+
+    def asks(self, question: str, context: str, default: TaskType | None) -> Task:
+        """The task of a question; its type is guessed from what asks, and from no chat before it.
+
+        Args:
+            question: The question.
+            context: Passages to answer from, and what else was said.
+            default: Type of a task whose type is not said; None to guess it.
+        """
+        return Task(question, self.type or default or guessed_type(question, self.context).type, context)
 
 
 class ChatBody(AskBody):
@@ -102,11 +113,11 @@ class ChatBody(AskBody):
     tools: Annotated[Any, _only((None, []), "a system calls its operators and no tools of a client")] = None
     response_format: Annotated[Any, _only((None, {"type": "text"}), "an answer is text; ask for no other form")] = None
 
-    def task(self, default: TaskType) -> Task:
+    def task(self, default: TaskType | None) -> Task:
         """The task that the chat asks.
 
         Args:
-            default: Type of a task whose type is not said.
+            default: Type of a task whose type is not said; None to guess it.
 
         Raises:
             RequestRefused: The user has asked nothing, or the question is too long.
@@ -117,7 +128,7 @@ class ChatBody(AskBody):
             raise RequestRefused(400, "no_question", "no message has the role user", "add one", param="messages")
         others = [_as_context(message) for at, message in enumerate(self.messages) if at != asked]
         context = "\n\n".join(text for text in (self.context, *others) if text)
-        return Task(_question(self.messages[asked].text, "messages"), self.type or default, context)
+        return self.asks(_question(self.messages[asked].text, "messages"), context, default)
 
 
 class DesignBody(AskBody):
@@ -129,9 +140,9 @@ class DesignBody(AskBody):
 
     question: str
 
-    def task(self, default: TaskType) -> Task:
+    def task(self, default: TaskType | None) -> Task:
         """The task; see `ChatBody.task`."""
-        return Task(_question(self.question, "question"), self.type or default, self.context)
+        return self.asks(_question(self.question, "question"), self.context, default)
 
 
 def _as_context(message: ChatMessage) -> str:

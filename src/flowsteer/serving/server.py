@@ -33,7 +33,7 @@ class ServeSettings:
         port: Port; 0 for any free one.
         key: What clients must show; empty for none, which is for the loopback alone.
         limits: What is taken on.
-        type: Type of a task whose type is not said.
+        type: Type of a task whose type is not said; None to guess it.
     """
 
     systems: tuple[str, ...]
@@ -43,7 +43,7 @@ class ServeSettings:
     port: int = 0
     key: str = field(default="", repr=False)
     limits: ServeLimits = ServeLimits()
-    type: TaskType = "qa"
+    type: TaskType | None = None
 
 
 async def serve(
