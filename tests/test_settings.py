@@ -14,7 +14,7 @@ from flowsteer.backends.budget import Caps
 from flowsteer.canvas.canvas import Settings
 from flowsteer.canvas.feedback import Budgets
 from flowsteer.errors import ConfigError
-from flowsteer.evaluation.evaluation_config import EvaluationConfig, load_config
+from flowsteer.evaluation.evaluation_config import EvaluationConfig, make_config, read_evaluation
 from flowsteer.reward.settings import RewardSettings
 from flowsteer.session import Setup
 from flowsteer.settings import check, to_json
@@ -78,7 +78,7 @@ def test_a_record_reads_back_as_it_was_written():
     for file in ("demo.toml", "smollm2.toml", "smollm2_executor.toml", "paper_qwen3_8b.toml"):
         config = load_training(EXAMPLES / file)
         assert check(TrainingConfig, to_json(config), file) == config
-    config = load_config(EXAMPLES / "paper_eval.toml")
+    config = make_config(read_evaluation(EXAMPLES / "paper_eval.toml"))
     assert check(EvaluationConfig, to_json(config), "the plan") == config
 
 

@@ -5,8 +5,10 @@ import re
 import time
 from pathlib import Path
 
+import pytest
 from flowsteer_cli import COMMAND, Outcome, environment, flowsteer
 
+from flowsteer.backends.models import default_executor
 from flowsteer.cli import progress_display
 from flowsteer.cli.exit_codes import MEANINGS
 
@@ -107,6 +109,41 @@ def test_the_log(tmp_path: Path):
     assert "info: connected to simulated:" in flowsteer(*solve, "b", "--verbose", cwd=tmp_path).err
     assert flowsteer(*solve, "c", "--log-file", "log", cwd=tmp_path).err == ""
     assert "INFO flowsteer.session: connected to simulated:" in (tmp_path / "log").read_text()
+
+
+FLAT = 'executor = "simulated:flat"'
+OTHER = "executor: simulated:flat, and not simulated: (--set executor=SPEC changes what a file says)"
+
+
+@pytest.mark.parametrize(
+    ("line", "more", "taken", "told"),
+    [
+        ("", ("--executor", "simulated:"), "simulated:", []),
+        ("", ("--set", "executor=simulated:flat"), "simulated:flat", []),
+        (FLAT, (), "simulated:flat", []),
+        (FLAT, ("--executor", "simulated:flat"), "simulated:flat", []),
+        (FLAT, ("--executor", "simulated:"), "simulated:flat", [OTHER]),
+        (FLAT, ("--executor", "simulated:", "--set", "executor=simulated:"), "simulated:", []),
+    ],
+)
+def test_an_evaluation_file_may_leave_the_executor_to_the_command(tmp_path: Path, line, more, taken, told):
+    (tmp_path / "e.toml").write_text(f'datasets = ["simulated:math"]\nsystems = ["direct"]\nlimit = 1\n{line}\n')
+    done = flowsteer("eval", "e.toml", "--run", "r", *more, cwd=tmp_path)
+    assert (done.code, said_of_executor(done)) == (0, told)
+    assert json.loads((tmp_path / "r" / "config.json").read_text())["config"]["executor"] == taken
+
+
+def test_an_executor_that_nobody_named_is_told_with_a_file_too(tmp_path: Path):
+    (tmp_path / "e.toml").write_text('datasets = ["simulated:math"]\nsystems = ["direct"]\n')
+    told = [f"executor: {default_executor()} (--executor names another)"]
+    assert said_of_executor(flowsteer("eval", "e.toml", "--dry-run", cwd=tmp_path)) == told
+    assert said_of_executor(flowsteer("eval", "simulated:math", "--dry-run", cwd=tmp_path)) == told
+    setting = ("--set", "executor=simulated:")
+    assert said_of_executor(flowsteer("eval", "simulated:math", "--dry-run", *setting, cwd=tmp_path)) == []
+
+
+def said_of_executor(done: Outcome) -> list[str]:
+    return [row for row in done.err.splitlines() if row.startswith("executor:")]
 
 
 def test_a_refused_evaluation_leaves_no_folder(tmp_path: Path):

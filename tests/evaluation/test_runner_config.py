@@ -9,7 +9,7 @@ import pytest
 from evaluation.evaluation_cases import SaysLLM, run, small
 from flowsteer.datasets.splits import overlap
 from flowsteer.errors import ConfigError
-from flowsteer.evaluation.evaluation_config import load_config, make_config, settings_of, setup_of
+from flowsteer.evaluation.evaluation_config import make_config, read_evaluation, settings_of, setup_of
 from flowsteer.evaluation.evaluation_plan import dry_run
 from flowsteer.evaluation.specs import parse_systems
 from flowsteer.evaluation.task_sets import load_tasks
@@ -21,7 +21,7 @@ needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the samples of the tw
 
 
 def test_the_papers_table_is_twelve_datasets_by_all_systems():
-    config = load_config(PAPER)
+    config = make_config(read_evaluation(PAPER))
     assert len(config.datasets) == 12
     assert config.limit == 128
     names = [system.name for system in parse_systems(config.systems, config.without)]
@@ -34,7 +34,7 @@ def test_the_papers_table_is_twelve_datasets_by_all_systems():
 
 
 def test_a_dry_run_connects_and_fetches_nothing():
-    planned = dry_run(load_config(PAPER))
+    planned = dry_run(make_config(read_evaluation(PAPER)))
     assert planned.episodes == 12 * 128 * 12
     assert all(row.fetched for row in planned.datasets)
     assert planned.cap == 500_000
@@ -46,7 +46,7 @@ def test_a_dry_run_connects_and_fetches_nothing():
 @needs_data
 def test_a_dry_run_on_the_samples_counts_what_is_there():
     overrides = [f"data={DATA}", "limit=20", 'systems=["direct", "fixed:best"]', "without=[]"]
-    planned = dry_run(load_config(PAPER, overrides))
+    planned = dry_run(make_config(read_evaluation(PAPER), overrides=overrides))
     sizes = {row.name: row.tasks for row in planned.datasets}
     assert sizes.pop("aime2025") == 7  # 15 rows, eight of them to choose by
     assert set(sizes.values()) == {20}
@@ -105,20 +105,23 @@ def test_what_does_not_fit_is_refused_by_name(change, told):
 def test_overrides_are_dotted_and_typed(tmp_path):
     file = tmp_path / "eval.toml"
     file.write_text('datasets = ["gsm8k"]\nsystems = ["direct"]\n[executor_sampling]\nmax_tokens = 8\n')
-    config = load_config(
-        file, ["limit=20", "executor_sampling.temperature=0.5", "executor=llamacpp:smollm2", 'systems=["cot", "sc:3"]']
+    plain = read_evaluation(file)
+    config = make_config(
+        plain,
+        "eval.toml",
+        ["limit=20", "executor_sampling.temperature=0.5", "executor=llamacpp:smollm2", 'systems=["cot", "sc:3"]'],
     )
     assert (config.limit, config.executor, config.systems) == (20, "llamacpp:smollm2", ("cot", "sc:3"))
     assert (config.executor_sampling.temperature, config.executor_sampling.max_tokens) == (0.5, 8)
     for wrong in ("limit", "=3", "limit.x=3"):
         with pytest.raises(ConfigError):
-            load_config(file, ["limit=1", wrong])
+            make_config(plain, "eval.toml", ["limit=1", wrong])
     with pytest.raises(ConfigError, match="cannot be read"):
-        load_config(tmp_path / "none.toml")
+        read_evaluation(tmp_path / "none.toml")
     for torn in (b"datasets = [", b'datasets = "\xe9"', b"datasets = " + b"[" * 10_000):
         file.write_bytes(torn)
         with pytest.raises(ConfigError, match="not TOML"):
-            load_config(file)
+            read_evaluation(file)
 
 
 def test_only_what_decides_an_episode_binds_a_run():

@@ -99,16 +99,17 @@ def evaluate(
 
     Run the same command with the same --run again to go on where it stopped.
     """
-    from flowsteer.evaluation.evaluation_config import load_config, make_config
+    from flowsteer.evaluation.evaluation_config import make_config, read_evaluation
 
+    chosen = o.chosen_executor(executor)
     if len(datasets) == 1 and datasets[0].endswith(".toml"):
-        config = load_config(Path(datasets[0]), settings or [])
+        where, plain = Path(datasets[0]).name, read_evaluation(Path(datasets[0]))
     else:
-        plain: dict[str, Any] = {
+        where = "the evaluation"
+        plain = {
             "datasets": datasets,
             "systems": system or ["direct"],
             "without": without or [],
-            "executor": (chosen := o.chosen_executor(executor)),
             "library": library,
             "sandbox": sandbox,
             "roster": o.parse_roster(backend),
@@ -119,8 +120,8 @@ def evaluate(
         plain |= {"epochs": epochs, "split": split, "seed": seed, "engine": engine, "concurrency": concurrency}
         plain |= o.canvas_asked(max_turns, min_steps, max_steps, finish, two_step)
         plain |= _given(data=data, limit=limit) | _samplings(chosen, director_tokens, executor_tokens, temperature)
-        config = make_config(plain, overrides=settings or [])
-        o.tell_chosen(executor=(executor, chosen))
+    config = make_config({"executor": chosen} | plain, where, settings or [])
+    _tell_executor(executor, plain, settings, config.executor)
     if dry_run:
         _dry_run(config, json)
         return
@@ -128,6 +129,15 @@ def evaluate(
     folder, asked = run or new_run_folder("eval"), ForPrograms(json, events)
     with shown(folder, view), followed(folder, trace, report_to, asked.listener(), config) as (hear, track):
         _evaluate(keep_replies(config, folder, no_cache, no_requests), folder, asked, hear, fail_fast, track)
+
+
+def _tell_executor(asked: str | None, plain: dict[str, Any], settings: list[str] | None, taken: str) -> None:
+    """Tell which executor is taken where nothing names it, or a file or a setting names another than was asked for."""
+    named = asked or plain.get("executor") or any(one.partition("=")[0].strip() == "executor" for one in settings or [])
+    if asked and asked != taken:
+        tell(f"executor: {taken}, and not {asked} (--set executor=SPEC changes what a file says)")
+    elif not named:
+        o.tell_chosen(executor=(None, taken))
 
 
 def _refuse_fail_fast(fail_fast: bool, config: "EvaluationConfig") -> None:

@@ -79,18 +79,16 @@ FREE = ("concurrency", "engine", "workers", "caps", "cache", "requests")
 """What no result depends on."""
 
 
-def load_config(path: Path, overrides: Sequence[str] = ()) -> EvaluationConfig:
-    """Read an evaluation file.
+def read_evaluation(path: Path) -> dict[str, Any]:
+    """The plain values of an evaluation file, as `make_config` takes them.
 
     Args:
         path: A TOML file.
-        overrides: Changes such as `limit=20` or `executor_sampling.max_tokens=64`: values as in TOML; what is no TOML
-            value is a string.
 
     Raises:
-        ConfigError: The file is absent or no TOML, a key is unknown, or a value does not fit.
+        ConfigError: The file is absent or no TOML.
     """
-    return make_config(read_toml(path, "examples/paper_eval.toml"), path.name, overrides)
+    return read_toml(path, "examples/paper_eval.toml")
 
 
 def make_config(
@@ -101,7 +99,8 @@ def make_config(
     Args:
         plain: Values by name; those not given are at their default.
         where: What to call them in an error.
-        overrides: Changes, as `load_config` takes them.
+        overrides: Changes such as `limit=20` or `executor_sampling.max_tokens=64`: values as in TOML; what is no TOML
+            value is a string.
 
     Raises:
         ConfigError: A key is unknown or a value does not fit; all faults are named.
