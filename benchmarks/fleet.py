@@ -1,6 +1,7 @@
 """What an episode costs at scale: run, write, read back, report; here, and on two Ray nodes of which one is lost.
 
-The executor is simulated, so what is left is what this package costs. Memory is that of the one process that writes.
+The executor is simulated, so what is left is what this package costs. "This process" is the one that writes: what it
+takes itself for each episode says how many workers it can keep at work.
 
     python benchmarks/fleet.py [EPISODES]
 """
@@ -19,12 +20,14 @@ from rich.table import Table
 
 from flowsteer.evaluation.evaluate import evaluate
 from flowsteer.evaluation.evaluation_config import make_config
+from flowsteer.evaluation.ray_worker import BATCH
 from flowsteer.reporting.report import write_figures
 from flowsteer.runs.event_json import event_line
 from flowsteer.runs.folder import RunFolder
 
 SYSTEM = "fixed:Programmer -> [Custom, AnswerGenerate] -> ScEnsemble -> Verify ? Revise : done -> Format"
 TASKS = 500
+WRITTEN = 10_000
 
 
 def config(episodes, **more):
@@ -42,13 +45,13 @@ def config(episodes, **more):
 
 
 class Evaluated:
-    """An evaluation: its seconds, and the writer's memory at a quarter and at the end, in MB."""
+    """An evaluation: its seconds, those of this process's processor, and its memory at a quarter and the end, in MB."""
 
     def __init__(self, settings, folder, halfway=lambda: None):
         self.memory, self._halfway = {}, halfway
-        started = time.perf_counter()
+        started, busy = time.perf_counter(), time.process_time()
         self.progress = asyncio.run(evaluate(settings, folder, self._look))
-        self.seconds = time.perf_counter() - started
+        self.seconds, self.busy = time.perf_counter() - started, time.process_time() - busy
 
     def _look(self, progress):
         done = progress.done / progress.total
@@ -73,14 +76,14 @@ def timed(work):
     return time.perf_counter() - started
 
 
-def written_again(source, target):
-    """Append every episode of one folder to another."""
+def written_again(source, target, batch):
+    """Append the first episodes of one folder to another, so many at once; seconds for all of them."""
     old = RunFolder.read(source)
-    ready = [
-        (name, entry.summary, [event_line(event) for event in old.events(name)]) for name, entry in old.entries.items()
-    ]
+    some = list(old.entries.items())[:WRITTEN]
+    ready = [(name, entry.summary, [event_line(event) for event in old.events(name)]) for name, entry in some]
     with RunFolder.create(target, {}) as new:
-        return timed(lambda: [new.append(*one) for one in ready])
+        seconds = timed(lambda: [new.append_all(ready[at : at + batch]) for at in range(0, len(ready), batch)])
+    return seconds * len(old.entries) / len(ready)
 
 
 @contextmanager
@@ -111,7 +114,8 @@ def main():
         local = Evaluated(config(episodes), here)
         row("run and grade, one process", local.seconds, memory(local))
         size = sum(file.stat().st_size for file in here.glob("episodes.jsonl"))
-        row("write", written_again(here, Path(place, "again")), f"{size / episodes / 1e3:.1f} kB each")
+        row("write", written_again(here, Path(place, "single"), 1), f"{size / episodes / 1e3:.1f} kB each")
+        row(f"write, {BATCH} at once", written_again(here, Path(place, "batched"), BATCH))
         row("read the index", timed(lambda: RunFolder.read(here)))
         row("report", timed(lambda: write_figures(RunFolder.read(here), Path(place, "report"))))
         with two_nodes() as kill:
@@ -123,8 +127,9 @@ def main():
 
 
 def memory(done):
-    """The writer's memory in words."""
-    return f"writer {done.memory['quarter']:.0f} MB at a quarter, {done.memory['end']:.0f} MB at the end"
+    """What the writer took, in words."""
+    quarter, end, busy = done.memory["quarter"], done.memory["end"], 1e3 * done.busy / done.progress.total
+    return f"this process {quarter:.0f} MB at a quarter, {end:.0f} MB at the end, {busy:.2f} ms each"
 
 
 if __name__ == "__main__":

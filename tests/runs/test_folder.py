@@ -6,10 +6,12 @@ import sys
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flowsteer.draft import Draft, Verdict
 from flowsteer.errors import RunError
-from flowsteer.runs.event_json import event_to_json, events_from_json
+from flowsteer.runs.event_json import event_line, event_to_json, events_from_json
 from flowsteer.runs.events import (
     EditApplied,
     EditRejected,
@@ -53,6 +55,23 @@ def test_episodes_come_back_whole_and_only_their_own_bytes_are_read(tmp_path):
     entry = run.entries["b"]
     (tmp_path / "episodes.jsonl").write_bytes(b"x" * entry.offset + text[entry.offset : entry.offset + entry.length])
     assert run.events("b")[0] == FeedbackGiven(1, ODD + "b")
+
+
+@given(sizes=st.lists(st.integers(0, 4), max_size=6))
+def test_episodes_added_at_once_stand_there_as_if_added_one_by_one(tmp_path_factory, sizes):
+    path, heard = tmp_path_factory.mktemp("runs"), []
+    ready = [(f"{n}{ODD}", replace(SUMMARY, answer=ODD * n), [event_line(FeedbackGiven(n, ODD))]) for n in range(24)]
+    with (
+        RunFolder.create(path / "many", {}, lambda *told: heard.append(told)) as many,
+        RunFolder.create(path / "single", {}) as single,
+    ):
+        for size in sizes:
+            batch = [ready.pop() for _ in range(size)]
+            assert many.append_all(batch) == [single.append(*one) for one in batch]
+        assert many.entries == single.entries
+    assert [episode for episode, _ in heard] == list(many.entries)
+    for name in ("episodes.jsonl", "index.jsonl"):
+        assert (path / "many" / name).read_bytes() == (path / "single" / name).read_bytes()
 
 
 def test_a_torn_last_line_is_cut_off_and_its_episode_counts_as_not_run(tmp_path):

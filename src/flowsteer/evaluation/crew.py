@@ -1,117 +1,167 @@
-"""Ray actors that take episodes: the least busy one that is there; what a dead one had begun is done by another.
+"""Workers that take episodes as they have room, and hand them in by batches; what a dead one had begun is done again.
 
-Ray starts an actor, and a dead one again, where it finds room, which may be much later, on a node that joins, or never.
-So nothing waits for one: episodes go to those that are there.
+An episode waits here until a worker has room for it, so one that comes late finds as much to do as the others. It is
+handed in once: a worker that cannot be reached is ended before another gets its episodes.
 """
 
 import asyncio
-from asyncio import FIRST_COMPLETED
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from importlib import import_module
-from typing import Any
+from types import TracebackType
+from typing import Self, cast
 
 from flowsteer.errors import BackendUnavailable
+from flowsteer.evaluation.episodes import Job
+from flowsteer.evaluation.ray_worker import Finished
+from flowsteer.runs.summary import EpisodeSummary
 
 TRIES = 3
-"""Times an episode is begun: one that ends its worker each time ends no more than so many."""
+"""Times an episode is begun, and workers in a row that may die before they are there."""
 
 PATIENCE_SECONDS = 600.0
 """Longest wait for a worker when none is there."""
 
-PING_SECONDS = 1.0
-"""Between two looks at a worker that is away."""
+Exchange = Callable[[list[Job]], Awaitable[list[Finished]]]
+"""`flowsteer.evaluation.ray_worker.Worker.exchange` of a worker that is there."""
 
-Coming = asyncio.Task[bool]
-"""Waits until an actor is there, or there again: true; or false, if it never will be."""
+Hire = Callable[[], AbstractAsyncContextManager[Exchange]]
+"""Asks for a worker and waits until it is there, which may take long; leaving the block ends it."""
 
 
 @dataclass(eq=False, slots=True)
-class _Member:
-    actor: Any
-    coming: Coming
-    busy: int = 0
-
-    @property
-    def is_there(self) -> bool:
-        return self.coming.done() and self.coming.result()
+class _Errand:
+    job: Job
+    ended: "asyncio.Future[EpisodeSummary]"
+    tries: int = 0
 
 
 class Crew:
-    """The actors.
+    """A `JobEngine` of as many workers as there is work for, up to a number; use it as an async context manager.
+
+    Attributes:
+        width: Episodes that are here at once: twice as many as the workers have room for, so that none waits for work.
 
     Args:
-        actors: Handles of `flowsteer.evaluation.ray_engine.Worker`; made while an event loop runs.
+        hire: Where workers come from.
+        most: Most workers.
+        each: Episodes at once of each.
+        commit: Writes down the episodes of a batch.
+        again: Whether another takes the place of a worker that died.
     """
 
-    def __init__(self, actors: list[Any]) -> None:
-        exceptions = import_module("ray.exceptions")
-        self._gone: tuple[type[Exception], ...] = (exceptions.RayActorError, exceptions.NodeDiedError)
-        self._gone_for_good: type[Exception] = exceptions.ActorDiedError
-        self._members = [_Member(actor, self._expected(actor)) for actor in actors]
+    def __init__(
+        self, hire: Hire, most: int, each: int, commit: Callable[[Sequence[Finished]], None], again: bool = True
+    ) -> None:
+        self.width = 2 * most * each
+        self._hire, self._most, self._each, self._commit, self._again = hire, most, each, commit, again
+        self._waiting: asyncio.Queue[_Errand] = asyncio.Queue()
+        self._shifts: set[asyncio.Task[None]] = set()
+        self._open = self._there = self._false_starts = 0
+        self._alone: asyncio.TimerHandle | None = None
+        self._given_up = False
 
-    async def run(self, job: Any) -> dict[str, Any]:
-        """What `Worker.run` returns for an episode, from another worker should one die.
+    async def __aenter__(self) -> Self:
+        """The crew itself."""
+        return self
 
-        Raises:
-            BackendUnavailable: No worker is there, or the episode's died each time.
-            RayError: Ray itself failed.
-        """
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End all workers, whatever they are doing."""
+        if self._alone is not None:
+            self._alone.cancel()
+        shifts = list(self._shifts)
+        for shift in shifts:
+            shift.cancel()
+        await asyncio.gather(*shifts, return_exceptions=True)
+
+    async def run(self, job: Job) -> EpisodeSummary:
+        """See `JobEngine.run`; from another worker, should one die."""
+        errand = _Errand(job, asyncio.get_running_loop().create_future())
+        self._open += 1
+        try:
+            self._waiting.put_nowait(errand)
+            self._look_around()
+            return await errand.ended
+        finally:
+            self._open -= 1
+
+    def _look_around(self) -> None:
+        """Ask for the workers that are missing, and wait no longer than is sensible if there is none."""
+        while len(self._shifts) < self._most and len(self._shifts) * self._each < self._open:
+            self._shifts.add(asyncio.create_task(self._shift()))
+        if self._there and self._alone is not None:
+            self._alone.cancel()
+            self._alone = None
+        if self._given_up or not self._most:
+            self._give_up()
+        elif not self._there and self._alone is None:
+            self._alone = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._give_up)
+
+    def _give_up(self) -> None:
+        self._given_up = True
+        while not self._waiting.empty():
+            hint = "add a node, then run it again to go on"
+            _settle(self._waiting.get_nowait(), BackendUnavailable("no Ray worker is there", hint))
+
+    async def _shift(self) -> None:
+        """One worker, from the wish for it to its end."""
+        held: dict[str, _Errand] = {}
+        began = False
+        try:
+            async with self._hire() as exchange:
+                began = True
+                self._there += 1
+                self._false_starts, self._given_up = 0, False
+                self._look_around()
+                try:
+                    while True:
+                        await self._round(exchange, held)
+                finally:
+                    self._there -= 1
+        except Exception as error:  # noqa: BLE001 - a dead worker, or whatever else it cannot be reached for
+            self._false_starts += not began
+            if (began and not self._again) or self._false_starts >= TRIES:
+                self._most -= 1
+            for errand in held.values():
+                self._do_again(errand, error)
+        finally:
+            self._shifts.discard(cast(asyncio.Task[None], asyncio.current_task()))
+        self._look_around()
+
+    async def _round(self, exchange: Exchange, held: dict[str, _Errand]) -> None:
+        """Give a worker what it has room for, and take what it has finished."""
+        new: list[Job] = []
+        while len(held) < self._each and not (held and self._waiting.empty()):
+            errand = await self._waiting.get()
+            if not errand.ended.done():
+                held[errand.job.id] = errand
+                new.append(errand.job)
+        batch = await exchange(new)
         failure: Exception | None = None
-        for _ in range(TRIES):
-            member = await self._least_busy()
-            member.busy += 1
-            try:
-                done: dict[str, Any] = await member.actor.run.remote(job)
-            except self._gone as error:
-                failure = error
-                if member.is_there:
-                    member.coming = self._expected(member.actor)
-            else:
-                return done
-            finally:
-                member.busy -= 1
-        raise BackendUnavailable(f"{TRIES} Ray workers died of it: {failure}", "run it again to go on") from failure
+        try:
+            self._commit(batch)
+        except Exception as error:  # noqa: BLE001 - raised where each of them is waited for
+            failure = error
+        for one in batch:
+            _settle(held.pop(one.episode), failure or one.outcome)
 
-    async def _least_busy(self) -> _Member:
-        while not (there := [member for member in self._members if member.is_there]):
-            awaited = [member.coming for member in self._members if not member.coming.done()]
-            came = awaited and (await asyncio.wait(awaited, timeout=PATIENCE_SECONDS, return_when=FIRST_COMPLETED))[0]
-            if not came:
-                raise BackendUnavailable("no Ray worker is there", "add a node, then run it again to go on")
-        return min(there, key=lambda member: member.busy)
-
-    def _expected(self, actor: Any) -> Coming:
-        return asyncio.create_task(self._comes(actor))
-
-    async def _comes(self, actor: Any) -> bool:
-        while True:
-            try:
-                await actor.is_there.remote()
-            except self._gone_for_good:
-                return False
-            except self._gone:
-                await asyncio.sleep(PING_SECONDS)
-            else:
-                return True
-
-    async def dismiss(self) -> None:
-        """Wait for nobody any more."""
-        for member in self._members:
-            member.coming.cancel()
-        await asyncio.gather(*(member.coming for member in self._members), return_exceptions=True)
+    def _do_again(self, errand: _Errand, error: Exception) -> None:
+        errand.tries += 1
+        if errand.tries < TRIES:
+            self._waiting.put_nowait(errand)
+        else:
+            failure = BackendUnavailable(f"{TRIES} Ray workers died of it: {error}", "run it again to go on")
+            failure.__cause__ = error
+            _settle(errand, failure)
 
 
-@asynccontextmanager
-async def crew_of(actors: list[Any]) -> AsyncIterator[Crew]:
-    """A crew, dismissed on leaving the block.
-
-    Args:
-        actors: Handles of `flowsteer.evaluation.ray_engine.Worker`.
-    """
-    crew = Crew(actors)
-    try:
-        yield crew
-    finally:
-        await crew.dismiss()
+def _settle(errand: _Errand, outcome: EpisodeSummary | Exception) -> None:
+    """Say how it ended, if anybody still waits for it."""
+    if errand.ended.done():
+        return
+    if isinstance(outcome, Exception):
+        errand.ended.set_exception(outcome)
+    else:
+        errand.ended.set_result(outcome)

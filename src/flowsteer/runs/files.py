@@ -88,18 +88,18 @@ def read_json(path: Path) -> Any:
         raise RunError(f"{path} cannot be read: {error}", "it was written by something else, or is damaged") from error
 
 
-def append(path: Path, line: bytes) -> int:
-    """Add a line, whole or not at all; what a kill tore before it stays a line of its own.
+def append(path: Path, lines: bytes) -> int:
+    """Add lines, all or none; what a kill tore before them stays a line of its own.
 
     Args:
         path: The file; made if it is not there.
-        line: The line, its newline included.
+        lines: The lines, each with its newline.
 
     Returns:
-        Where it begins, in bytes.
+        Where they begin, in bytes.
 
     Raises:
-        RunError: It cannot be written.
+        RunError: They cannot be written.
     """
     is_there(path)
     with writing(path):
@@ -110,7 +110,7 @@ def append(path: Path, line: bytes) -> int:
                     file.seek(-1, os.SEEK_END)
                     if file.read(1) != b"\n":
                         start += file.write(b"\n")
-                file.write(line)
+                file.write(lines)
         except OSError:
             os.truncate(path, end)
             raise
@@ -119,7 +119,12 @@ def append(path: Path, line: bytes) -> int:
 
 def append_line(path: Path, record: JSON) -> None:
     """Add a line of JSON; see `append`."""
-    append(path, f"{json.dumps(record, ensure_ascii=False)}\n".encode())
+    append_lines(path, [record])
+
+
+def append_lines(path: Path, records: Iterable[JSON]) -> None:
+    """Add lines of JSON; see `append`."""
+    append(path, "".join(f"{json.dumps(record, ensure_ascii=False)}\n" for record in records).encode())
 
 
 def read_lines(path: Path) -> Iterator[JSON]:

@@ -1,0 +1,102 @@
+"""A worker process of Ray: a session of its own, a grader, and episodes that it hands in by batches."""
+
+import asyncio
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+
+from flowsteer.errors import BackendUnavailable, FlowSteerError, SandboxError
+from flowsteer.evaluation.episodes import Job, lost, run_job
+from flowsteer.grading.connect import GradeAnswer, open_grader
+from flowsteer.runs.event_json import event_line
+from flowsteer.runs.events import Event
+from flowsteer.runs.summary import EpisodeSummary
+from flowsteer.session import Session, Setup, open_session
+
+BATCH = 32
+"""Most episodes that are handed in at once; half of what a worker has at once, if that is fewer: it stays at work."""
+
+BATCH_SECONDS = 0.05
+"""Longest that an episode which is over waits for others."""
+
+ROUND_SECONDS = 5.0
+"""Longest that a worker says nothing: it may have room for more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """An episode that a worker is done with.
+
+    Attributes:
+        episode: Its id.
+        outcome: What is told of it, also of one that broke off; or why the run cannot go on.
+        events: Its events, each an `event_line`.
+    """
+
+    episode: str
+    outcome: EpisodeSummary | FlowSteerError
+    events: list[str]
+
+
+class Worker:
+    """One worker process: a session, opened with the first episode, and a grader.
+
+    Args:
+        setup: What to connect.
+        each: Most episodes at once.
+    """
+
+    def __init__(self, setup: Setup, each: int) -> None:
+        self._setup = setup
+        self._batch = max(1, min(BATCH, each // 2))
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._finished: asyncio.Queue[Finished] = asyncio.Queue()
+        self._held = 0
+        self._opening = asyncio.Lock()
+        self._stack = AsyncExitStack()
+        self._ready: tuple[Session, GradeAnswer] | None = None
+
+    async def exchange(self, jobs: list[Job]) -> list[Finished]:
+        """Begin episodes, and hand in those that are over since: so many, or those of a short time.
+
+        Args:
+            jobs: Episodes to run and grade.
+
+        Returns:
+            Episodes that were never handed in before; none if no episode ends soon, or there is none.
+        """
+        self._held += len(jobs)
+        self._tasks |= {asyncio.create_task(self._play(job)) for job in jobs}
+        self._tasks -= {task for task in self._tasks if task.done()}
+        batch: list[Finished] = []
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ROUND_SECONDS) as limit:
+                while len(batch) < min(self._batch, self._held):
+                    batch.append(await self._finished.get())
+                    if len(batch) == 1:
+                        limit.reschedule(asyncio.get_running_loop().time() + BATCH_SECONDS)
+        self._held -= len(batch)
+        return batch
+
+    async def _play(self, job: Job) -> None:
+        events: list[str] = []
+
+        def emit(event: Event) -> None:
+            events.append(event_line(event))
+
+        try:
+            session, grade = await self._open()
+            outcome: EpisodeSummary | FlowSteerError = await run_job(session, job, grade, emit)
+        except (BackendUnavailable, SandboxError) as error:
+            outcome = lost(job, error)
+        except FlowSteerError as error:
+            outcome = error
+        except Exception as error:  # noqa: BLE001 - the one boundary of a system's own code: this episode is lost
+            outcome = lost(job, error)
+        self._finished.put_nowait(Finished(job.id, outcome, events))
+
+    async def _open(self) -> tuple[Session, GradeAnswer]:
+        async with self._opening:
+            if self._ready is None:
+                session = await self._stack.enter_async_context(open_session(self._setup))
+                self._ready = session, await self._stack.enter_async_context(open_grader())
+            return self._ready
