@@ -78,7 +78,7 @@ def test_whoever_dies_every_episode_ends_and_is_written_down_once(lives, jobs, b
     assert sorted(written) == sorted(done)
     assert len(set(done)) == len(done)
     assert all(isinstance(one, EpisodeSummary | BackendUnavailable) for one in ended)
-    if firm.dead < (TRIES if again else most):
+    if firm.dead < (TRIES if again else min(TRIES, most)):
         assert len(done) == jobs
 
 
@@ -87,6 +87,38 @@ def test_no_more_workers_are_asked_for_than_there_is_work_for(jobs, workers):
     firm = Firm()
     work(firm, jobs, most=4)
     assert firm.hired == workers
+
+
+@pytest.mark.parametrize(("again", "left"), [(True, 1), (False, 3)])
+async def test_workers_without_work_and_those_that_never_came_are_let_go_at_the_end(again, left):
+    """Under a budget only those that never came: the others have a share of it."""
+    there, asked, over = set(), [], asyncio.Event()
+
+    @asynccontextmanager
+    async def hire():
+        number = len(asked)
+        asked.append(number)
+        there.add(number)
+
+        async def exchange(jobs):
+            if any(job.id == "long" for job in jobs):
+                await over.wait()
+            return [Finished(job.id, summary(job.id), []) for job in jobs]
+
+        try:
+            if number == 3:
+                await asyncio.Event().wait()
+            yield exchange
+        finally:
+            there.discard(number)
+
+    async with Crew(hire, 4, 1, lambda batch: None, again) as crew:
+        runs = [asyncio.create_task(crew.run(SimpleNamespace(id=name))) for name in ("long", *"abcdefgh")]
+        await asyncio.wait(runs[1:])
+        await asyncio.sleep(0.01)
+        assert (len(asked), len(there)) == (4, left)
+        over.set()
+        await asyncio.gather(*runs)
 
 
 def test_what_cannot_be_written_down_is_told_where_the_episode_was_asked_for():

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -43,29 +44,40 @@ def worker_processes():
     return [process for process, command in commands.items() if command.startswith(b"ray::Worker")]
 
 
-def test_a_node_that_is_missing_or_killed_costs_time_and_no_episode(tmp_path, monkeypatch):
-    """At first there is room for one of two workers only; then for both, until one node goes."""
+def test_a_node_that_joins_gets_a_worker_and_one_that_goes_costs_time_and_no_episode(tmp_path, monkeypatch):
+    """At first there is room for one of three workers only; then for two, until one node goes."""
     from ray.cluster_utils import Cluster
 
     config = {"systems": SYSTEMS, "epochs": 4}
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    cluster, at_work, second = Cluster(initialize_head=True, head_node_args={"num_cpus": 1}), [], []
+
+    def join_and_go(progress):
+        if progress.done >= 2 and not second:
+            at_work.append(len(worker_processes()))
+            second.append(cluster.add_node(num_cpus=1))
+            until(lambda: len(worker_processes()) == 2)
+            at_work.append(len(worker_processes()))
+        if progress.done >= 20 and second[0] in cluster.worker_nodes:
+            cluster.remove_node(second[0], allow_graceful=False)
+
     try:
         monkeypatch.setenv("RAY_ADDRESS", cluster.address)
-        narrow = run(tmp_path / "narrow", small(engine="ray", concurrency=4))
-        lost = cluster.add_node(num_cpus=1)
-
-        def kill_one(progress):
-            if progress.done == 2 and lost in cluster.worker_nodes:
-                cluster.remove_node(lost, allow_graceful=False)
-
-        progress = run(tmp_path / "ray", small(**config, engine="ray", concurrency=4), on_progress=kill_one)
+        asked = small(**config, engine="ray", concurrency=6, workers=3)
+        progress = run(tmp_path / "ray", asked, on_progress=join_and_go)
         assert cluster.worker_nodes == set()
     finally:
         cluster.shutdown()
     run(tmp_path / "local", small(**config))
-    assert (narrow.done, narrow.errors) == (narrow.total, 0)
+    assert at_work == [1, 2]
     assert (progress.done, progress.errors) == (progress.total, 0)
     assert figures(tmp_path / "ray") == figures(tmp_path / "local")
+
+
+def until(holds, seconds=60):
+    """Wait for something, and no longer than that."""
+    end = time.monotonic() + seconds
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.05)
 
 
 def test_under_a_budget_no_worker_takes_the_place_of_a_dead_one(tmp_path):

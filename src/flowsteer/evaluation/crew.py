@@ -1,7 +1,8 @@
 """Workers that take episodes as they have room, and hand them in by batches; what a dead one had begun is done again.
 
 An episode waits here until a worker has room for it, so one that comes late finds as much to do as the others. It is
-handed in once: a worker that cannot be reached is ended before another gets its episodes.
+handed in once: a worker that cannot be reached is ended before another gets its episodes. No more workers are asked for
+than there is work for, and those that are not needed for the last episodes are let go, so that their nodes can end.
 """
 
 import asyncio
@@ -57,6 +58,8 @@ class Crew:
         self._hire, self._most, self._each, self._commit, self._again = hire, most, each, commit, again
         self._waiting: asyncio.Queue[_Errand] = asyncio.Queue()
         self._shifts: set[asyncio.Task[None]] = set()
+        self._idle: set[asyncio.Task[None]] = set()  # of the shifts: may end, nothing is lost with them
+        self._leaving: set[asyncio.Task[None]] = set()
         self._open = self._there = self._false_starts = 0
         self._alone: asyncio.TimerHandle | None = None
         self._given_up = False
@@ -71,7 +74,7 @@ class Crew:
         """End all workers, whatever they are doing."""
         if self._alone is not None:
             self._alone.cancel()
-        shifts = list(self._shifts)
+        shifts = self._shifts | self._leaving
         for shift in shifts:
             shift.cancel()
         await asyncio.gather(*shifts, return_exceptions=True)
@@ -86,11 +89,14 @@ class Crew:
             return await errand.ended
         finally:
             self._open -= 1
+            self._let_go()
 
     def _look_around(self) -> None:
         """Ask for the workers that are missing, and wait no longer than is sensible if there is none."""
         while len(self._shifts) < self._most and len(self._shifts) * self._each < self._open:
-            self._shifts.add(asyncio.create_task(self._shift()))
+            shift = asyncio.create_task(self._shift())
+            self._shifts.add(shift)
+            self._idle.add(shift)
         if self._there and self._alone is not None:
             self._alone.cancel()
             self._alone = None
@@ -98,6 +104,14 @@ class Crew:
             self._give_up()
         elif not self._there and self._alone is None:
             self._alone = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._give_up)
+
+    def _let_go(self) -> None:
+        """Let a worker go that is not there yet, or has nothing to do, if the others have room for all that is left."""
+        if self._idle and 0 < self._open <= (len(self._shifts) - 1) * self._each:
+            shift = self._idle.pop()
+            self._shifts.discard(shift)
+            self._leaving.add(shift)
+            shift.cancel()
 
     def _give_up(self) -> None:
         self._given_up = True
@@ -107,17 +121,20 @@ class Crew:
 
     async def _shift(self) -> None:
         """One worker, from the wish for it to its end."""
+        this = cast(asyncio.Task[None], asyncio.current_task())
         held: dict[str, _Errand] = {}
         began = False
         try:
             async with self._hire() as exchange:
                 began = True
+                self._idle.discard(this)
                 self._there += 1
                 self._false_starts, self._given_up = 0, False
                 self._look_around()
                 try:
                     while True:
-                        await self._round(exchange, held)
+                        new = await self._new(this, held)
+                        self._take_in(await exchange(new), held)
                 finally:
                     self._there -= 1
         except Exception as error:  # noqa: BLE001 - a dead worker, or whatever else it cannot be reached for
@@ -127,18 +144,24 @@ class Crew:
             for errand in held.values():
                 self._do_again(errand, error)
         finally:
-            self._shifts.discard(cast(asyncio.Task[None], asyncio.current_task()))
+            for tasks in (self._shifts, self._idle, self._leaving):
+                tasks.discard(this)
         self._look_around()
 
-    async def _round(self, exchange: Exchange, held: dict[str, _Errand]) -> None:
-        """Give a worker what it has room for, and take what it has finished."""
+    async def _new(self, shift: asyncio.Task[None], held: dict[str, _Errand]) -> list[Job]:
+        """Episodes that a worker has room for; waits for one if it has nothing to do."""
         new: list[Job] = []
         while len(held) < self._each and not (held and self._waiting.empty()):
+            if self._again and not held:  # under a budget, its share of it would go as well
+                self._idle.add(shift)
             errand = await self._waiting.get()
+            self._idle.discard(shift)
             if not errand.ended.done():
                 held[errand.job.id] = errand
                 new.append(errand.job)
-        batch = await exchange(new)
+        return new
+
+    def _take_in(self, batch: Sequence[Finished], held: dict[str, _Errand]) -> None:
         failure: Exception | None = None
         try:
             self._commit(batch)

@@ -40,7 +40,7 @@ class EvaluationConfig(SessionSettings):
         two_step: Whether the canvas asks for each instruction in a turn of its own.
         concurrency: Episodes at once.
         engine: `local`, or `ray` for worker processes.
-        workers: Worker processes of `ray`.
+        workers: Most worker processes of `ray`, a processor each.
     """
 
     datasets: Annotated[tuple[str, ...], MinLen(1)]
