@@ -4,9 +4,11 @@ import json
 import os
 import shutil
 import socket
+import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +26,7 @@ from flowsteer.task import Task
 from flowsteer.workflow.dsl import parse_dsl
 
 SERVER = '''
+import os
 from mcp.server.mcpserver import MCPServer
 
 server = MCPServer("shop")
@@ -31,6 +34,8 @@ server = MCPServer("shop")
 @server.tool()
 def price_of(item: str, count: int = 1) -> str:
     """Look up what something costs."""
+    if item == "bomb":
+        os._exit(3)
     if item == "nothing":
         raise ValueError("there is no such item")
     return str(7 * count) if item != "much" else "x" * 20_000
@@ -42,25 +47,43 @@ def secret() -> str:
 '''
 
 
+def free_port():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def wait_for(port):
+    for _ in range(1500):
+        with socket.socket() as knock:
+            if knock.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)
+
+
+@contextmanager
+def far_away(program):
+    """A server in a process of its own."""
+    process = subprocess.Popen([sys.executable, program], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
     """A server that is started, and the same one reached over HTTP."""
     path = tmp_path_factory.mktemp("mcp")
     (path / "shop.py").write_text(SERVER + 'if __name__ == "__main__":\n    server.run()\n')
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    names = {}
+    port, names = free_port(), {}
     exec(SERVER, names)
     run = threading.Thread(
         target=names["server"].run, args=("streamable-http",), kwargs={"host": "127.0.0.1", "port": port}, daemon=True
     )
     run.start()
-    for _ in range(500):
-        with socket.socket() as knock:
-            if knock.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        time.sleep(0.02)
+    wait_for(port)
     servers = {
         "shop": {"command": sys.executable, "args": [str(path / "shop.py")]},
         "far-shop": {"url": f"http://127.0.0.1:{port}/mcp", "tools": ["price_of"]},
@@ -138,6 +161,36 @@ def test_what_is_wrong_with_a_file_or_a_server_is_told(tmp_path):
     (tmp_path / "mcp.json").write_text('{"mcpServers": {"x": {"command": "no-such-program"}}}')
     with pytest.raises(ConfigError, match=r"x \(no-such-program\) cannot be reached"):
         McpConnections(read_servers(tmp_path / "mcp.json"))
+
+
+async def test_a_server_that_was_lost_is_connected_anew_by_the_next_call(tmp_path):
+    """One that ended is started again; one that is reached answers once it is back."""
+    port, own, far = free_port(), tmp_path / "own.py", tmp_path / "far.py"
+    own.write_text(f"{SERVER}server.run()\n")
+    far.write_text(f"{SERVER}server.run('streamable-http', host='127.0.0.1', port={port})\n")
+    servers = {
+        "own": {"command": sys.executable, "args": [str(own)]},
+        "far": {"url": f"http://127.0.0.1:{port}/mcp"},
+    }
+    (tmp_path / "mcp.json").write_text(json.dumps({"mcpServers": servers}))
+
+    async def fails(name, item, told):
+        operator, call, _ = calling(library, name, {"item": item})
+        with pytest.raises(OperatorError, match=told) as error:
+            await operator.run(call)
+        assert error.value.kind == "server_failed"
+
+    with far_away(far):
+        wait_for(port)
+        library = mcp_library(tmp_path / "mcp.json")
+        for name in ("OwnPriceOf", "FarPriceOf"):
+            await fails(name, "bomb", "did not answer: Connection closed")
+    await fails("FarPriceOf", "fig", "cannot be reached")
+    with far_away(far):
+        wait_for(port)
+        for name in ("OwnPriceOf", "FarPriceOf"):
+            operator, call, _ = calling(library, name, {"item": "fig"})
+            assert (await operator.run(call)).answer == "7"
 
 
 def test_a_server_from_the_package_index(tmp_path):
