@@ -86,4 +86,4 @@ def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
     table = config["executor"] if isinstance(config.get("executor"), dict) else config
     sampling = table.get("executor_sampling") or table.get("sampling") or {}
     kept = {name: table[name] for name in ("library", "sandbox", "node_seconds") if name in table}
-    return kept | {"sampling": dict(sampling), "roster": dict(config.get("roster", {}))}
+    return kept | {"sampling": dict(sampling), "roster": dict(table.get("roster") or {})}
