@@ -12,6 +12,7 @@ from annotated_types import Ge, Gt
 
 from flowsteer.backends.base import Backend, SamplingSettings
 from flowsteer.backends.budget import Budget, Caps
+from flowsteer.backends.llamacpp import FindLlama
 from flowsteer.backends.models import default_executor
 from flowsteer.canvas.canvas import Canvas, Settings, rules_for, settings_for
 from flowsteer.canvas.director import Director
@@ -201,12 +202,15 @@ class Session:
 
 
 @asynccontextmanager
-async def open_session(setup: Setup, extra: Mapping[str, Backend] | None = None) -> AsyncIterator[Session]:
+async def open_session(
+    setup: Setup, extra: Mapping[str, Backend] | None = None, llama: FindLlama | None = None
+) -> AsyncIterator[Session]:
     """Connect everything a setup names; leaving the block closes it all.
 
     Args:
         setup: What to connect.
         extra: Backends made elsewhere, by the spec that names them.
+        llama: Finds embedded servers that others own; None to start them here.
 
     Raises:
         ConfigError: A name is unknown, a key is missing, or a server does not have the model.
@@ -225,7 +229,7 @@ async def open_session(setup: Setup, extra: Mapping[str, Backend] | None = None)
 
     library, budget = load_library(setup.library), Budget(setup.caps)
     async with AsyncExitStack() as stack:
-        backends = await stack.enter_async_context(Backends(extra=extra, stream=setup.stream))
+        backends = await stack.enter_async_context(Backends(extra=extra, stream=setup.stream, llama=llama))
         cache = None
         if setup.cache is not None:
             cache = ResponseCache(setup.cache)

@@ -1,13 +1,19 @@
 """The same evaluation on Ray: the same figures, one writer, resumed like any other run."""
 
 import os
+import re
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from evaluation.evaluation_cases import SYSTEMS, figures, run, small
+from flowsteer.backends.models import locate
+from flowsteer.errors import ConfigError
+from flowsteer.runs.events import EpisodeStarted
+from flowsteer.runs.folder import RunFolder
 
 pytest.importorskip("ray", reason="the optional extra `scale` is not installed")
 
@@ -39,9 +45,56 @@ def test_a_worker_that_is_killed_costs_time_and_no_episode(tmp_path):
 
 
 def worker_processes():
-    """Processes of Ray's actors that this process has begun."""
-    commands = {int(file.parent.name): file.read_bytes() for file in Path("/proc").glob("[0-9]*/cmdline")}
-    return [process for process, command in commands.items() if command.startswith(b"ray::Worker")]
+    """Processes of Ray's workers on this machine."""
+    return [process for process, command in commands().items() if command.startswith(b"ray::Worker")]
+
+
+def commands():
+    """Commands of all processes of this machine, by their id."""
+    found = {}
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has ended since
+            found[int(file.parent.name)] = file.read_bytes()
+    return found
+
+
+@pytest.mark.local
+def test_the_workers_of_a_node_share_one_embedded_server_that_ends_with_the_run(tmp_path):
+    pytest.importorskip("xllamacpp")
+    try:
+        locate("smollm2")
+    except ConfigError:
+        pytest.skip("SmolLM2's file is not here")
+    model, at_work, keys = "smollm2?threads=1&context=1024", [], set()
+
+    def servers():
+        return [process for process, command in commands().items() if model_server(command)]
+
+    def model_server(command):
+        return b"flowsteer.backends.llamacpp\0smollm2\0--child" in command and b"--context\x001024" in command
+
+    def look(progress):
+        if progress.done == 1:
+            until(lambda: len(worker_processes()) == 2)
+        at_work.append((len(worker_processes()), servers()))
+        for process in servers():
+            keys.update(re.findall(rb"FLOWSTEER_API_KEY=([^\0]+)", Path(f"/proc/{process}/environ").read_bytes()))
+
+    config = {"executor": f"llamacpp:{model}", "executor_sampling": {"max_tokens": 4}, "systems": ["direct"]}
+    progress = run(tmp_path / "run", small(**config, engine="ray", limit=8, concurrency=2), on_progress=look)
+    assert (progress.done, progress.errors) == (8, 0)
+    assert max(workers for workers, _ in at_work) == 2
+    assert len({process for _, found in at_work for process in found}) == 1
+    until(lambda: not servers())
+    assert servers() == []
+    written = b"".join(file.read_bytes() for file in (tmp_path / "run").rglob("*") if file.is_file())
+    assert [key in written for key in keys] == [False]
+    record = RunFolder.read(tmp_path / "run")
+    told = [event for name in record.entries for event in record.events(name) if isinstance(event, EpisodeStarted)]
+    assert {event.executor for event in told} == {f"llamacpp:{model}"}
+    assert {tuple(entry.summary.served.items()) for entry in record.entries.values()} == {
+        ((f"llamacpp:{model}", "smollm2"),)
+    }
 
 
 def test_a_node_that_joins_gets_a_worker_and_one_that_goes_costs_time_and_no_episode(tmp_path, monkeypatch):

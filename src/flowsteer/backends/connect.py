@@ -13,7 +13,7 @@ from flowsteer.backends.base import Backend
 from flowsteer.backends.likely_spec import likely_spec
 from flowsteer.backends.limits import Limits
 from flowsteer.backends.llama_options import LlamaOptions
-from flowsteer.backends.llamacpp import LlamaServer, name_of
+from flowsteer.backends.llamacpp import FindLlama, LlamaAddress, LlamaServer, name_of
 from flowsteer.backends.openai import Catalogue, Endpoint, OpenAIBackend
 from flowsteer.backends.packed import PackedBackend, is_pack, packed_model
 from flowsteer.backends.presets import PRESETS, SERVER, Preset
@@ -42,6 +42,7 @@ class Backends:
         extra: Backends made elsewhere, by the spec that names them; whoever made them closes them.
         stream: Take replies in pieces or in one; None takes each preset's default.
         limits: Limits by preset name (`http` for servers given by URL), instead of the preset's.
+        llama: Finds embedded servers that others own; None to start them here.
     """
 
     def __init__(
@@ -50,12 +51,13 @@ class Backends:
         extra: Mapping[str, Backend] | None = None,
         stream: bool | None = None,
         limits: Mapping[str, Limits] | None = None,
+        llama: FindLlama | None = None,
     ) -> None:
         self._ready: dict[str, Backend] = dict(extra or {})
         self._endpoints: dict[str, tuple[Endpoint, Catalogue]] = {}
         self._servers: dict[str, LlamaServer] = {}
         self._served: dict[str, str] = {}
-        self._stream, self._limits = stream, dict(limits or {})
+        self._stream, self._limits, self._llama = stream, dict(limits or {}), llama
         self._turn = asyncio.Lock()
 
     async def __aenter__(self) -> "Backends":
@@ -140,7 +142,9 @@ class Backends:
                 )
         return PackedBackend(Path(file), of, live)
 
-    async def _server(self, named: str, model: str, options: LlamaOptions) -> LlamaServer:
+    async def _server(self, named: str, model: str, options: LlamaOptions) -> LlamaServer | LlamaAddress:
+        if self._llama is not None:
+            return await self._llama(named)
         if named not in self._servers:
             self._servers[named] = await LlamaServer.start(model, options)
         return self._servers[named]

@@ -12,7 +12,8 @@ import secrets
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
@@ -24,6 +25,23 @@ from flowsteer.errors import BackendUnavailable, ConfigError, FlowSteerError
 
 _KEY_ENV = "FLOWSTEER_API_KEY"
 _CACHE_MIB = 1024  # llama.cpp would take up to 8 GiB of memory for prompts seen before
+
+
+@dataclass(frozen=True, slots=True)
+class LlamaAddress:
+    """Where a server that belongs to another process of this machine is reached.
+
+    Attributes:
+        base_url: Where it listens, ending in `/v1`.
+        key: The key it wants.
+    """
+
+    base_url: str
+    key: str = field(repr=False)
+
+
+FindLlama = Callable[[str], Awaitable[LlamaAddress]]
+"""Finds the server for what stands behind `llamacpp:`; raises what `LlamaServer.start` does."""
 
 
 class LlamaServer:

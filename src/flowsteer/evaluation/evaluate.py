@@ -73,10 +73,10 @@ async def evaluate(
             if config.engine == "local":
                 engine = LocalEngine(session, folder, grade, config.concurrency, fail_fast)
                 return await run_jobs(jobs, engine, folder, on_progress)
-            spent = session.budget.spent
+            spent, llama = session.budget.spent, any(spec.startswith("llamacpp:") for spec in session.served)
         from flowsteer.evaluation.ray_engine import ray_engine
 
-        async with ray_engine(setup_of(config), spent, folder, config.workers, config.concurrency) as remote:
+        async with ray_engine(setup_of(config), spent, folder, config.workers, config.concurrency, llama) as remote:
             return await run_jobs(jobs, remote, folder, on_progress)
 
 

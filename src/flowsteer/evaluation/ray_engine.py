@@ -18,6 +18,7 @@ from typing import Any
 from flowsteer.backends.budget import Caps
 from flowsteer.errors import ConfigError
 from flowsteer.evaluation.crew import Crew, Exchange
+from flowsteer.evaluation.llama_host import LlamaHost
 from flowsteer.evaluation.ray_worker import Finished, Worker
 from flowsteer.runs.folder import RunFolder
 from flowsteer.runs.summary import EpisodeSummary
@@ -27,7 +28,7 @@ from flowsteer.usage import Usage
 
 @asynccontextmanager
 async def ray_engine(
-    setup: Setup, spent: Usage, folder: RunFolder, workers: int, concurrency: int
+    setup: Setup, spent: Usage, folder: RunFolder, workers: int, concurrency: int, llama: bool = False
 ) -> AsyncIterator[Crew]:
     """Start Ray, or join the cluster that `RAY_ADDRESS` names, and end it on leaving the block.
 
@@ -37,6 +38,7 @@ async def ray_engine(
         folder: Where episodes are committed.
         workers: Most worker processes.
         concurrency: Episodes at once over all workers.
+        llama: Whether embedded servers are asked: then each node has its own, which its workers share.
 
     Raises:
         ConfigError: Ray is not installed.
@@ -46,27 +48,21 @@ async def ray_engine(
         ray = import_module("ray")
     except ImportError as error:
         raise ConfigError("the engine ray is not installed", "pip install 'flowsteer[scale]'") from error
-    if os.environ.get("RAY_ADDRESS"):
-        ray.init(log_to_driver=False, logging_level="ERROR")
-    else:
-        ray.init(
-            num_cpus=workers,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level="ERROR",
-            _node_ip_address="127.0.0.1",
-        )
+    _begin(ray, workers)
     each, caps = -(-concurrency // workers), setup.caps
     # What a worker that died has spent is not known, so under a budget none takes its place.
     again = caps.calls is None and caps.tokens is None and caps.cost is None
     own = replace(setup, roster=dict(setup.roster), caps=shared(caps, spent, workers))
-    actor = ray.remote(num_cpus=1)(Worker)
+    actor, hosts = ray.remote(num_cpus=1)(Worker), dict[str, Any]()
 
     @asynccontextmanager
     async def hire() -> AsyncIterator[Exchange]:
         worker: Any = actor.remote(own, each)
         try:
-            await worker.exchange.remote([])  # answers once it is there
+            node = await worker.node.remote()
+            if llama:
+                hosts[node] = hosts.get(node) or _host_on(ray, node)
+                await worker.share.remote(hosts[node])
             yield worker.exchange.remote
         finally:
             ray.kill(worker)
@@ -85,6 +81,20 @@ async def ray_engine(
             yield crew
     finally:
         ray.shutdown()
+
+
+def _begin(ray: Any, workers: int) -> None:
+    quiet = {"log_to_driver": False, "logging_level": "ERROR"}
+    if os.environ.get("RAY_ADDRESS"):
+        ray.init(**quiet)
+    else:
+        ray.init(**quiet, num_cpus=workers, include_dashboard=False, _node_ip_address="127.0.0.1")
+
+
+def _host_on(ray: Any, node: str) -> Any:
+    """What owns the embedded servers of a node; this process owns it, so it ends with the run."""
+    there = import_module("ray.util.scheduling_strategies").NodeAffinitySchedulingStrategy(node, soft=False)
+    return ray.remote(num_cpus=0, scheduling_strategy=there)(LlamaHost).remote()
 
 
 def shared(caps: Caps, spent: Usage, workers: int) -> Caps:

@@ -3,7 +3,10 @@
 import asyncio
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
 
+from flowsteer.backends.llamacpp import LlamaAddress
 from flowsteer.errors import BackendUnavailable, FlowSteerError, SandboxError
 from flowsteer.evaluation.episodes import Job, lost, run_job
 from flowsteer.grading.connect import GradeAnswer, open_grader
@@ -54,6 +57,20 @@ class Worker:
         self._opening = asyncio.Lock()
         self._stack = AsyncExitStack()
         self._ready: tuple[Session, GradeAnswer] | None = None
+        self._host: Any = None
+
+    async def node(self) -> str:
+        """Id of the node it is on; answers once it is there."""
+        node: str = import_module("ray").get_runtime_context().get_node_id()
+        return node
+
+    async def share(self, host: Any) -> None:
+        """Ask the servers of its node instead of starting its own.
+
+        Args:
+            host: Handle of the node's `flowsteer.evaluation.llama_host.LlamaHost`.
+        """
+        self._host = host
 
     async def exchange(self, jobs: list[Job]) -> list[Finished]:
         """Begin episodes, and hand in those that are over since: so many, or those of a short time.
@@ -97,6 +114,13 @@ class Worker:
     async def _open(self) -> tuple[Session, GradeAnswer]:
         async with self._opening:
             if self._ready is None:
-                session = await self._stack.enter_async_context(open_session(self._setup))
+                llama = None if self._host is None else self._find
+                session = await self._stack.enter_async_context(open_session(self._setup, llama=llama))
                 self._ready = session, await self._stack.enter_async_context(open_grader())
             return self._ready
+
+    async def _find(self, named: str) -> LlamaAddress:
+        found: LlamaAddress | FlowSteerError = await self._host.find.remote(named)
+        if isinstance(found, FlowSteerError):
+            raise found
+        return found
