@@ -289,7 +289,7 @@ class RunFolder:
         return self.append_all([(episode, summary, list(lines))])[0]
 
     def append_all(self, finished: Sequence[Whole]) -> list[Entry]:
-        """Add finished episodes at once, as `append` would one by one; of many, that takes a third of the time.
+        """Add finished episodes at once, as `append` would one by one; of many, that takes half the time.
 
         Raises:
             RunWriteError: They cannot be written; nothing of them is.
