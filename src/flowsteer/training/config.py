@@ -160,7 +160,7 @@ ADDED: dict[str, tuple[str, ...]] = {
     "canvas": ("max_runs", "two_step", "budgets"),
     "reward": ("gated_finish", "rejected", "operator_cost", "executor_token_cost", "money_cost"),
     "sampler": ("temperature_end", "grammar"),
-    "update": ("adam_beta2", "entropy_mean", "std_floor", "epochs", "dynamic", "kl_end"),
+    "update": ("adam_beta2", "entropy_mean", "std_floor", "epochs", "dynamic", "kl_end", "staleness"),
     "warmup": ("free", "detour", "solvers", "checks", "recall"),
 }
 """Settings that older runs do not name, by table: they had the defaults."""

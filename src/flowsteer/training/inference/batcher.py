@@ -8,8 +8,9 @@ canvases are. A small Llama reads with `FusedReader`, any other model with `Rows
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -22,6 +23,10 @@ from flowsteer.training.inference.sampling_engine import Drawn
 from flowsteer.training.inference.stopwatch import Clock
 from flowsteer.training.inference.trajectory import DrawSettings
 from flowsteer.training.policy.policy import Policy
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel
 
 YIELDS = 10
 """Turns of the event loop between two forwards: a canvas that waits for nobody answers within them. With a single one,
@@ -37,35 +42,34 @@ class Batcher:
 
     Args:
         policy: Who speaks.
+        drawing: Counts seconds for several of them together; None for its own.
 
     Attributes:
         drawing: Seconds of forward passes and draws; waiting for canvases does not count.
         syncing: Always 0: the model that draws is the one that learns.
     """
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, drawing: Clock | None = None) -> None:
         self._policy = policy
-        self.drawing, self.syncing = Clock(), Clock()
+        self.drawing, self.syncing = drawing or Clock(), Clock()
 
     @asynccontextmanager
     async def rows(self, seeds: Sequence[int], settings: DrawSettings) -> AsyncIterator[Sequence["BatchRow"]]:
         """See `SamplingEngine.rows`. The model is in evaluation mode meanwhile."""
         model = self._policy.model
-        training, threads = model.training, torch.get_num_threads()
+        training = model.training
         model.train(False)
-        if model.num_parameters() < SMALL:
-            torch.set_num_threads(1)
         wake = asyncio.Event()
         masks = GrammarMasks.of(self._policy) if settings.grammar else None
         rows = [BatchRow(seed, self._policy.end, wake, masks) for seed in seeds]
-        driver = asyncio.create_task(self._drive(rows, settings, wake))
-        try:
-            yield rows
-        finally:
-            driver.cancel()
-            await asyncio.gather(driver, return_exceptions=True)
-            model.train(training)
-            torch.set_num_threads(threads)
+        with few_threads(model):
+            driver = asyncio.create_task(self._drive(rows, settings, wake))
+            try:
+                yield rows
+            finally:
+                driver.cancel()
+                await asyncio.gather(driver, return_exceptions=True)
+                model.train(training)
 
     def serve(self, step: int) -> None:
         """See `SamplingEngine.serve`: the learner's weights need no way to get here."""
@@ -98,6 +102,18 @@ class Batcher:
         if model.num_parameters() < SMALL and fusable(model):
             return FusedReader(model, rows, capacity)
         return RowsReader(model, rows, capacity)
+
+
+@contextmanager
+def few_threads(model: "PreTrainedModel | PeftModel") -> Iterator[None]:
+    """Let a small model draw with one thread inside the block."""
+    threads = torch.get_num_threads()
+    if model.num_parameters() < SMALL:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 class BatchRow:

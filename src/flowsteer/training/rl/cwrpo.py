@@ -17,12 +17,12 @@ Departures from the paper, besides its sampling while training (top-p 1, top-k 0
   `update.entropy_mean = "trajectory"` is the paper's.
 - The old log-probs of the ratio are the learner's own, computed at the update: with one epoch a step the ratio is 1,
   and the clip acts only with more of them (`update.epochs`).
-- Where an engine outside the learner's model draws, each token is weighed by the learner's probability over the
-  engine's, at most `engines.RATIO_MOST`.
+- Where an engine outside the learner's model draws, or an earlier version (`update.staleness`), each token is weighed
+  by the learner's probability over the one it was drawn with, at most `engines.RATIO_MOST`.
 
 Additions, off by default: a temperature that moves over the run, of rollouts and log-probs alike
 (`sampler.temperature_end`), and a β that does (`update.kl_end`); fresh groups in place of those that teach nothing
-(`update.dynamic`: `silent`, `fresh_row`).
+(`update.dynamic`: `silent`, `fresh_row`); steps that are played ahead (`update.staleness`: `rounds_ahead`).
 
 Several processes share a step: each plays the episodes of its own rows; rewards are gathered and gradients averaged.
 """
@@ -154,7 +154,7 @@ class OwnTokens:
         reference: Those under the policy the run began with; None without a penalty.
         entropy: Entropies under the policy that learns.
         advantage: Â of the trajectory that the token is of.
-        sampled: Those with which an engine apart drew; None where the learner's own model did.
+        sampled: Those with which an engine apart or an earlier version drew; None where the learner's own model did.
         share: The token's weight in a mean over trajectories of the mean over their own tokens.
         bonus: Its weight in the mean of the entropy bonus.
     """

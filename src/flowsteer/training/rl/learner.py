@@ -18,6 +18,7 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 
 from datasets import Dataset
 from flowsteer.environments.arena import Arena
+from flowsteer.errors import ConfigError
 from flowsteer.runs.files import append_line, read_lines, write_lines
 from flowsteer.training.data import Schedule
 from flowsteer.training.inference import trl_internals
@@ -27,6 +28,7 @@ from flowsteer.training.inference.engines import open_engine
 from flowsteer.training.inference.sampling_engine import SamplingEngine
 from flowsteer.training.policy.policy import Policy
 from flowsteer.training.rl.cwrpo import groups_of, grpo_settings, to_trl
+from flowsteer.training.rl.rounds_ahead import Played, RoundsAhead
 from flowsteer.training.rl.settings import LearnerSettings
 from flowsteer.training.rl.step_rollouts import StepRollouts, rolled_out
 from flowsteer.training.rl.trainer import CwrpoTrainer
@@ -79,10 +81,13 @@ class Learner:
         self._ranks, self._keep, self._validate, self._report_to = ranks, keep, validate, report_to
         self._latest = StepRollouts([], [], [])
         self._seconds: dict[str, float] = {}
+        self._late = 0
         self._earned: Paid = []
         self._allowed: list[list[bytes]] = []
         self._trainer: CwrpoTrainer | None = None
         self._engine: SamplingEngine | None = None
+        update = config.update
+        self._ahead = RoundsAhead(policy, update.staleness, update.steps, self._whole_round, runner)
 
     def learn(self, resume: bool = False, on_step: Callable[[JSON], None] = lambda metrics: None) -> None:
         """Run all updates.
@@ -108,8 +113,10 @@ class Learner:
         """TRL's trainer, set to CWRPO; made at first use.
 
         Raises:
-            ConfigError: The processes cannot share a step evenly.
+            ConfigError: The processes cannot share a step evenly, or are several and play ahead.
         """
+        if self._config.update.staleness and self._ranks.count > 1:
+            raise ConfigError("steps are played ahead by a single process", "launch one, or set update.staleness=0")
         if self._trainer is None:
             os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
             rows = self._config.update.steps * self._config.update.groups
@@ -148,7 +155,8 @@ class Learner:
         return Batcher(self.policy) if self._engine is None else self._engine
 
     def close(self) -> None:
-        """Close the connections of the sampling engine."""
+        """Break off what is played ahead, and close the connections of the sampling engine."""
+        self._ahead.close()
         if self._engine is not None:
             self._engine.close()
 
@@ -186,26 +194,38 @@ class Learner:
         Returns:
             What TRL trains on; see `to_trl`.
         """
-        step, started, engine = trainer.state.global_step + 1, perf_counter(), self.engine
-        drawn, update, place = engine.drawing.seconds, self._config.update, self._ranks.number * len(prompts)
+        step, started, update = trainer.state.global_step + 1, perf_counter(), self._config.update
+        clock = self._ahead.drawing if update.staleness else self.engine.drawing
+        drawn, place, self._late = clock.seconds, self._ranks.number * len(prompts), 0
         rows = {place + number: int(row) for number, row in enumerate(prompts)}
-        limits = replace(self._config.sampler, temperature=self._config.temperature_at(step))
-        name = f"policy@{step - 1}"
 
         def played(some: Mapping[int, int]) -> list[Rollout]:
-            groups = list(groups_of(step, some, self._tasks, update))
-            if not groups:  # of an extra round, a process may have none
+            if not some:  # of an extra round, a process may have none
                 return []
-            return self._runner.run(
-                play(self.policy, groups, self._arena, limits, name, self._config.seed, self.engine)
-            )
+            if update.staleness:
+                taken = self._ahead.take(step)
+                self._late = step - 1 - taken.version
+                return taken.rollouts
+            return self._runner.run(self._play(step, some, self.policy, self.engine, f"policy@{step - 1}"))
 
         mine, self._latest = rolled_out(step, rows, played, self._tasks, update, self._ranks)
-        self._allowed[:] = [one.trajectory.allowed for one in mine] if limits.grammar else []
-        self._keep(self._latest.played, name)
-        spent, sampling = perf_counter() - started, engine.drawing.seconds - drawn
+        self._allowed[:] = [one.trajectory.allowed for one in mine] if self._config.sampler.grammar else []
+        self._keep(self._latest.played, f"policy@{step - 1 - self._late}")
+        spent, sampling = perf_counter() - started, clock.seconds - drawn
         self._seconds |= {"rollout": spent, "sampling": sampling, "canvas": spent - sampling}
         return to_trl(mine, update.mask)
+
+    def _whole_round(self, step: int, policy: Policy, engine: SamplingEngine, name: str) -> Played:
+        """Play all rollouts of a step, in the order in which TRL asks for them."""
+        update = self._config.update
+        rows = {place: (step - 1) * update.groups + place // update.group for place in range(update.batch)}
+        return self._play(step, rows, policy, engine, name)
+
+    def _play(self, step: int, rows: Mapping[int, int], policy: Policy, engine: SamplingEngine, name: str) -> Played:
+        """Play some rollouts of a step."""
+        limits = replace(self._config.sampler, temperature=self._config.temperature_at(step))
+        groups = list(groups_of(step, rows, self._tasks, self._config.update))
+        return play(policy, groups, self._arena, limits, name, self._config.seed, engine)
 
     def paid(self, earned: Paid, log_metric: Callable[[str, float], None], **_: Any) -> Paid:
         """The rewards of the rollouts; None takes one out of its group."""
@@ -217,6 +237,8 @@ class Learner:
         if update.dynamic:
             learned_from["signal/replaced"] = self._latest.replaced
         about = episodes | type_figures(self._latest.first) | stages(self._latest.played) | learned_from
+        if update.staleness:
+            about["staleness"] = self._late
         for name, value in about.items():
             log_metric(name, float(value))
         for name in ("rollout", "sampling", "canvas"):

@@ -34,6 +34,10 @@ class UpdateSettings:
         epochs: Passes of the optimiser over the rollouts of a step. Later ones compare with the log-probs of the first.
         dynamic: Most extra rounds of a step, in which groups whose rewards are all equal are replaced by groups on
             other tasks of the same kind; 0 trains on what was drawn first.
+        staleness: Steps whose episodes are played ahead, so that one that waits for a slow executor holds no step up:
+            a step is learned from what was drawn so many updates ago, and each token is weighed by the policy's
+            probability now over that of its draw, at most 2. With 0 the newest policy draws. Each step ahead holds a
+            copy of the model.
         grouping: Whose rewards are compared: those of rollouts of one task, or of one rollout each of different tasks
             of one dataset (the public code's way).
         mask: Whether only the tokens that the policy sampled are trained on; False adds the canvas's, an ablation.
@@ -60,6 +64,7 @@ class UpdateSettings:
     std_floor: Annotated[float, Gt(0)] = 1e-4
     epochs: Annotated[int, Ge(1)] = 1
     dynamic: Annotated[int, Ge(0)] = 0
+    staleness: Annotated[int, Ge(0)] = 0
     grouping: Literal["task", "dataset"] = "task"
     mask: bool = True
     save_every: Annotated[int, Ge(0)] = 25
@@ -75,6 +80,11 @@ class UpdateSettings:
         """A step falls into whole backward passes, and a penalty has a reference."""
         if self.kl_end is not None and not self.kl:
             raise ValueError("without kl there is no reference to come near: set kl above 0, or leave kl_end out")
+        if self.staleness and self.dynamic:
+            raise ValueError(
+                "extra rounds are drawn when a step's rewards are known, which is too late to play ahead: "
+                "set staleness=0, or dynamic=0"
+            )
         if self.micro_batch is not None and self.batch % self.micro_batch:
             raise ValueError(f"micro_batch must divide {self.batch}, the rollouts of a step")
 
@@ -138,6 +148,11 @@ class LearnerSettings:
                 )
             if sampler.weights == "transfer" and len(sampler.urls) > 1:
                 raise ValueError("weights are transferred to one server: give one address in sampler.urls")
+        if self.update.staleness and sampler.engine != "transformers":
+            raise ValueError(
+                "steps are played ahead with copies of the model, and an engine apart has one version of it at a time: "
+                'set update.staleness=0, or sampler.engine="transformers"'
+            )
         if sampler.grammar and sampler.engine != "transformers":
             raise ValueError(
                 "with sampler.grammar the loss must know what each token was drawn from, and an engine apart does not "

@@ -124,7 +124,7 @@ class CwrpoTrainer(GRPOTrainer):
             reference=reference,
             entropy=entropy,
             advantage=torch.tensor([row.advantage for row in rows], device=now.device).repeat_interleave(counts),
-            sampled=torch.cat([row.sampled for row in rows]) if self.use_vllm else None,
+            sampled=torch.cat([row.sampled for row in rows]) if self.use_vllm or update.staleness else None,
             share=each,
             bonus=each if update.entropy_mean == "trajectory" else torch.full_like(each, 1 / max(1, step.tokens)),
         )
