@@ -33,10 +33,11 @@ _CODE = {
         re.MULTILINE | re.IGNORECASE,
     ),
     "it asks for code": re.compile(
-        r"\b(write|implement|create|complete|fix|debug|refactor)\b(?:(?!\babout\b)[^.?!\n]){0,60}"
-        r"\b(function(?! \w( ?=|\())|method|class|program(?! of\b)|script|code|algorithm|regex|regular expression|query"
-        r"|quicksort|\w+ sort)\b"
-        rf"|\bin (?!java(?!\w)){_LANGUAGES}|\b(arrays?|strings?|lists?|loops?|methods?|class(es)?) in java(?!\w)"
+        r"\b(write|implement|create|complete|fix|debug|refactor)\b(?:(?!\babout\b)[^.?!:\n]){0,60}"
+        r"\b(function(?! \w( ?=|\())|program(?! of\b)|script|code|algorithm|regex|regular expression|quicksort|\w+ sort"
+        r"|(a|an|the|this|my) (\w+ )?(class|method|query))\b"
+        rf"|\bin (?!(java|rust)(?!\w)){_LANGUAGES}"
+        r"|\b(arrays?|strings?|lists?|loops?|methods?|class(es)?) in (java|rust)(?!\w)"
         rf"|\b{_LANGUAGES} (\d|function|program|script|code|class|one-liner|list|dict)"
         r"|\bsort (a|an|the) (list|array)\b"
         r"|\b(linked list|list of (tuples|lists|dicts|strings)|dataframe|numpy|pandas|regex)\b",
@@ -53,7 +54,7 @@ _CODE = {
 
 _FORMULA = re.compile(
     r"\$[^$\n]{0,99}[\\=^_+<>][^$\n]{0,99}\$|\$\w{1,9}\$|\\(frac|sqrt|text|begin|cdot|left|sum|int|pi)\b|\\\["
-    r"|\d\s*[-+*/^=×÷]\s*\(?\s*\d|\b[a-z]\([a-z\d]\)"
+    r"|\d\s*[-+*/^=×÷]\s*\(?\s*\d|\b[a-z]\((?!n\))[a-z\d]\)"
     r"|\b[a-z]\s*(=|\^|\*\*)\s*-?[\da-z(]|\b(sin|cos|tan|log|sqrt)\b|\d\s*%\s*of\b|\b(square|cube) root of\b"
 )
 _NUMBER = re.compile(

@@ -193,6 +193,46 @@ async def test_a_server_that_was_lost_is_connected_anew_by_the_next_call(tmp_pat
             assert (await operator.run(call)).answer == "7"
 
 
+UNFIT = """
+import asyncio
+from pathlib import Path
+import mcp.types as T
+from mcp.server.lowlevel import Server
+from mcp.server.stdio import stdio_server
+
+SHAPE = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+
+async def tools(context, asked):
+    return T.ListToolsResult(tools=[T.Tool(name="f", input_schema={"type": "object"}, output_schema=SHAPE)])
+
+async def call(context, asked):
+    return T.CallToolResult(content=[T.TextContent(type="text", text="no number")])
+
+async def main():
+    with open("starts", "a") as file:
+        file.write("x")
+    server = Server("x", on_list_tools=tools, on_call_tool=call)
+    async with stdio_server() as (read, write):
+        await server.run(read, write, server.create_initialization_options())
+
+asyncio.run(main())
+"""
+
+
+async def test_an_answer_that_breaks_the_tools_own_schema_costs_no_connection(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.py").write_text(UNFIT)
+    servers = {"x": {"command": sys.executable, "args": ["x.py"]}}
+    (tmp_path / "mcp.json").write_text(json.dumps({"mcpServers": servers}))
+    library = mcp_library(tmp_path / "mcp.json")
+    for _ in range(2):
+        operator, call, _ = calling(library, "XF", {})
+        with pytest.raises(OperatorError) as error:
+            await operator.run(call)
+        assert error.value.kind == "tool_failed"
+    assert (tmp_path / "starts").read_text() == "x"
+
+
 def test_a_server_from_the_package_index(tmp_path):
     beside = Path(sys.prefix) / "mcp-server" / "bin" / "mcp-server-time"
     program = os.environ.get("MCP_SERVER_TIME") or shutil.which("mcp-server-time") or str(beside)

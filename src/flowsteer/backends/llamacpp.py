@@ -104,6 +104,11 @@ class LlamaServer:
     def __repr__(self) -> str:
         return f"LlamaServer({self.base_url!r})"
 
+    @property
+    def ended(self) -> bool:
+        """Whether its process is gone."""
+        return self._process.returncode is not None
+
     async def aclose(self) -> None:
         """Kill the server and wait until it is gone."""
         if self._process.returncode is None:

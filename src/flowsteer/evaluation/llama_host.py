@@ -22,7 +22,7 @@ class LlamaHost:
         """
         async with self._turn:
             try:
-                if named not in self._servers:
+                if named not in self._servers or self._servers[named].ended:
                     self._servers[named] = await LlamaServer.start(*LlamaOptions.read(named))
             except FlowSteerError as error:
                 return error

@@ -48,6 +48,7 @@ async def ray_engine(
         ray = import_module("ray")
     except ImportError as error:
         raise ConfigError("the engine ray is not installed", "pip install 'flowsteer[scale]'") from error
+    workers = min(workers, concurrency)
     _begin(ray, workers)
     each, caps = -(-concurrency // workers), setup.caps
     # What a worker that died has spent is not known, so under a budget none takes its place.

@@ -120,7 +120,11 @@ class Worker:
             return self._ready
 
     async def _find(self, named: str) -> LlamaAddress:
-        found: LlamaAddress | FlowSteerError = await self._host.find.remote(named)
+        try:
+            found: LlamaAddress | FlowSteerError = await self._host.find.remote(named)
+        except Exception as error:  # whatever Ray raises where the host's process is gone
+            told = f"the process that hosts this node's embedded models is gone: {error}"
+            raise BackendUnavailable(told, "run the same command again") from error
         if isinstance(found, FlowSteerError):
             raise found
         return found

@@ -11,7 +11,7 @@ import atexit
 import logging
 import os
 from collections.abc import Mapping
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -92,10 +92,12 @@ class McpConnection:
     Attributes:
         client: Calls its tools.
         stderr: What its program says beside its answers; None for a server that is reached.
+        leave: Closed to end it.
     """
 
     client: "Client"
     stderr: McpStderr | None
+    leave: ExitStack
 
     def last_words(self) -> str:
         """What the program last said, if it is one and has ended."""
@@ -178,14 +180,15 @@ class McpConnections:
                 server = self._servers[name]
                 stderr = McpStderr(name) if server.command else None
                 opening = self._portal.wrap_async_context_manager(_client(server, stderr))
+                leave = self._stack.enter_context(ExitStack())
                 try:
                     with stderr.end if stderr else nullcontext():
-                        client = self._stack.enter_context(opening)
+                        client = leave.enter_context(opening)
                 except Exception as error:
                     told = f"{_told(error)}{stderr.last_words() if stderr else ''}"
                     what = server.command or server.url
                     raise ConfigError(f"the MCP server {name} ({what}) cannot be reached: {told}") from error
-                self._open[name] = McpConnection(client, stderr)
+                self._open[name] = McpConnection(client, stderr, leave)
             return self._open[name]
 
     def _failed(self, tool: McpTool, found: McpConnection, error: Exception) -> OperatorError:
@@ -193,7 +196,14 @@ class McpConnections:
         from mcp import MCPError
         from mcp_types import CONNECTION_CLOSED, REQUEST_TIMEOUT
 
-        code = error.code if isinstance(error, MCPError) else CONNECTION_CLOSED
+        # The client raises RuntimeError for a result that it cannot take, of a connection that is well.
+        code = (
+            error.code
+            if isinstance(error, MCPError)
+            else None
+            if isinstance(error, RuntimeError)
+            else CONNECTION_CLOSED
+        )
         if code not in (CONNECTION_CLOSED, REQUEST_TIMEOUT):
             return OperatorError(f"{tool.name} failed: {_told(error)[:500]}", "tool_failed")
         said = ""
@@ -202,6 +212,8 @@ class McpConnections:
             with self._lock:
                 if self._open.get(tool.server) is found:
                     del self._open[tool.server]
+            with suppress(Exception):  # it broke, and so may its end
+                found.leave.close()
         return OperatorError(f"{tool.server} did not answer: {_told(error)}{said}", "server_failed")
 
 

@@ -89,7 +89,7 @@ def read_json(path: Path) -> Any:
 
 
 def append(path: Path, lines: bytes) -> int:
-    """Add lines, all or none; what a kill tore before them stays a line of its own.
+    """Add lines: all, or none if that fails. A kill may leave the first of them; what it tore stays a line of its own.
 
     Args:
         path: The file; made if it is not there.

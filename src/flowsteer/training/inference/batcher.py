@@ -9,7 +9,7 @@ canvases are. A small Llama reads with `FusedReader`, any other model with `Rows
 import asyncio
 import random
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import torch
@@ -42,16 +42,17 @@ class Batcher:
 
     Args:
         policy: Who speaks.
-        drawing: Counts seconds for several of them together; None for its own.
+        shared: Counts the seconds of several that draw by turns; whoever made them sees to the threads. None where it
+            is the only one.
 
     Attributes:
         drawing: Seconds of forward passes and draws; waiting for canvases does not count.
         syncing: Always 0: the model that draws is the one that learns.
     """
 
-    def __init__(self, policy: Policy, drawing: Clock | None = None) -> None:
-        self._policy = policy
-        self.drawing, self.syncing = drawing or Clock(), Clock()
+    def __init__(self, policy: Policy, shared: Clock | None = None) -> None:
+        self._policy, self._alone = policy, shared is None
+        self.drawing, self.syncing = shared or Clock(), Clock()
 
     @asynccontextmanager
     async def rows(self, seeds: Sequence[int], settings: DrawSettings) -> AsyncIterator[Sequence["BatchRow"]]:
@@ -62,7 +63,7 @@ class Batcher:
         wake = asyncio.Event()
         masks = GrammarMasks.of(self._policy) if settings.grammar else None
         rows = [BatchRow(seed, self._policy.end, wake, masks) for seed in seeds]
-        with few_threads(model):
+        with few_threads(model) if self._alone else nullcontext():
             driver = asyncio.create_task(self._drive(rows, settings, wake))
             try:
                 yield rows

@@ -2,7 +2,8 @@
 
 A step whose episodes wait for a slow executor would otherwise stand still until the last of them is over. Here an
 episode has as many more steps as there are rounds ahead to come to its end. They live on the run's one event loop:
-while the learner computes, nothing of them runs here, but the requests that they have sent are answered.
+while the learner computes, nothing of them runs here and no limit of time counts (`training.resting_loop`), but the
+requests that they have sent are answered.
 
 Every round is drawn with the weights as they were when it began, so all tokens of an episode are of one version, which
 the record names. That it is not the version that learns is corrected for in the loss, token by token
@@ -98,7 +99,7 @@ def frozen(policy: Policy) -> Policy:
     """A policy with a copy of the model as it is now; what a trainer has put around its forward pass is left behind."""
     model = deepcopy(policy.model)
     vars(model).pop("forward", None)
-    return replace(policy, model=model.requires_grad_(False))
+    return replace(policy, model=model.requires_grad_(False).eval())
 
 
 async def _result(task: asyncio.Task[Round]) -> Round:

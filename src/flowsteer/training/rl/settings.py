@@ -36,8 +36,8 @@ class UpdateSettings:
             other tasks of the same kind; 0 trains on what was drawn first.
         staleness: Steps whose episodes are played ahead, so that one that waits for a slow executor holds no step up:
             a step is learned from what was drawn so many updates ago, and each token is weighed by the policy's
-            probability now over that of its draw, at most 2. With 0 the newest policy draws. Each step ahead holds a
-            copy of the model.
+            probability now over that of its draw, at most 2. With 0 the newest policy draws. Up to
+            `staleness` + 1 copies of the model are held.
         grouping: Whose rewards are compared: those of rollouts of one task, or of one rollout each of different tasks
             of one dataset (the public code's way).
         mask: Whether only the tokens that the policy sampled are trained on; False adds the canvas's, an ablation.
