@@ -17,9 +17,9 @@ from typing import Any
 
 from flowsteer.backends.budget import Caps
 from flowsteer.errors import ConfigError
-from flowsteer.evaluation.crew import Crew, Exchange
 from flowsteer.evaluation.llama_host import LlamaHost
 from flowsteer.evaluation.ray_worker import Finished, Worker
+from flowsteer.evaluation.worker_pool import Exchange, WorkerPool
 from flowsteer.runs.folder import RunFolder
 from flowsteer.runs.summary import EpisodeSummary
 from flowsteer.session import Setup
@@ -29,7 +29,7 @@ from flowsteer.usage import Usage
 @asynccontextmanager
 async def ray_engine(
     setup: Setup, spent: Usage, folder: RunFolder, workers: int, concurrency: int, llama: bool = False
-) -> AsyncIterator[Crew]:
+) -> AsyncIterator[WorkerPool]:
     """Start Ray, or join the cluster that `RAY_ADDRESS` names, and end it on leaving the block.
 
     Args:
@@ -57,7 +57,7 @@ async def ray_engine(
     actor, hosts = ray.remote(num_cpus=1)(Worker), dict[str, Any]()
 
     @asynccontextmanager
-    async def hire() -> AsyncIterator[Exchange]:
+    async def start() -> AsyncIterator[Exchange]:
         worker: Any = actor.remote(own, each)
         try:
             node = await worker.node.remote()
@@ -78,8 +78,8 @@ async def ray_engine(
         )
 
     try:
-        async with Crew(hire, workers, each, commit, again) as crew:
-            yield crew
+        async with WorkerPool(start, workers, each, commit, again) as pool:
+            yield pool
     finally:
         ray.shutdown()
 

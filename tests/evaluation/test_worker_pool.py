@@ -9,22 +9,22 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flowsteer.errors import BackendUnavailable, RunWriteError
-from flowsteer.evaluation import crew as crews
-from flowsteer.evaluation.crew import TRIES, Crew
+from flowsteer.evaluation import worker_pool
 from flowsteer.evaluation.ray_worker import Finished
+from flowsteer.evaluation.worker_pool import TRIES, WorkerPool
 from flowsteer.runs.summary import EpisodeSummary
 
 EACH = 3
 
 
 class Firm:
-    """Hires workers out: each dies after so many rounds, in round 0 before it is there; those after them live on."""
+    """Starts workers: each dies after so many rounds, in round 0 before it is there; those after them live on."""
 
     def __init__(self, lives=(), batch=2):
         self.lives, self.batch, self.dead, self.hired = list(lives), batch, 0, 0
 
     @asynccontextmanager
-    async def hire(self):
+    async def start(self):
         self.hired += 1
         left, held = self.lives.pop(0) if self.lives else 10**6, []
 
@@ -54,9 +54,9 @@ def work(firm, jobs, commit=lambda batch: None, again=True, most=2):
     """Have jobs done; how each ended."""
 
     async def whole():
-        async with Crew(firm.hire, most, EACH, commit, again) as crew:
+        async with WorkerPool(firm.start, most, EACH, commit, again) as pool:
             return await asyncio.gather(
-                *(crew.run(SimpleNamespace(id=str(number))) for number in range(jobs)), return_exceptions=True
+                *(pool.run(SimpleNamespace(id=str(number))) for number in range(jobs)), return_exceptions=True
             )
 
     return asyncio.run(whole())
@@ -95,7 +95,7 @@ async def test_workers_without_work_and_those_that_never_came_are_let_go_at_the_
     there, asked, over = set(), [], asyncio.Event()
 
     @asynccontextmanager
-    async def hire():
+    async def start():
         number = len(asked)
         asked.append(number)
         there.add(number)
@@ -112,8 +112,8 @@ async def test_workers_without_work_and_those_that_never_came_are_let_go_at_the_
         finally:
             there.discard(number)
 
-    async with Crew(hire, 4, 1, lambda batch: None, again) as crew:
-        runs = [asyncio.create_task(crew.run(SimpleNamespace(id=name))) for name in ("long", *"abcdefgh")]
+    async with WorkerPool(start, 4, 1, lambda batch: None, again) as pool:
+        runs = [asyncio.create_task(pool.run(SimpleNamespace(id=name))) for name in ("long", *"abcdefgh")]
         await asyncio.wait(runs[1:])
         await asyncio.sleep(0.01)
         assert (len(asked), len(there)) == (4, left)
@@ -129,20 +129,20 @@ def test_what_cannot_be_written_down_is_told_where_the_episode_was_asked_for():
 
 
 async def test_a_wait_for_workers_ends_and_one_that_comes_later_is_used(monkeypatch):
-    monkeypatch.setattr(crews, "PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(worker_pool, "PATIENCE_SECONDS", 0.01)
     firm, room = Firm(), asyncio.Event()
 
     @asynccontextmanager
-    async def hire():
+    async def start():
         await room.wait()
-        async with firm.hire() as exchange:
+        async with firm.start() as exchange:
             yield exchange
 
-    async with Crew(hire, 1, EACH, lambda batch: None) as crew:
+    async with WorkerPool(start, 1, EACH, lambda batch: None) as pool:
         for _ in range(2):
             with pytest.raises(BackendUnavailable, match="no Ray worker is there"):
-                await crew.run(SimpleNamespace(id="early"))
+                await pool.run(SimpleNamespace(id="early"))
         room.set()
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        assert (await crew.run(SimpleNamespace(id="late"))).task == "late"
+        assert (await pool.run(SimpleNamespace(id="late"))).task == "late"

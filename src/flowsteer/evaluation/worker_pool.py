@@ -26,25 +26,25 @@ PATIENCE_SECONDS = 600.0
 Exchange = Callable[[list[Job]], Awaitable[list[Finished]]]
 """`flowsteer.evaluation.ray_worker.Worker.exchange` of a worker that is there."""
 
-Hire = Callable[[], AbstractAsyncContextManager[Exchange]]
+StartWorker = Callable[[], AbstractAsyncContextManager[Exchange]]
 """Asks for a worker and waits until it is there, which may take long; leaving the block ends it."""
 
 
 @dataclass(eq=False, slots=True)
-class _Errand:
+class _Waiting:
     job: Job
     ended: "asyncio.Future[EpisodeSummary]"
     tries: int = 0
 
 
-class Crew:
+class WorkerPool:
     """A `JobEngine` of as many workers as there is work for, up to a number; use it as an async context manager.
 
     Attributes:
         width: Episodes that are here at once: twice as many as the workers have room for, so that none waits for work.
 
     Args:
-        hire: Where workers come from.
+        start: Where workers come from.
         most: Most workers.
         each: Episodes at once of each.
         commit: Writes down the episodes of a batch.
@@ -52,20 +52,20 @@ class Crew:
     """
 
     def __init__(
-        self, hire: Hire, most: int, each: int, commit: Callable[[Sequence[Finished]], None], again: bool = True
+        self, start: StartWorker, most: int, each: int, commit: Callable[[Sequence[Finished]], None], again: bool = True
     ) -> None:
         self.width = 2 * most * each
-        self._hire, self._most, self._each, self._commit, self._again = hire, most, each, commit, again
-        self._waiting: asyncio.Queue[_Errand] = asyncio.Queue()
-        self._shifts: set[asyncio.Task[None]] = set()
-        self._idle: set[asyncio.Task[None]] = set()  # of the shifts: may end, nothing is lost with them
+        self._start, self._most, self._each, self._commit, self._again = start, most, each, commit, again
+        self._waiting: asyncio.Queue[_Waiting] = asyncio.Queue()
+        self._workers: set[asyncio.Task[None]] = set()
+        self._idle: set[asyncio.Task[None]] = set()  # of the workers: may end, nothing is lost with them
         self._leaving: set[asyncio.Task[None]] = set()
         self._open = self._there = self._false_starts = 0
         self._alone: asyncio.TimerHandle | None = None
         self._given_up = False
 
     async def __aenter__(self) -> Self:
-        """The crew itself."""
+        """The pool itself."""
         return self
 
     async def __aexit__(
@@ -74,29 +74,29 @@ class Crew:
         """End all workers, whatever they are doing."""
         if self._alone is not None:
             self._alone.cancel()
-        shifts = self._shifts | self._leaving
-        for shift in shifts:
-            shift.cancel()
-        await asyncio.gather(*shifts, return_exceptions=True)
+        workers = self._workers | self._leaving
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
 
     async def run(self, job: Job) -> EpisodeSummary:
         """See `JobEngine.run`; from another worker, should one die."""
-        errand = _Errand(job, asyncio.get_running_loop().create_future())
+        asked = _Waiting(job, asyncio.get_running_loop().create_future())
         self._open += 1
         try:
-            self._waiting.put_nowait(errand)
-            self._look_around()
-            return await errand.ended
+            self._waiting.put_nowait(asked)
+            self._scale_up()
+            return await asked.ended
         finally:
             self._open -= 1
-            self._let_go()
+            self._scale_down()
 
-    def _look_around(self) -> None:
+    def _scale_up(self) -> None:
         """Ask for the workers that are missing, and wait no longer than is sensible if there is none."""
-        while len(self._shifts) < self._most and len(self._shifts) * self._each < self._open:
-            shift = asyncio.create_task(self._shift())
-            self._shifts.add(shift)
-            self._idle.add(shift)
+        while len(self._workers) < self._most and len(self._workers) * self._each < self._open:
+            worker = asyncio.create_task(self._work())
+            self._workers.add(worker)
+            self._idle.add(worker)
         if self._there and self._alone is not None:
             self._alone.cancel()
             self._alone = None
@@ -105,13 +105,13 @@ class Crew:
         elif not self._there and self._alone is None:
             self._alone = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._give_up)
 
-    def _let_go(self) -> None:
+    def _scale_down(self) -> None:
         """Let a worker go that is not there yet, or has nothing to do, if the others have room for all that is left."""
-        if self._idle and 0 < self._open <= (len(self._shifts) - 1) * self._each:
-            shift = self._idle.pop()
-            self._shifts.discard(shift)
-            self._leaving.add(shift)
-            shift.cancel()
+        if self._idle and 0 < self._open <= (len(self._workers) - 1) * self._each:
+            worker = self._idle.pop()
+            self._workers.discard(worker)
+            self._leaving.add(worker)
+            worker.cancel()
 
     def _give_up(self) -> None:
         self._given_up = True
@@ -119,18 +119,18 @@ class Crew:
             hint = "add a node, then run it again to go on"
             _settle(self._waiting.get_nowait(), BackendUnavailable("no Ray worker is there", hint))
 
-    async def _shift(self) -> None:
+    async def _work(self) -> None:
         """One worker, from the wish for it to its end."""
         this = cast(asyncio.Task[None], asyncio.current_task())
-        held: dict[str, _Errand] = {}
+        held: dict[str, _Waiting] = {}
         began = False
         try:
-            async with self._hire() as exchange:
+            async with self._start() as exchange:
                 began = True
                 self._idle.discard(this)
                 self._there += 1
                 self._false_starts, self._given_up = 0, False
-                self._look_around()
+                self._scale_up()
                 try:
                     while True:
                         new = await self._new(this, held)
@@ -141,27 +141,27 @@ class Crew:
             self._false_starts += not began
             if (began and not self._again) or self._false_starts >= TRIES:
                 self._most -= 1
-            for errand in held.values():
-                self._do_again(errand, error)
+            for asked in held.values():
+                self._do_again(asked, error)
         finally:
-            for tasks in (self._shifts, self._idle, self._leaving):
+            for tasks in (self._workers, self._idle, self._leaving):
                 tasks.discard(this)
-        self._look_around()
+        self._scale_up()
 
-    async def _new(self, shift: asyncio.Task[None], held: dict[str, _Errand]) -> list[Job]:
+    async def _new(self, worker: asyncio.Task[None], held: dict[str, _Waiting]) -> list[Job]:
         """Episodes that a worker has room for; waits for one if it has nothing to do."""
         new: list[Job] = []
         while len(held) < self._each and not (held and self._waiting.empty()):
             if self._again and not held:  # under a budget, its share of it would go as well
-                self._idle.add(shift)
-            errand = await self._waiting.get()
-            self._idle.discard(shift)
-            if not errand.ended.done():
-                held[errand.job.id] = errand
-                new.append(errand.job)
+                self._idle.add(worker)
+            asked = await self._waiting.get()
+            self._idle.discard(worker)
+            if not asked.ended.done():
+                held[asked.job.id] = asked
+                new.append(asked.job)
         return new
 
-    def _take_in(self, batch: Sequence[Finished], held: dict[str, _Errand]) -> None:
+    def _take_in(self, batch: Sequence[Finished], held: dict[str, _Waiting]) -> None:
         failure: Exception | None = None
         try:
             self._commit(batch)
@@ -170,21 +170,21 @@ class Crew:
         for one in batch:
             _settle(held.pop(one.episode), failure or one.outcome)
 
-    def _do_again(self, errand: _Errand, error: Exception) -> None:
-        errand.tries += 1
-        if errand.tries < TRIES:
-            self._waiting.put_nowait(errand)
+    def _do_again(self, asked: _Waiting, error: Exception) -> None:
+        asked.tries += 1
+        if asked.tries < TRIES:
+            self._waiting.put_nowait(asked)
         else:
             failure = BackendUnavailable(f"{TRIES} Ray workers died of it: {error}", "run it again to go on")
             failure.__cause__ = error
-            _settle(errand, failure)
+            _settle(asked, failure)
 
 
-def _settle(errand: _Errand, outcome: EpisodeSummary | Exception) -> None:
+def _settle(asked: _Waiting, outcome: EpisodeSummary | Exception) -> None:
     """Say how it ended, if anybody still waits for it."""
-    if errand.ended.done():
+    if asked.ended.done():
         return
     if isinstance(outcome, Exception):
-        errand.ended.set_exception(outcome)
+        asked.ended.set_exception(outcome)
     else:
-        errand.ended.set_result(outcome)
+        asked.ended.set_result(outcome)
