@@ -18,20 +18,6 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-LONG = ("training", "viewing", "evaluation", "serving", "backends", "adapters", "exporting", "cli")
-"""Folders of tests that take long, the longest first."""
-
-
-def pytest_collection_modifyitems(items):
-    """Let what takes long begin first, so that of several processes none is left with it at the end."""
-
-    def place(item):
-        folder = item.path.relative_to(item.config.rootpath).parts[1:2]
-        return LONG.index(folder[0]) if folder and folder[0] in LONG else len(LONG)
-
-    items.sort(key=place)
-
-
 def refuse_the_network(event, args):
     """Refuse to connect anywhere but to the loopback (invariant 10); a datagram socket sends nothing by connecting."""
     if event != "socket.connect":
