@@ -1,11 +1,12 @@
 """One episode of an evaluation: a system on a task, its grade, and the summary that reports are made of."""
 
+from collections.abc import Awaitable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 from flowsteer.datasets.base import Sample
-from flowsteer.errors import FlowSteerError
+from flowsteer.errors import BackendUnavailable, FlowSteerError, SandboxError
 from flowsteer.evaluation.systems import System
 from flowsteer.grading.connect import GradeAnswer
 from flowsteer.runs.events import Emit, Event, Graded
@@ -77,6 +78,27 @@ async def run_job(
         given = await grade(job.sample, ended.answer)
     watch(Graded(given.score, dict(given.metrics), given.reason, given.failure))
     return tally.summary(job.system.name, job.dataset, job.epoch, job.seed, session.served)
+
+
+async def settled(job: Job, playing: Awaitable[EpisodeSummary]) -> EpisodeSummary:
+    """The summary of an episode, also of one that broke off.
+
+    Args:
+        job: The episode.
+        playing: It is played by awaiting this.
+
+    Raises:
+        BudgetExceeded: The budget is spent.
+        ConfigError: A setting does not fit, for this episode as for all others.
+    """
+    try:
+        return await playing
+    except (BackendUnavailable, SandboxError) as error:
+        return lost(job, error)
+    except FlowSteerError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the one boundary of a system's own code: this episode is lost
+        return lost(job, error)
 
 
 def lost(job: Job, error: Exception) -> EpisodeSummary:

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from flowsteer.datasets.base import Sample
-from flowsteer.errors import BackendUnavailable, BudgetExceeded, FlowSteerError, SandboxError
-from flowsteer.evaluation.episodes import Job, lost, run_job
+from flowsteer.errors import BudgetExceeded
+from flowsteer.evaluation.episodes import Job, run_job, settled
 from flowsteer.evaluation.progress import OnProgress, Progress, quietly
 from flowsteer.evaluation.systems import System
 from flowsteer.grading.connect import GradeAnswer
@@ -125,7 +125,7 @@ async def run_jobs(
             if progress.stopped:
                 return
             try:
-                summary = await _ran(engine, job)
+                summary = await settled(job, engine.run(job))
             except BudgetExceeded as error:
                 progress.stopped = error.message
             else:
@@ -139,23 +139,6 @@ async def run_jobs(
     except ExceptionGroup as errors:
         raise errors.exceptions[0] from None  # one mistake, told once
     return progress
-
-
-async def _ran(engine: JobEngine, job: Job) -> EpisodeSummary:
-    """The summary of one episode, also of one that broke off.
-
-    Raises:
-        BudgetExceeded: The budget is spent.
-        ConfigError: A setting does not fit, for this job as for all others.
-    """
-    try:
-        return await engine.run(job)
-    except (BackendUnavailable, SandboxError) as error:
-        return lost(job, error)
-    except FlowSteerError:
-        raise
-    except Exception as error:  # noqa: BLE001 - the one boundary of a system's own code: this episode is lost
-        return lost(job, error)
 
 
 def _booked(summary: EpisodeSummary, job: Job, folder: RunFolder, progress: Progress, in_a_row: int) -> int:

@@ -7,8 +7,8 @@ from importlib import import_module
 from typing import Any
 
 from flowsteer.backends.llamacpp import LlamaAddress
-from flowsteer.errors import BackendUnavailable, FlowSteerError, SandboxError
-from flowsteer.evaluation.episodes import Job, lost, run_job
+from flowsteer.errors import BackendUnavailable, FlowSteerError
+from flowsteer.evaluation.episodes import Job, run_job, settled
 from flowsteer.grading.connect import GradeAnswer, open_grader
 from flowsteer.runs.event_json import event_line
 from flowsteer.runs.events import Event
@@ -100,15 +100,14 @@ class Worker:
         def emit(event: Event) -> None:
             events.append(event_line(event))
 
-        try:
+        async def played() -> EpisodeSummary:
             session, grade = await self._open()
-            outcome: EpisodeSummary | FlowSteerError = await run_job(session, job, grade, emit)
-        except (BackendUnavailable, SandboxError) as error:
-            outcome = lost(job, error)
+            return await run_job(session, job, grade, emit)
+
+        try:
+            outcome: EpisodeSummary | FlowSteerError = await settled(job, played())
         except FlowSteerError as error:
             outcome = error
-        except Exception as error:  # noqa: BLE001 - the one boundary of a system's own code: this episode is lost
-            outcome = lost(job, error)
         self._finished.put_nowait(Finished(job.id, outcome, events))
 
     async def _open(self) -> tuple[Session, GradeAnswer]:
