@@ -11,7 +11,7 @@ import atexit
 import logging
 import os
 from collections.abc import Mapping
-from contextlib import ExitStack, nullcontext, suppress
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -132,10 +132,7 @@ class McpConnections:
 
     def close(self) -> None:
         """End the connections, and the programs that were started for them."""
-        try:
-            self._stack.close()
-        except Exception as error:  # noqa: BLE001 - a connection that broke ends with what broke it, told before
-            _log.debug("a connection to an MCP server had broken: %s", _told(error))
+        _leave(self._stack)
 
     def tools(self, servers: Mapping[str, McpServer]) -> list[McpTool]:
         """What the servers offer, in their own order."""
@@ -196,25 +193,25 @@ class McpConnections:
         from mcp import MCPError
         from mcp_types import CONNECTION_CLOSED, REQUEST_TIMEOUT
 
-        # The client raises RuntimeError for a result that it cannot take, of a connection that is well.
-        code = (
-            error.code
-            if isinstance(error, MCPError)
-            else None
-            if isinstance(error, RuntimeError)
-            else CONNECTION_CLOSED
-        )
-        if code not in (CONNECTION_CLOSED, REQUEST_TIMEOUT):
+        code = error.code if isinstance(error, MCPError) else None
+        late, refused = code == REQUEST_TIMEOUT, code not in (None, CONNECTION_CLOSED, REQUEST_TIMEOUT)
+        if refused or isinstance(error, RuntimeError):  # that is a result which the client cannot take
             return OperatorError(f"{tool.name} failed: {_told(error)[:500]}", "tool_failed")
         said = ""
-        if code == CONNECTION_CLOSED:
+        if not late:
             said = found.last_words()
             with self._lock:
                 if self._open.get(tool.server) is found:
                     del self._open[tool.server]
-            with suppress(Exception):  # it broke, and so may its end
-                found.leave.close()
+            _leave(found.leave)
         return OperatorError(f"{tool.server} did not answer: {_told(error)}{said}", "server_failed")
+
+
+def _leave(connections: ExitStack) -> None:
+    try:
+        connections.close()
+    except Exception as error:  # noqa: BLE001 - a connection that broke ends with what broke it, told before
+        _log.debug("a connection to an MCP server had broken: %s", _told(error))
 
 
 def _client(server: McpServer, stderr: McpStderr | None) -> "Client":
