@@ -5,7 +5,6 @@ played ahead (`update.staleness`) are under way meanwhile; on an ordinary loop t
 their limits, and a reply that had come long ago would be taken for one that never came.
 """
 
-import asyncio
 import sys
 
 if sys.platform == "win32":
@@ -33,8 +32,3 @@ class RestingLoop(EventLoop):
             super().run_forever()
         finally:
             self._left = super().time()
-
-
-def runner() -> asyncio.Runner:
-    """What turns the event loop of a training run."""
-    return asyncio.Runner(loop_factory=RestingLoop)

@@ -20,7 +20,7 @@ from flowsteer.runs.folder import Listener, RunFolder, unheard
 from flowsteer.session import open_session
 from flowsteer.task import Task
 from flowsteer.training import config as c
-from flowsteer.training import resting_loop, resuming
+from flowsteer.training import resuming
 from flowsteer.training.autopsy.examination import verdicts_of
 from flowsteer.training.best_policy import BestPolicy
 from flowsteer.training.data import Schedule, TaskSplits, load_tasks
@@ -33,6 +33,7 @@ from flowsteer.training.policy.kept import START, TRAINED
 from flowsteer.training.policy.policy import Policy, load_policy, placed, quiet, with_adapters
 from flowsteer.training.policy_tests import PolicyTests
 from flowsteer.training.requirements import check_engine, check_trackers
+from flowsteer.training.resting_loop import RestingLoop
 from flowsteer.training.rl.learner import CHECKPOINTS, METRICS, Learner, last_checkpoint, step_of
 from flowsteer.training.rollout.metrics import summary
 from flowsteer.training.rollout.rollout import Rollout
@@ -140,7 +141,7 @@ def open_run(
         torch.set_num_threads(config.update.threads)
     tasks, ranks = load_tasks(config.data, config.seed), join()
     opened = RunFolder.create(path, settings, listener) if ranks.first else nullcontext()
-    with opened as folder, resting_loop.runner() as runner:
+    with opened as folder, asyncio.Runner(loop_factory=RestingLoop) as runner:
         stack = AsyncExitStack()
         try:
             arena = runner.run(_open(config, stack))
