@@ -28,7 +28,8 @@ $(VENV)/.dev: pyproject.toml $(VENV)/.python
 	@touch $(VENV)/.demo $@
 
 demo: $(VENV)/.demo ## a small model answers by one call and by workflows; then a Director learns
-	@$(BIN)/flowsteer models list | grep -q "^qwen2.5-coder-1.5b .*  here" || $(BIN)/flowsteer models pull qwen2.5-coder-0.5b
+	@$(BIN)/python -c 'from flowsteer.backends.models import find; raise SystemExit(not find("qwen2.5-coder-1.5b").here)' \
+		|| $(BIN)/flowsteer models pull qwen2.5-coder-0.5b
 	@$(BIN)/python examples/demo.py
 	@$(BIN)/python examples/learn.py
 

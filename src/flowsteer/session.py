@@ -227,6 +227,8 @@ async def open_session(
     from flowsteer.runs.request_store import RequestStore
     from flowsteer.sandbox.connect import connect_sandbox
 
+    if unfit := [name for name in setup.roster if not is_backend(name)]:
+        raise ConfigError(f"{unfit[0]!r} cannot be a backend's name", "--backend big=openai:gpt-5-mini")
     library, budget = load_library(setup.library), Budget(setup.caps)
     async with AsyncExitStack() as stack:
         backends = await stack.enter_async_context(Backends(extra=extra, stream=setup.stream, llama=llama))
@@ -267,8 +269,6 @@ async def open_session(
         sandbox = connect_sandbox(setup.sandbox)
         stack.push_async_callback(sandbox.aclose)
         executor = await connect(setup.executor)
-        if unfit := [name for name in setup.roster if not is_backend(name)]:
-            raise ConfigError(f"{unfit[0]!r} cannot be a backend's name", "--backend big=openai:gpt-5-mini")
         roster = {name: await connect(spec) for name, spec in setup.roster.items()}
         director = await direct(setup.director) if setup.director else None
         yield Session(setup, library, executor, roster, sandbox, budget, director, served, direct)

@@ -22,7 +22,9 @@ class LlamaHost:
         """
         async with self._turn:
             try:
-                if named not in self._servers or self._servers[named].ended:
+                if named in self._servers and self._servers[named].ended:
+                    await self._servers.pop(named).aclose()
+                if named not in self._servers:
                     self._servers[named] = await LlamaServer.start(*LlamaOptions.read(named))
             except FlowSteerError as error:
                 return error

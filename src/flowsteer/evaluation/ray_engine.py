@@ -1,8 +1,8 @@
 """The same episodes in worker processes of Ray (optional extra `scale`), on this machine or a cluster.
 
-Each worker connects a session of its own and gets an equal share of what is left of the budget, so that together they
-never exceed it. Only this process writes the run folder. The session's seed and the episode's decide every draw, so
-scores are those of a local run.
+Each worker connects a session of its own and gets an equal share of the calls, tokens and money that are left of the
+budget, so that together they never exceed it. Only this process writes the run folder. The session's seed and the
+episode's decide every draw, so scores are those of a local run.
 
 Ray starts a worker where it finds room, which may be much later, on a node that joins, or never. On a cluster that
 grows by itself, a worker that waits for room is what makes it grow.
@@ -99,7 +99,7 @@ def _host_on(ray: Any, node: str) -> Any:
 
 
 def shared(caps: Caps, spent: Usage, workers: int) -> Caps:
-    """An equal share of what is left of a budget; all workers' clocks run at once.
+    """An equal share of what is left of a budget; seconds are no share, but count from each worker's own start.
 
     >>> shared(Caps(calls=10, seconds=60.0), Usage(calls=3), 2)
     Caps(calls=3, tokens=None, seconds=60.0, cost=None)
