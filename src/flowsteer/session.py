@@ -6,13 +6,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from annotated_types import Ge, Gt
 
 from flowsteer.backends.base import Backend, SamplingSettings
 from flowsteer.backends.budget import Budget, Caps
-from flowsteer.backends.llamacpp import FindLlama
 from flowsteer.backends.models import default_executor
 from flowsteer.canvas.canvas import Canvas, Settings, rules_for, settings_for
 from flowsteer.canvas.director import Director
@@ -33,6 +32,9 @@ from flowsteer.task import Task
 from flowsteer.workflow.laws import is_backend
 from flowsteer.workflow.nodes import Workflow, steps
 from flowsteer.workflow.rules import Rules, RuleSettings, violations
+
+if TYPE_CHECKING:
+    from flowsteer.backends.llamacpp import FindLlama
 
 _log = logging.getLogger(__name__)
 
@@ -203,7 +205,7 @@ class Session:
 
 @asynccontextmanager
 async def open_session(
-    setup: Setup, extra: Mapping[str, Backend] | None = None, llama: FindLlama | None = None
+    setup: Setup, extra: Mapping[str, Backend] | None = None, llama: "FindLlama | None" = None
 ) -> AsyncIterator[Session]:
     """Connect everything a setup names; leaving the block closes it all.
 

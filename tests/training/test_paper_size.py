@@ -134,6 +134,8 @@ def test_memory_is_that_of_shapes():
     whole = memory(Shape(10**9, 10**9, 36, 4096, 12288, 2048, 151936, 40960), "bfloat16", True, 16384, 1, 6)
     assert (whole.weights, whole.gradients, whole.optimiser, whole.reference) == (2e9, 2e9, 4e9, 2e9)
     assert whole.cache == 6 * 16384 * whole.server_token
+    ahead = memory(shape, "bfloat16", True, 16384, 1, 0, copies=2)
+    assert ahead.weights == 3 * lora.weights
     assert whole.learner == sum((2e9, 2e9, 4e9, 2e9, whole.activations, whole.cache))
 
 

@@ -43,7 +43,7 @@ class Memory:
     """Bytes on one GPU of a learner, and of a sampler's server.
 
     Attributes:
-        weights: The model and its adapters.
+        weights: The model and its adapters, and the copies that play ahead.
         gradients: Of what learns.
         optimiser: Its moments.
         reference: What the KL penalty compares with: another model, or a copy of the adapters.
@@ -90,7 +90,9 @@ def shape_of(config: Any, parameters: int, trained: int) -> Shape:
     )
 
 
-def memory(shape: Shape, dtype: str, kl: bool, tokens: int, rows: int, sampled: int, vllm: int = 0) -> Memory:
+def memory(
+    shape: Shape, dtype: str, kl: bool, tokens: int, rows: int, sampled: int, vllm: int = 0, copies: int = 0
+) -> Memory:
     """Estimate the memory of a run.
 
     Adapters are kept in 32 bits whatever the model is; so are AdamW's moments of them.
@@ -103,6 +105,7 @@ def memory(shape: Shape, dtype: str, kl: bool, tokens: int, rows: int, sampled: 
         rows: Episodes in one backward pass.
         sampled: Episodes that the learner's own sampler holds at once; 0 where an engine apart draws.
         vllm: Bytes that vLLM takes in the learner's process.
+        copies: Copies of the model that play steps ahead.
     """
     size, adapted = BYTES[dtype], shape.trained < shape.parameters
     each = BYTES["float32"] if adapted else size
@@ -110,7 +113,7 @@ def memory(shape: Shape, dtype: str, kl: bool, tokens: int, rows: int, sampled: 
     token = shape.layers * shape.kv * size
     layer = (LAYER * shape.hidden + 3 * shape.wide + shape.kv) * size
     return Memory(
-        weights=model + (learns if adapted else 0),
+        weights=(model + (learns if adapted else 0)) * (1 + copies),
         gradients=learns,
         optimiser=2 * learns,
         reference=(learns if adapted else model) if kl else 0,

@@ -326,8 +326,9 @@ def _memory(config: c.TrainingConfig, shape: Shape, layout: Layout) -> Memory:
         update.kl > 0,
         sampler.episode_tokens,
         update.micro_batch or max(1, each),
-        each if layout.engine == "transformers" else 0,
+        each * (1 + update.staleness) if layout.engine == "transformers" else 0,
         int(sampler.gpu_memory * GPU * GIGABYTE) if layout.engine == "vllm_colocate" else 0,
+        1 + update.staleness if update.staleness else 0,
     )
 
 
