@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+from collections import defaultdict
 from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 
@@ -12,13 +13,17 @@ PATIENCE = 5.0
 CHILDREN = Path("/proc/thread-self/children")
 """Where the kernel lists the children of a thread, if it was built to."""
 
+PROCESSORS = Path("/proc/stat")
+"""Where the kernel counts what each processor did."""
+
 
 @contextlib.asynccontextmanager
 async def time_limit(seconds: float, leaders: Collection[int]) -> AsyncIterator[None]:
     """End what is done inside with a `TimeoutError` once the time is used up.
 
-    What counts is the wall time less the time spent ready and waiting for a processor, and never less than the
-    processor time of all processes together; in wall time it ends after `PATIENCE` times the limit at the latest.
+    What counts is the wall time less the time spent ready and waiting for a processor, and less the time in which a
+    hypervisor lent the processor to another machine; never less than the processor time of all processes together. In
+    wall time it ends after `PATIENCE` times the limit at the latest.
 
     Args:
         seconds: The limit.
@@ -59,6 +64,7 @@ class RunClock:
         self._known: set[int] = set()
         self._alive: dict[Path, float] = {}
         self._waited_by_ended = self._used = self._last_look = 0.0
+        self._lent_before = _lent()
 
     def time_had(self, wall: float) -> float:
         """Seconds of its time that the run has used.
@@ -75,7 +81,28 @@ class RunClock:
         if ended := [waited for thread, waited in before.items() if thread not in self._alive]:
             self._waited_by_ended += sum(ended) + wall - self._last_look
         self._used, self._last_look = max(self._used, used), wall
-        return max(self._used, wall - self._waited_by_ended - sum(self._alive.values()))
+        return max(self._used, wall - self._waited_by_ended - sum(self._alive.values()) - self._lent_meanwhile())
+
+    def _lent_meanwhile(self) -> float:
+        """For how long the run's processors were lent to another machine since it began, on average."""
+        lent, processors = _lent(), _processors(self._leaders)
+        return sum(lent[each] - self._lent_before[each] for each in processors) / max(1, len(processors))
+
+
+def _lent() -> dict[int, float]:
+    """Seconds since its start for which a hypervisor gave each processor to another machine ("steal" in proc(5))."""
+    lines = PROCESSORS.read_text().splitlines() if PROCESSORS.exists() else []
+    counts = [line.removeprefix("cpu").split() for line in lines if line.startswith("cpu") and line[3].isdigit()]
+    return defaultdict(float, {int(count[0]): int(count[8]) / os.sysconf("SC_CLK_TCK") for count in counts})
+
+
+def _processors(leaders: Collection[int]) -> set[int]:
+    """Where the processes may run, those that have not ended."""
+    allowed = set[int]()
+    for leader in leaders:
+        with contextlib.suppress(ProcessLookupError):
+            allowed |= os.sched_getaffinity(leader)
+    return allowed
 
 
 def _look(leaders: Collection[int]) -> tuple[float, dict[Path, float]]:
