@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tracemalloc
 from dataclasses import replace
 
 import pytest
@@ -72,6 +73,42 @@ def test_episodes_added_at_once_stand_there_as_if_added_one_by_one(tmp_path_fact
     assert [episode for episode, _ in heard] == list(many.entries)
     for name in ("episodes.jsonl", "index.jsonl"):
         assert (path / "many" / name).read_bytes() == (path / "single" / name).read_bytes()
+
+
+def test_a_writer_holds_in_memory_where_episodes_stand_and_not_what_is_told_of_them(tmp_path):
+    def growth(run, episodes):
+        before = tracemalloc.get_traced_memory()[0]
+        for episode in episodes:
+            run.append(f"episode {episode}", replace(SUMMARY, answer=f"{episode} {'x' * 2000}"), [])
+        return tracemalloc.get_traced_memory()[0] - before
+
+    tracemalloc.start()
+    try:
+        with RunFolder.create(tmp_path, {}) as run:
+            assert growth(run, range(500)) < 500 * 400
+        with RunFolder.create(tmp_path, {}) as run:
+            assert tracemalloc.get_traced_memory()[0] < 1_000_000
+            assert growth(run, range(500, 1000)) < 500 * 400
+            assert run.entries["episode 7"].summary.answer == f"7 {'x' * 2000}"
+            assert len(run.entries) == 1000
+            assert "episode 1000" not in run.entries
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_index_that_is_changed_under_its_writer_is_a_clear_error(tmp_path):
+    with RunFolder.create(tmp_path, {}) as run:
+        write(run, "a")
+        write(run, "b")
+        lines = (tmp_path / "index.jsonl").read_bytes().splitlines(keepends=True)
+        (tmp_path / "index.jsonl").write_bytes(b"".join(lines[::-1]))
+        with pytest.raises(RunError, match="was changed while the run was written"):
+            run.entries["b"]
+        (tmp_path / "index.jsonl").unlink()
+        with pytest.raises(RunError, match="cannot be read"):
+            run.entries["a"]
+    with RunFolder.create(tmp_path, {}) as run:
+        assert [*run.entries] == ["a", "b"]
 
 
 def test_a_torn_last_line_is_cut_off_and_its_episode_counts_as_not_run(tmp_path):

@@ -9,6 +9,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -117,14 +118,16 @@ def append(path: Path, lines: bytes) -> int:
     return start
 
 
-def append_line(path: Path, record: JSON) -> None:
-    """Add a line of JSON; see `append`."""
-    append_lines(path, [record])
+def append_line(path: Path, record: JSON) -> int:
+    """Add a line of JSON; where it begins. See `append`."""
+    return append_lines(path, [record])[0]
 
 
-def append_lines(path: Path, records: Iterable[JSON]) -> None:
-    """Add lines of JSON; see `append`."""
-    append(path, "".join(f"{json.dumps(record, ensure_ascii=False)}\n" for record in records).encode())
+def append_lines(path: Path, records: Iterable[JSON]) -> list[int]:
+    """Add lines of JSON; where each begins. See `append`."""
+    lines = [f"{json.dumps(record, ensure_ascii=False)}\n".encode() for record in records]
+    start = append(path, b"".join(lines))
+    return [*accumulate(map(len, lines[:-1]), initial=start)] if lines else []
 
 
 def read_lines(path: Path) -> Iterator[JSON]:
@@ -135,13 +138,20 @@ def read_lines(path: Path) -> Iterator[JSON]:
     Raises:
         RunError: The file cannot be read.
     """
+    return (record for _, record in read_lines_at(path))
+
+
+def read_lines_at(path: Path) -> Iterator[tuple[int, JSON]]:
+    """See `read_lines`: each object behind the byte where its line begins."""
     if not is_there(path):
         return
+    at = 0
     try:
         with path.open("rb") as lines:
             for line in lines:
                 if (record := parsed(line)) is not None:
-                    yield record
+                    yield at, record
+                at += len(line)
     except OSError as error:
         raise RunError(f"{path} cannot be read: {error.strerror}", "name another folder") from error
 

@@ -21,7 +21,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import accumulate
@@ -38,9 +38,10 @@ from flowsteer.runs.event_json import JSON, event_line
 from flowsteer.runs.events import Event, Graded
 from flowsteer.runs.files import append, append_line, append_lines, is_there, read_lines, writing
 from flowsteer.runs.grades import latest_grades
-from flowsteer.runs.index import EPISODES, INDEX, Entry, Indexed, read_events, read_index, summary_of
+from flowsteer.runs.index import EPISODES, INDEX, Entry, Indexed, known_lines, lacking_lines, read_events, summary_of
 from flowsteer.runs.lock import LOCK, take_lock
 from flowsteer.runs.request_store import FILE as REQUESTS
+from flowsteer.runs.stored_entries import StoredEntries
 from flowsteer.runs.summary import EpisodeSummary, summary_to_json
 from flowsteer.runs.unfinished import events_so_far, unfinished_files
 from flowsteer.unicode import refuse_unsound
@@ -124,7 +125,8 @@ class RunFolder:
     Attributes:
         path: The folder.
         config: What the run was asked to do.
-        entries: Finished episodes by id, in the order they finished.
+        entries: Finished episodes by id, in the order they finished. While the folder is written, each look at one
+            reads it from the disk, so that memory does not grow with what is told of them.
         notes: What else was kept, by name.
     """
 
@@ -132,8 +134,9 @@ class RunFolder:
         self.path = path
         self.config = config
         self._listener = listener
-        self.entries: dict[str, Entry] = {}
+        self.entries: Mapping[str, Entry] = {}
         self.notes: dict[str, JSON] = {}
+        self._stored = StoredEntries(path)
         self._lock: FileLock | None = None
         self._new = self._first = False
 
@@ -319,9 +322,8 @@ class RunFolder:
             for (episode, summary, _), at, line in zip(finished, offsets, lines, strict=False)
         ]
         known = [told | {"offset": one.offset, "length": one.length} for told, one in zip(plain, entries, strict=True)]
-        append_lines(self.path / INDEX, known)
-        for one in entries:
-            self.entries[one.episode] = one
+        for one, at in zip(entries, append_lines(self.path / INDEX, known), strict=True):
+            self._stored.add(one.episode, at)
             ended, turns = one.summary.ended, one.summary.turns
             _log.info("%s: episode %s is done: %s after %d turns", self.path, one.episode, ended, turns)
         return entries
@@ -333,23 +335,32 @@ class RunFolder:
                 _cut_torn_line(file)
             else:
                 file.touch()
-        for line in self._load():
-            append_line(self.path / INDEX, line.plain)
+        known = known_lines(self.path, keep=False)
+        lacking = [
+            replace(line, at=append_line(self.path / INDEX, line.plain)) for line in lacking_lines(self.path, known)
+        ]
+        lines = sorted([*known, *lacking], key=lambda line: line.span)
+        for line in lines:
+            if line.at is not None and line.note is None:
+                self._stored.add(line.episode, line.at)
+        self.entries = self._stored
+        self._load_notes(lines)
         left = {file.name for file in (self.path / OPEN).glob("*.jsonl")}
         for name in left & {open_name(episode) for episode in self.entries} if left else ():
             (self.path / OPEN / name).unlink()
 
-    def _load(self) -> list[Indexed]:
-        """Read the index and the notes; what the index lacks."""
-        lines, lacking = read_index(self.path)
-        for line in lines:
-            if line.entry is None:
-                self.notes[line.plain["episode"]] = line.plain["summary"]
-            else:
-                self.entries[line.entry.episode] = line.entry
-        notes = (line for line in read_lines(self.path / NOTES) if isinstance(line.get("note"), str))
-        self.notes |= {line["note"]: line["content"] for line in notes if isinstance(line.get("content"), dict)}
-        return lacking
+    def _load(self) -> None:
+        """Read the index and the notes."""
+        known = known_lines(self.path)
+        lines = sorted([*known, *lacking_lines(self.path, known)], key=lambda line: line.span)
+        self.entries = {line.episode: line.entry for line in lines if line.entry is not None}
+        self._load_notes(lines)
+
+    def _load_notes(self, lines: Iterable[Indexed]) -> None:
+        """Take in the notes: those in an episode's place, and those in a file of their own."""
+        own = (line for line in read_lines(self.path / NOTES) if isinstance(line.get("note"), str))
+        self.notes = {line.episode: line.note for line in lines if line.note is not None}
+        self.notes |= {line["note"]: line["content"] for line in own if isinstance(line.get("content"), dict)}
 
 
 def open_name(episode: str) -> str:

@@ -7,16 +7,16 @@ the index is damaged, the episodes' own lines are read: they hold all that the i
 import json
 import logging
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flowsteer.errors import RunError
 from flowsteer.runs import format_1
-from flowsteer.runs.config import format_of
+from flowsteer.runs.config import FORMAT, format_of
 from flowsteer.runs.event_json import JSON, events_from_json
 from flowsteer.runs.events import Event
-from flowsteer.runs.files import UNREADABLE, is_there, parsed, read_lines
-from flowsteer.runs.summary import EpisodeSummary, summary_from_json
+from flowsteer.runs.files import UNREADABLE, is_there, parsed, read_lines_at
+from flowsteer.runs.summary import EpisodeSummary, summary_from_json, summary_to_json
 
 EPISODES, INDEX = "episodes.jsonl", "index.jsonl"
 
@@ -48,35 +48,83 @@ class Indexed:
     """One line of the index, read.
 
     Attributes:
-        plain: What the line holds.
-        entry: The episode; None for a note of a search in an episode's place, as in folders of the first format.
+        episode: The episode's id.
+        offset: First byte of its line in `episodes.jsonl`.
+        length: Bytes of that line, newline included.
+        content: What is told of the episode; or a note of a search in an episode's place, as in folders of the first
+            format; None if it was not kept.
+        at: First byte of this line in the index; None if the index lacks it.
     """
 
-    plain: JSON
-    entry: Entry | None
+    episode: str
+    offset: int
+    length: int
+    content: EpisodeSummary | JSON | None
+    at: int | None = None
 
     @property
     def span(self) -> tuple[int, int]:
         """Its first byte in `episodes.jsonl`, and the first one behind it."""
-        start: int = self.plain["offset"]
-        return start, start + int(self.plain["length"])
+        return self.offset, self.offset + self.length
+
+    @property
+    def entry(self) -> Entry | None:
+        """The episode; None for a note, or if nothing of it was kept."""
+        if isinstance(self.content, EpisodeSummary):
+            return Entry(self.episode, self.content, self.offset, self.length)
+        return None
+
+    @property
+    def note(self) -> JSON | None:
+        """The note, if it is one."""
+        return self.content if isinstance(self.content, dict) else None
+
+    @property
+    def plain(self) -> JSON:
+        """The line."""
+        if isinstance(self.content, EpisodeSummary):
+            told = {"episode": self.episode, "format": FORMAT, "summary": summary_to_json(self.content)}
+        else:
+            told = {"episode": self.episode, "summary": self.content}
+        return told | {"offset": self.offset, "length": self.length}
 
 
-def read_index(run: Path) -> tuple[list[Indexed], list[Indexed]]:
-    """All finished episodes of a run in the order in which they finished, and those of them that the index lacks.
+def known_lines(run: Path, keep: bool = True) -> list[Indexed]:
+    """The finished episodes that the index of a run knows, in the order of `episodes.jsonl`.
+
+    Args:
+        run: The run folder.
+        keep: Whether what is told of them is kept; notes are.
 
     Raises:
         RunError: A file cannot be read.
     """
-    size = (run / EPISODES).stat().st_size if is_there(run / EPISODES) else 0
-    lines = (indexed_line(run, plain) for plain in read_lines(run / INDEX))
-    latest = {line.span[0]: line for line in lines if line is not None and line.span[1] <= size}
+    size = _size(run)
+    latest: dict[int, Indexed] = {}
+    for at, plain in read_lines_at(run / INDEX):
+        line = indexed_line(run, plain, at)
+        if line is not None and line.span[1] <= size:
+            dropped = not keep and isinstance(line.content, EpisodeSummary)
+            latest[line.offset] = replace(line, content=None) if dropped else line
     known: list[Indexed] = []
     for line in sorted(latest.values(), key=lambda line: line.span):
         if not known or line.span[0] >= known[-1].span[1]:
             known.append(line)
-    lacking = [line for gap in _gaps(known, size) for line in read_gap(run, *gap)]
-    return sorted([*known, *lacking], key=lambda line: line.span), lacking
+    return known
+
+
+def lacking_lines(run: Path, known: Sequence[Indexed]) -> Iterator[Indexed]:
+    """The finished episodes that the index lacks, read from their own lines.
+
+    Args:
+        run: The run folder.
+        known: What the index knows.
+
+    Raises:
+        RunError: A file cannot be read.
+    """
+    for start, end in _gaps(known, _size(run)):
+        yield from read_gap(run, start, end)
 
 
 def summary_of(run: Path, plain: JSON) -> EpisodeSummary | None:
@@ -118,18 +166,22 @@ def read_events(run: Path, offset: int, length: int, kinds: Collection[type[Even
         ) from error
 
 
-def indexed_line(run: Path, plain: JSON) -> Indexed | None:
+def indexed_line(run: Path, plain: JSON, at: int | None = None) -> Indexed | None:
     """A line of the index, read; None if it is damaged."""
     episode, offset, length = (plain.get(name) for name in ("episode", "offset", "length"))
     if not (isinstance(episode, str) and isinstance(offset, int) and isinstance(length, int) and offset >= 0 < length):
         return None
     try:
         if format_of(plain) == 1 and format_1.is_note(plain["summary"]):
-            return Indexed(plain, None)
+            return Indexed(episode, offset, length, plain["summary"], at)
     except DAMAGED:
         return None
     summary = summary_of(run, plain)
-    return None if summary is None else Indexed(plain, Entry(episode, summary, offset, length))
+    return None if summary is None else Indexed(episode, offset, length, summary, at)
+
+
+def _size(run: Path) -> int:
+    return (run / EPISODES).stat().st_size if is_there(run / EPISODES) else 0
 
 
 def _gaps(known: Sequence[Indexed], size: int) -> Iterator[tuple[int, int]]:
