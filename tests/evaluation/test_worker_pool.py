@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from flowsteer.errors import BackendUnavailable, RunWriteError
+from flowsteer.errors import BackendUnavailable, BudgetExceeded, RunWriteError
 from flowsteer.evaluation import worker_pool
 from flowsteer.evaluation.ray_worker import Finished
 from flowsteer.evaluation.worker_pool import TRIES, WorkerPool
@@ -146,3 +146,20 @@ async def test_a_wait_for_workers_ends_and_one_that_comes_later_is_used(monkeypa
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         assert (await pool.run(SimpleNamespace(id="late"))).task == "late"
+
+
+def test_once_a_budget_is_spent_nothing_that_waits_is_begun():
+    asked = []
+
+    @asynccontextmanager
+    async def start():
+        async def exchange(jobs):
+            asked.extend(job.id for job in jobs)
+            await asyncio.sleep(0)
+            return [Finished(job.id, BudgetExceeded("spent"), []) for job in jobs]
+
+        yield exchange
+
+    ended = work(SimpleNamespace(start=start), jobs=20, again=False)
+    assert all(isinstance(one, BudgetExceeded) for one in ended)
+    assert len(asked) <= 2 * EACH

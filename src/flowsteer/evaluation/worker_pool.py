@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, cast
 
-from flowsteer.errors import BackendUnavailable
+from flowsteer.errors import BackendUnavailable, BudgetExceeded, FlowSteerError
 from flowsteer.evaluation.episodes import Job
 from flowsteer.evaluation.ray_worker import Finished
 from flowsteer.runs.summary import EpisodeSummary
@@ -115,9 +115,11 @@ class WorkerPool:
 
     def _give_up(self) -> None:
         self._given_up = True
+        self._refuse_waiting(BackendUnavailable("no Ray worker is there", "add a node, then run it again to go on"))
+
+    def _refuse_waiting(self, failure: FlowSteerError) -> None:
         while not self._waiting.empty():
-            hint = "add a node, then run it again to go on"
-            _settle(self._waiting.get_nowait(), BackendUnavailable("no Ray worker is there", hint))
+            _settle(self._waiting.get_nowait(), failure)
 
     async def _work(self) -> None:
         """One worker, from the wish for it to its end."""
@@ -169,6 +171,8 @@ class WorkerPool:
             failure = error
         for one in batch:
             _settle(held.pop(one.episode), failure or one.outcome)
+            if isinstance(one.outcome, BudgetExceeded):  # that ends the run: no other is begun
+                self._refuse_waiting(one.outcome)
 
     def _do_again(self, asked: _Waiting, error: Exception) -> None:
         asked.tries += 1
