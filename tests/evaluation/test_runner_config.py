@@ -124,6 +124,22 @@ def test_overrides_are_dotted_and_typed(tmp_path):
             read_evaluation(file)
 
 
+@pytest.mark.parametrize(
+    ("plain", "overrides", "tokens"),
+    [
+        ({"executor": "llamacpp:smollm2"}, [], 192),
+        ({"executor": "simulated:"}, ["executor=llamacpp:qwen2.5-coder-0.5b?slots=4"], 400),
+        ({"executor": "llamacpp:smollm2", "executor_sampling": {"temperature": 0.5}}, [], 192),
+        ({"executor": "llamacpp:smollm2", "executor_sampling": {"max_tokens": 64}}, [], 64),
+        ({"executor": "llamacpp:smollm2"}, ["executor_sampling.max_tokens=1024"], 1024),
+        ({"executor": "llamacpp:smollm2"}, ["executor=simulated:"], 1024),
+    ],
+)
+def test_replies_are_as_long_as_fits_the_executor_that_is_taken_in_the_end(plain, overrides, tokens):
+    config = make_config({"datasets": ["gsm8k"], "systems": ["direct"]} | plain, overrides=overrides)
+    assert config.executor_sampling.max_tokens == tokens
+
+
 def test_only_what_decides_an_episode_binds_a_run():
     base = settings_of(small())
     for free in ({"limit": 9}, {"systems": ["cot"]}, {"epochs": 4}, {"concurrency": 1}, {"caps": {"calls": 5}}):

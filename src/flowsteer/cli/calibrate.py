@@ -46,7 +46,6 @@ def calibrate(
     """
     import asyncio
 
-    from flowsteer.backends.models import reply_tokens
     from flowsteer.calibration.calibration import SYSTEMS
     from flowsteer.calibration.calibration import calibrate as fit_profile
     from flowsteer.evaluation.evaluate import evaluate
@@ -64,9 +63,8 @@ def calibrate(
         "concurrency": concurrency,
         "caps": {"calls": max_calls, "tokens": max_tokens, "seconds": max_seconds, "cost": max_cost},
     }
-    tokens = reply_tokens(chosen) if executor_tokens is None else executor_tokens
-    if tokens is not None:
-        plain["executor_sampling"] = {"max_tokens": tokens}
+    if executor_tokens is not None:
+        plain["executor_sampling"] = {"max_tokens": executor_tokens}
     folder = run or new_run_folder("calibrate")
     config = keep_replies(make_config(plain), folder, no_cache=False, no_requests=False)
     o.tell_chosen(executor=(executor, chosen))

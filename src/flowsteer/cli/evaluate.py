@@ -119,7 +119,7 @@ def evaluate(
         }
         plain |= {"epochs": epochs, "split": split, "seed": seed, "engine": engine, "concurrency": concurrency}
         plain |= o.canvas_asked(max_turns, min_steps, max_steps, finish, two_step)
-        plain |= _given(data=data, limit=limit) | _samplings(chosen, director_tokens, executor_tokens, temperature)
+        plain |= _given(data=data, limit=limit) | _samplings(director_tokens, executor_tokens, temperature)
     config = make_config({"executor": chosen} | plain, where, settings or [])
     _tell_executor(executor, plain, settings, config.executor)
     if dry_run:
@@ -145,14 +145,11 @@ def _refuse_fail_fast(fail_fast: bool, config: "EvaluationConfig") -> None:
         raise ConfigError("--fail-fast stops episodes of this process, and ray has others", "add --engine local")
 
 
-def _samplings(executor: str, director: int | None, tokens: int | None, temperature: float | None) -> dict[str, Any]:
-    """How Directors and operators draw: what was asked for, and few new tokens for a small embedded model."""
-    from flowsteer.backends.models import reply_tokens
+def _samplings(director: int | None, tokens: int | None, temperature: float | None) -> dict[str, Any]:
+    """How Directors and operators draw, as far as it was asked for."""
     from flowsteer.director.chat import EVALUATION
     from flowsteer.settings import to_json
 
-    if tokens is None:
-        tokens = reply_tokens(executor)
     found: dict[str, Any] = {"executor_sampling": _given(max_tokens=tokens, temperature=temperature)}
     if director is not None:
         found["director_sampling"] = to_json(replace(EVALUATION, max_tokens=director))

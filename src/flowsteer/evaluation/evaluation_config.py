@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, MinLen
 
+from flowsteer.backends.models import reply_tokens
 from flowsteer.canvas.canvas import Settings
 from flowsteer.director.connect import is_trained
 from flowsteer.session import SessionSettings, Setup
@@ -97,7 +98,8 @@ def make_config(
     """Check plain values.
 
     Args:
-        plain: Values by name; those not given are at their default.
+        plain: Values by name; those not given are at their default. Replies of a small embedded model are shorter than
+            those of others, if nothing says how long.
         where: What to call them in an error.
         overrides: Changes such as `limit=20` or `executor_sampling.max_tokens=64`: values as in TOML; what is no TOML
             value is a string.
@@ -105,7 +107,18 @@ def make_config(
     Raises:
         ConfigError: A key is unknown or a value does not fit; all faults are named.
     """
-    return check(EvaluationConfig, plain, where, overrides)
+    config = check(EvaluationConfig, plain, where, overrides)
+    tokens = reply_tokens(config.executor)
+    if tokens is None or _says_how_long(plain, overrides):
+        return config
+    return replace(config, executor_sampling=replace(config.executor_sampling, max_tokens=tokens))
+
+
+def _says_how_long(plain: dict[str, Any], overrides: Sequence[str]) -> bool:
+    """Whether it is said how many tokens a reply of the executor may have."""
+    sampling = plain.get("executor_sampling")
+    by_name = isinstance(sampling, dict) and "max_tokens" in sampling
+    return by_name or any(one.startswith("executor_sampling") and "max_tokens" in one for one in overrides)
 
 
 def setup_of(config: EvaluationConfig) -> Setup:
