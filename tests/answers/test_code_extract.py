@@ -126,7 +126,7 @@ def test_no_reply_takes_long(piece):
     for reply in (text, f"```python{text}", f"```python\n{text}", f"{text}\n```\n{CODE}\n```"):
         started = time.process_time()
         extract_code(reply, "f")
-        assert time.process_time() - started < 1.0, piece  # seconds for what quadratic time would take minutes for
+        assert time.process_time() - started < 5, piece  # what is quadratic takes minutes
 
 
 @given(st.lists(st.sampled_from([*HOSTILE, CODE, PROGRAM, "\n", "python", "Text. ", "    "]), max_size=12).map("".join))

@@ -45,8 +45,8 @@ OTHERS += [
     "$a",
     "4/",
 ]
-SECONDS = 0.5
-"""For up to three million characters, a share of which a quiet machine needs; what is quadratic needs hours."""
+SECONDS = 5
+"""For up to three million characters, a small share of which a quiet machine needs; what is quadratic needs hours."""
 
 
 CODE = ["\n", "{", "<", '"\n#', "```\n", "~~~\n", "</think>", "@a\n", "a\nx=1\n", "if x:\n", "x=", "print(\n", '"""']
@@ -57,7 +57,7 @@ CODE = ["\n", "{", "<", '"\n#', "```\n", "~~~\n", "</think>", "@a\n", "a\nx=1\n"
 def test_the_longest_text_that_may_hold_code_is_read_in_linear_time(read, piece):
     start = time.process_time()
     read(piece * (MAX_CHARS // len(piece)))
-    assert time.process_time() - start < 2
+    assert time.process_time() - start < SECONDS
 
 
 @pytest.mark.parametrize("read", [final_answer, math_value, tidy, without_thinking, normalised])

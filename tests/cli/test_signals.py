@@ -37,6 +37,11 @@ async def interrupted(how: signal.Signals, cwd: Path, command: Callable[[str], t
     return outcome
 
 
+def has_children(pid: int) -> bool:
+    """Whether a process has started others."""
+    return any(Path(thread, "children").read_text() for thread in Path(f"/proc/{pid}/task").iterdir())
+
+
 def evaluation(executor: str) -> tuple[str, ...]:
     return ("eval", "simulated:math", "--limit", "2", "--executor", executor, "--run", "r")
 
@@ -79,7 +84,10 @@ async def test_grading_is_broken_off(tmp_path: Path, how: signal.Signals):
     answer = {"id": "t", "answer": "def f():\n    while True:\n        pass"}
     (tmp_path / "a.jsonl").write_text(f"{json.dumps(answer)}\n" * 50)
     process = await start("grade", "--tasks", "t.jsonl", "--answers", "a.jsonl", cwd=tmp_path)
-    await asyncio.sleep(2)
+    for _ in range(1200):
+        if has_children(process.pid):  # those in which answers run
+            break
+        await asyncio.sleep(0.05)
     process.send_signal(how)
     outcome = await ended(process)
     assert (outcome.code, outcome.out, outcome.err) == (128 + how, "", "interrupted\n")

@@ -54,10 +54,10 @@ NASTY = ["(", "{", "\\boxed{", "a ", "is ", "1 is = ", "and ", "1,", "1/", "$", 
 @pytest.mark.parametrize("piece", NASTY)
 def test_extraction_takes_linear_time_on_whatever_a_model_writes(piece):
     text = piece * (40_000 // len(piece)) + "x"
-    start = time.perf_counter()
+    start = time.process_time()
     read_number(plain(math_value(text)))
     grade_integer("70", text)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 @given(st.text(alphabet="0123456789.,/ -+%$\\{}()[]=^_abxyzisANSWER:\n", max_size=60))

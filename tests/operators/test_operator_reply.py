@@ -84,7 +84,7 @@ def test_reading_takes_linear_time_on_whatever_a_model_writes(begin, piece):
     start = time.process_time()
     with contextlib.suppress(BadReply):
         parse_record(text, SCHEMA)
-    assert time.process_time() - start < 0.5  # a quadratic reader takes many seconds
+    assert time.process_time() - start < 5  # a quadratic reader takes minutes
 
 
 @given(
