@@ -140,7 +140,8 @@ class Reading:
         return together
 
     def _normed(self, x: Array) -> Array:
-        normed: Array = x / np.sqrt((x * x).mean(-1, keepdims=True) + np.float32(self._model.least))
+        root = np.sqrt((x * x).mean(-1, keepdims=True) + np.float32(self._model.least))
+        normed: Array = (x / root).astype(np.float32, copy=False)
         return normed
 
 

@@ -163,7 +163,7 @@ def _drawn(logits: Array, allowed: bytes, temperature: float, rng: random.Random
     bits = np.unpackbits(np.frombuffer(allowed, np.uint8), bitorder="little")[: len(logits)]
     held = np.where(bits == 1, logits.astype(np.float64), -np.inf)
     if not temperature:
-        return int(held.argmax())
+        return int(np.argmax(held))
     weights = np.exp((held - held.max()) / temperature).cumsum()
     return int(np.searchsorted(weights, rng.random() * weights[-1], side="right"))
 

@@ -222,8 +222,9 @@ class FusedReader:
         """How the rows that read these chunks look back together; None without any."""
         if not len(rows):
             return None
-        width = 1 if widths.max() == 1 else max(LEAST, widths.max())
-        seen = self._steps[: blocks(int((at + widths).max()))]
+        widest = int(np.max(widths))
+        width = 1 if widest == 1 else max(LEAST, widest)
+        seen = self._steps[: blocks(int(np.max(at + widths)))]
         if 2 * len(rows) < self._rows or width > 1:
             chosen, number = self._there(rows), np.arange(len(rows))
         else:  # to copy what the rows hold would take longer than to let all of them look
