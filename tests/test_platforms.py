@@ -20,6 +20,7 @@ for name in ("fork", "forkpty", "geteuid", "getuid", "getgid", "getegid", "setsi
              "sched_getaffinity", "sched_setaffinity", "pread", "pwrite", "getloadavg", "nice", "statvfs", "mkfifo",
              "openpty", "ttyname", "wait", "chown", "memfd_create", "pidfd_open"):
     delattr(os, name)
+os.process_cpu_count = os.cpu_count  # of Python 3.13; where processors cannot be asked for, they are the same
 for name in ("send_fds", "recv_fds", "SOCK_SEQPACKET"):
     delattr(socket, name)
 platform.system = lambda: "Windows"

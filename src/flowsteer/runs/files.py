@@ -130,6 +130,22 @@ def append_lines(path: Path, records: Iterable[JSON]) -> list[int]:
     return [*accumulate(map(len, lines[:-1]), initial=start)] if lines else []
 
 
+def cut_torn_line(file: Path) -> None:
+    """Cut off what a kill left of a last line."""
+    with file.open("rb+") as stream:
+        end = position = stream.seek(0, os.SEEK_END)
+        while position > 0:
+            start = max(0, position - 65536)
+            stream.seek(start)
+            newline = stream.read(position - start).rfind(b"\n")
+            if newline >= 0:
+                position = start + newline + 1
+                break
+            position = start
+        if position < end:
+            stream.truncate(position)
+
+
 def read_lines(path: Path) -> Iterator[JSON]:
     """The objects in the whole lines of a file of JSON lines.
 

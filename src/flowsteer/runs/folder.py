@@ -19,7 +19,6 @@ format is of the first one, and read as well (`flowsteer.runs.format_1`); what i
 import hashlib
 import json
 import logging
-import os
 import shutil
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -36,7 +35,7 @@ from flowsteer.errors import RunError
 from flowsteer.runs.config import CONFIG, FORMAT, keep_config, stored_config
 from flowsteer.runs.event_json import JSON, event_line
 from flowsteer.runs.events import Event, Graded
-from flowsteer.runs.files import append, append_line, append_lines, is_there, read_lines, writing
+from flowsteer.runs.files import append, append_line, append_lines, cut_torn_line, is_there, read_lines, writing
 from flowsteer.runs.grades import latest_grades
 from flowsteer.runs.index import EPISODES, INDEX, Entry, Indexed, known_lines, lacking_lines, read_events, summary_of
 from flowsteer.runs.lock import LOCK, take_lock
@@ -332,7 +331,7 @@ class RunFolder:
         """Cut off torn last lines, index what a kill left unindexed, and drop what it left of finished episodes."""
         for file in (self.path / EPISODES, self.path / INDEX):
             if is_there(file):
-                _cut_torn_line(file)
+                cut_torn_line(file)
             else:
                 file.touch()
         known = known_lines(self.path, keep=False)
@@ -385,18 +384,3 @@ def _refuse_other_files(path: Path) -> None:
 
 def _graded(summary: EpisodeSummary, grade: Graded) -> EpisodeSummary:
     return replace(summary, score=grade.score, metrics=grade.metrics, reason=grade.reason)
-
-
-def _cut_torn_line(file: Path) -> None:
-    with file.open("rb+") as stream:
-        end = position = stream.seek(0, os.SEEK_END)
-        while position > 0:
-            start = max(0, position - 65536)
-            stream.seek(start)
-            newline = stream.read(position - start).rfind(b"\n")
-            if newline >= 0:
-                position = start + newline + 1
-                break
-            position = start
-        if position < end:
-            stream.truncate(position)
