@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,8 +13,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from flowsteer.errors import RunError
+from flowsteer.runs.event_json import event_line
 from flowsteer.runs.events import FeedbackGiven
 from flowsteer.runs.folder import RunFolder
+from flowsteer.runs.growth import Seen, new_entries
 from flowsteer.runs.summary import EpisodeSummary
 
 NAMES = ("a", "b", "c")
@@ -95,6 +97,77 @@ def test_whatever_stands_in_a_file_it_is_read_or_an_error_tells(file: str, odd: 
             assert not complaint or str(folder) in complaint
 
 
+def without(line):
+    return []
+
+
+def garbage(line):
+    return [b"garbage\n"]
+
+
+def pushed_on(line):
+    return [b"garbage\n", line]
+
+
+def doubled(line):
+    return [line, line]
+
+
+def overwritten(line):
+    return [b"x" * (len(line) - 1) + b"\n"]
+
+
+def torn(line):
+    return [line[: len(line) // 2]]
+
+
+def play(folder: Path, names: Sequence[str]) -> None:
+    """Start a run, or go on with it: what it does not hold is played."""
+    with resume(folder) as run:
+        for name in names:
+            if name not in run.entries:
+                summary = EpisodeSummary(system="s", dataset="d", type="qa", task=name, answer=name * 20)
+                run.append(name, summary, [event_line(FeedbackGiven(1, name))])
+
+
+@pytest.mark.parametrize("number", [0, 2, 4])
+@pytest.mark.parametrize("damage", [without, garbage, pushed_on, doubled, overwritten, torn])
+def test_damage_among_the_episodes_costs_no_other_and_is_mended_by_the_next_start(tmp_path, damage, number):
+    names = ["a", "bb", "ccc", "dd", "e"]
+    play(tmp_path, names)
+    lines = (tmp_path / "episodes.jsonl").read_bytes().splitlines(keepends=True)
+    lines[number : number + 1] = damage(lines[number])
+    (tmp_path / "episodes.jsonl").write_bytes(b"".join(lines))
+
+    others = {name: [FeedbackGiven(1, name)] for name in names if name != names[number]}
+    whole = others | {names[number]: [FeedbackGiven(1, names[number])]}
+    lost = damage not in (pushed_on, doubled) and {names[number]}
+    if damage is torn:  # what is torn within a file takes the line with it that it runs into
+        lost |= {*names[number + 1 : number + 2]}
+    found = told(RunFolder.read(tmp_path))
+    assert found == {name: events for name, events in whole.items() if not lost or name not in lost}
+    assert sorted(found) == sorted({entry.episode for entry, _ in new_entries(tmp_path, Seen()) if entry})
+
+    play(tmp_path, names)
+    play(tmp_path, names)
+    run = RunFolder.read(tmp_path)
+    assert told(run) == whole
+    assert {name: entry.summary.answer for name, entry in run.entries.items()} == {name: name * 20 for name in names}
+    assert sorted({entry.episode for entry, _ in new_entries(tmp_path, Seen()) if entry}) == sorted(names)
+
+
+@pytest.mark.parametrize("kept", [0, 300, 700])
+def test_a_run_whose_episodes_were_cut_off_and_its_index_was_not_goes_on(tmp_path, kept):
+    names = ["a", "bb", "ccc", "dd", "e"]
+    play(tmp_path, names)
+    os.truncate(tmp_path / "episodes.jsonl", kept)
+    play(tmp_path, names[::-1])
+    run = RunFolder.read(tmp_path)
+    assert told(run) == {name: [FeedbackGiven(1, name)] for name in names}
+    assert sorted(entry.episode for entry, _ in new_entries(tmp_path, Seen()) if entry) == names
+    assert len((tmp_path / "index.jsonl").read_bytes().splitlines()) == len(names)
+
+
 @pytest.mark.parametrize("file", FILES)
 @pytest.mark.parametrize("put", [os.mkfifo, os.mkdir], ids=["pipe", "folder"])
 def test_a_pipe_or_a_folder_in_the_place_of_a_file_is_refused_at_once(tmp_path, file, put):
@@ -119,8 +192,10 @@ FULL = """
 import resource, sys
 from pathlib import Path
 from flowsteer.errors import RunWriteError
+from flowsteer.runs.event_json import event_line
 from flowsteer.runs.events import FeedbackGiven
 from flowsteer.runs.folder import RunFolder
+from flowsteer.runs.growth import Seen, new_entries
 from flowsteer.runs.summary import EpisodeSummary
 
 with RunFolder.create(Path(sys.argv[1]), {"seed": 1}) as run:

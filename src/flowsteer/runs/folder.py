@@ -37,7 +37,17 @@ from flowsteer.runs.event_json import JSON, event_line
 from flowsteer.runs.events import Event, Graded
 from flowsteer.runs.files import append, append_line, append_lines, cut_torn_line, is_there, read_lines, writing
 from flowsteer.runs.grades import latest_grades
-from flowsteer.runs.index import EPISODES, INDEX, Entry, Indexed, known_lines, lacking_lines, read_events, summary_of
+from flowsteer.runs.index import (
+    EPISODES,
+    INDEX,
+    Entry,
+    Indexed,
+    known_lines,
+    lacking_lines,
+    mend_index,
+    read_events,
+    summary_of,
+)
 from flowsteer.runs.lock import LOCK, take_lock
 from flowsteer.runs.request_store import FILE as REQUESTS
 from flowsteer.runs.stored_entries import StoredEntries
@@ -294,7 +304,7 @@ class RunFolder:
         """Add finished episodes at once, as `append` would one by one; of many, that takes half the time.
 
         Raises:
-            RunWriteError: They cannot be written; nothing of them is.
+            RunWriteError: They cannot be written; nothing of them is, or the next start finds them whole.
         """
         entries = self._append(finished)
         for episode, _, lines in finished:
@@ -334,11 +344,7 @@ class RunFolder:
                 cut_torn_line(file)
             else:
                 file.touch()
-        known = known_lines(self.path, keep=False)
-        lacking = [
-            replace(line, at=append_line(self.path / INDEX, line.plain)) for line in lacking_lines(self.path, known)
-        ]
-        lines = sorted([*known, *lacking], key=lambda line: line.span)
+        lines = mend_index(self.path)
         for line in lines:
             if line.at is not None and line.note is None:
                 self._stored.add(line.episode, line.at)

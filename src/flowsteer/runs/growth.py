@@ -9,7 +9,7 @@ from typing import BinaryIO
 from flowsteer.errors import RunError
 from flowsteer.runs.event_json import JSON
 from flowsteer.runs.files import UNREADABLE, is_there, parsed
-from flowsteer.runs.index import EPISODES, INDEX, Entry, indexed_line, read_gap
+from flowsteer.runs.index import EPISODES, INDEX, Entry, indexed_line, opened_episodes, read_gap, stands
 
 FIRST_BYTES = 1 << 13
 """So much of an episode's line is read for its first event; twice as much each time that it is not enough."""
@@ -44,16 +44,17 @@ def new_entries(run: Path, seen: Seen) -> Iterator[tuple[Entry | None, Seen]]:
         RunError: A file cannot be read.
     """
     at, known = seen.index, seen.episodes
-    for line, behind in lines_from(run / INDEX, at):
-        before, at = at, behind
-        plain = parsed(line)
-        found = None if plain is None else indexed_line(run, plain)
-        if found is None or found.span[1] > _size(run / EPISODES) or found.span[0] < known:
-            continue
-        for missing in read_gap(run, known, found.span[0]):
-            yield missing.entry, Seen(before, missing.span[1])
-        known = found.span[1]
-        yield found.entry, Seen(at, known)
+    with opened_episodes(run) as episodes:
+        for line, behind in lines_from(run / INDEX, at):
+            before, at = at, behind
+            plain = parsed(line)
+            found = None if plain is None else indexed_line(run, plain)
+            if found is None or found.span[0] < known or not stands(found, episodes):
+                continue
+            for missing in read_gap(run, known, found.span[0]):
+                yield missing.entry, Seen(before, missing.span[1])
+            known = found.span[1]
+            yield found.entry, Seen(at, known)
     size = _size(run / EPISODES)
     for missing in read_gap(run, known, size):
         known = missing.span[1]

@@ -1,21 +1,25 @@
 """The index of a run: which episode stands where in `episodes.jsonl`, and what is told of it.
 
 Every byte of `episodes.jsonl` belongs to a line that the index knows. Where it does not, since a kill came between or
-the index is damaged, the episodes' own lines are read: they hold all that the index holds.
+one of the two is damaged, the episodes' own lines are read: they hold all that the index holds. A line of the index is
+believed if a line of its episode stands where it says.
 """
 
 import json
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
 from pathlib import Path
+from typing import BinaryIO
 
 from flowsteer.errors import RunError
 from flowsteer.runs import format_1
 from flowsteer.runs.config import FORMAT, format_of
 from flowsteer.runs.event_json import JSON, events_from_json
 from flowsteer.runs.events import Event
-from flowsteer.runs.files import UNREADABLE, is_there, parsed, read_lines_at
+from flowsteer.runs.files import UNREADABLE, is_there, parsed, read_lines_at, write_text
 from flowsteer.runs.summary import EpisodeSummary, summary_from_json, summary_to_json
 
 EPISODES, INDEX = "episodes.jsonl", "index.jsonl"
@@ -99,13 +103,13 @@ def known_lines(run: Path, keep: bool = True) -> list[Indexed]:
     Raises:
         RunError: A file cannot be read.
     """
-    size = _size(run)
     latest: dict[int, Indexed] = {}
-    for at, plain in read_lines_at(run / INDEX):
-        line = indexed_line(run, plain, at)
-        if line is not None and line.span[1] <= size:
-            dropped = not keep and isinstance(line.content, EpisodeSummary)
-            latest[line.offset] = replace(line, content=None) if dropped else line
+    with opened_episodes(run) as episodes:
+        for at, plain in read_lines_at(run / INDEX):
+            line = indexed_line(run, plain, at)
+            if line is not None and stands(line, episodes):
+                dropped = not keep and isinstance(line.content, EpisodeSummary)
+                latest[line.offset] = replace(line, content=None) if dropped else line
     known: list[Indexed] = []
     for line in sorted(latest.values(), key=lambda line: line.span):
         if not known or line.span[0] >= known[-1].span[1]:
@@ -125,6 +129,73 @@ def lacking_lines(run: Path, known: Sequence[Indexed]) -> Iterator[Indexed]:
     """
     for start, end in _gaps(known, _size(run)):
         yield from read_gap(run, start, end)
+
+
+def mend_index(run: Path) -> list[Indexed]:
+    """Have the index hold one line for each finished episode, in the order of `episodes.jsonl`, and nothing else.
+
+    Returns:
+        Its lines; what is told of episodes is not kept.
+
+    Raises:
+        RunError: A file cannot be read or written.
+    """
+    known = known_lines(run, keep=False)
+    lacking = [*lacking_lines(run, known)]
+    lines = sorted([*known, *lacking], key=lambda line: line.span)
+    with (run / INDEX).open("rb") as index:
+        if sum(1 for _ in index) == len(known) and not lacking and _rises(line.at for line in lines):
+            return lines
+        texts = [_text_of(line, index) for line in lines]
+    write_text(run / INDEX, b"".join(texts).decode())
+    begins = accumulate(map(len, texts), initial=0)
+    return [replace(line, at=at, content=line.note) for line, at in zip(lines, begins, strict=False)]
+
+
+def _text_of(line: Indexed, index: BinaryIO) -> bytes:
+    """A line of the index as it stands there, or is to."""
+    if line.at is None:
+        return f"{json.dumps(line.plain, ensure_ascii=False)}\n".encode()
+    index.seek(line.at)
+    return index.readline()
+
+
+def _rises(numbers: Iterable[int | None]) -> bool:
+    return all(one is not None and other is not None and one < other for one, other in pairwise(numbers))
+
+
+@contextmanager
+def opened_episodes(run: Path) -> Iterator[BinaryIO | None]:
+    """`episodes.jsonl`, to look into here and there; None if there is none.
+
+    Raises:
+        RunError: It cannot be read.
+    """
+    if not is_there(run / EPISODES):
+        yield None
+        return
+    try:
+        with (run / EPISODES).open("rb", buffering=0) as file:
+            yield file
+    except OSError as error:
+        raise RunError(f"{run / EPISODES} cannot be read: {error.strerror}", "name another folder") from error
+
+
+def stands(line: Indexed, episodes: BinaryIO | None) -> bool:
+    """Whether a whole line of that episode stands where a line of the index says.
+
+    Args:
+        line: The line.
+        episodes: What `opened_episodes` gave.
+    """
+    if episodes is None:
+        return False
+    start, end = line.span
+    begins = [f'{{"episode": {json.dumps(line.episode, ensure_ascii=plain)}, '.encode() for plain in (False, True)]
+    episodes.seek(max(0, start - 1))
+    found = episodes.read(bool(start) + max(map(len, begins)))
+    episodes.seek(end - 1)
+    return episodes.read(1) == b"\n" and found.startswith(tuple(b"\n" * bool(start) + one for one in begins))
 
 
 def summary_of(run: Path, plain: JSON) -> EpisodeSummary | None:
