@@ -69,6 +69,52 @@ def test_an_episode_whose_task_is_gone_or_changed_keeps_its_grade(tmp_path):
     assert sorted(scores(tmp_path / "run")) == [0.0, 1.0, 1.0]
 
 
+def test_a_grade_is_of_an_answer_and_not_of_the_one_that_took_its_place(tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    row = {"id": "b", "type": "math", "question": "6 * 8?", "answer": "48"}
+    (data / "sums.jsonl").write_text(json.dumps(row))
+    config = small(datasets=["sums"], data=str(data), systems=["direct"], limit=None, executor="says:it")
+    run(tmp_path / "run", config, extra={"says:it": SaysLLM("Answer: 129", "says:it")})
+
+    async def strict(sample, answer):
+        return unscorable("looked at again")
+
+    again(tmp_path / "run", strict)
+    assert scores(tmp_path / "run") == [None]
+    (data / "sums.jsonl").write_text(json.dumps(row | {"question": "43 * 3?", "answer": "129"}))
+    run(tmp_path / "run", config, extra={"says:it": SaysLLM("Answer: 129", "says:it")})
+    assert scores(tmp_path / "run") == [1.0]
+    again(tmp_path / "run", strict)
+    assert scores(tmp_path / "run") == [None]
+
+
+def test_a_pass_of_grades_takes_the_place_of_none_that_is_there(tmp_path):
+    run(tmp_path, small(limit=1, systems=["direct"]))
+
+    async def generous(sample, answer):
+        return RIGHT
+
+    first, second = again(tmp_path, generous), again(tmp_path, generous)
+    first.path.unlink()
+    assert again(tmp_path, generous).path != second.path
+
+
+@pytest.mark.parametrize(
+    "change", [{"score": "high"}, {"metrics": 3}, {"metrics": {"em": "x"}}, {"reason": []}, {"episode": 1}]
+)
+def test_a_line_that_is_no_grade_is_told(tmp_path, change):
+    run(tmp_path, small(limit=1, systems=["direct"]))
+
+    async def generous(sample, answer):
+        return RIGHT
+
+    file = again(tmp_path, generous).path
+    file.write_text(json.dumps(json.loads(file.read_text()) | change) + "\n")
+    with pytest.raises(RunError, match="is damaged"):
+        scores(tmp_path)
+
+
 def test_swapping_the_executor_runs_the_very_workflows_again_without_a_director(tmp_path):
     run(tmp_path / "a", small(systems=["director:simulated:", "sc:3", "fixed:best"], limit=6))
     progress, swapped = asyncio.run(swap(tmp_path / "a", tmp_path / "b", "simulated:flat"))

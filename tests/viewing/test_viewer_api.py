@@ -162,12 +162,16 @@ async def test_grades_given_later_and_episodes_that_finish_later_are_seen(tmp_pa
     await evaluated(tmp_path / "run", ("direct",), limit=2)
     async with showing(tmp_path / "run", tmp_path / "cache") as address, reader(address) as client:
         rows = (await get(client, "/api/runs/~/episodes"))["rows"]
-        write_grades(tmp_path / "run", {rows[0]["episode"]: Graded(0.25, {}, "looked at again")})
+        first, second = (RunFolder.read(tmp_path / "run").entries[row["episode"]] for row in rows)
+        other = replace(second.summary, answer="another one")
+        grades = {first.episode: (first.summary, Graded(0.25, {}, "looked at again"))}
+        write_grades(tmp_path / "run", grades | {second.episode: (other, Graded(0.75, {}, "of another answer"))})
         await evaluated(tmp_path / "run", ("direct", "cot"), limit=2)
         page = await get(client, "/api/runs/~/episodes", "EpisodesPage")
         again = await get(client, f"/api/runs/~/episodes/{quote(rows[0]['episode'], safe='')}", "EpisodePage")
     assert [row["number"] for row in page["rows"]] == [1, 2, 3, 4]
     assert (again["summary"]["score"], again["grade_reason"]) == (0.25, "looked at again")
+    assert 0.75 not in {row["summary"]["score"] for row in page["rows"]}
 
 
 async def test_a_folder_that_another_run_has_taken_is_read_anew(tmp_path):

@@ -10,6 +10,7 @@ from flowsteer.runs.events import Graded
 from flowsteer.runs.folder import RunFolder
 from flowsteer.runs.grades import write_grades
 from flowsteer.runs.index import Entry
+from flowsteer.runs.summary import EpisodeSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ async def rescore(path: Path, samples: Mapping[str, Sequence[Sample]], grade: Gr
     known = {(dataset, sample.task.id): sample for dataset, rows in samples.items() for sample in rows}
     changes: list[Change] = []
     missing: list[str] = []
-    grades: dict[str, Graded] = {}
+    grades: dict[str, tuple[EpisodeSummary, Graded]] = {}
     for entry in RunFolder.read(path).graded():
         was = entry.summary
         sample = known.get((was.dataset, was.task))
@@ -60,7 +61,7 @@ async def rescore(path: Path, samples: Mapping[str, Sequence[Sample]], grade: Gr
             missing.append(entry.episode)
             continue
         given = await grade(sample, was.answer)
-        grades[entry.episode] = Graded(given.score, dict(given.metrics), given.reason)
+        grades[entry.episode] = was, Graded(given.score, dict(given.metrics), given.reason)
         if given.score != was.score:
             changes.append(Change(entry.episode, was.score, given.score))
     return Rescored(len(grades), tuple(changes), tuple(missing), write_grades(path, grades))

@@ -22,7 +22,6 @@ import logging
 import shutil
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
 from types import TracebackType
@@ -34,9 +33,9 @@ from flowsteer.credentials import refuse_keys
 from flowsteer.errors import RunError
 from flowsteer.runs.config import CONFIG, FORMAT, keep_config, stored_config
 from flowsteer.runs.event_json import JSON, event_line
-from flowsteer.runs.events import Event, Graded
+from flowsteer.runs.events import Event
 from flowsteer.runs.files import append, append_line, append_lines, cut_torn_line, is_there, read_lines, writing
-from flowsteer.runs.grades import latest_grades
+from flowsteer.runs.grades import regraded
 from flowsteer.runs.index import (
     EPISODES,
     INDEX,
@@ -262,12 +261,8 @@ class RunFolder:
         return read_events(self.path, entry.offset, entry.length, kinds)
 
     def graded(self) -> list[Entry]:
-        """The finished episodes with their latest grades."""
-        grades = latest_grades(self.path)
-        return [
-            replace(entry, summary=_graded(entry.summary, grades[entry.episode])) if entry.episode in grades else entry
-            for entry in self.entries.values()
-        ]
+        """The finished episodes, each with the latest grade of its answer."""
+        return regraded(self.path, self.entries.values())
 
     def lost(self) -> list[Entry]:
         """Episodes that only ever broke off, with the latest failure of each; nothing else is told of them."""
@@ -386,7 +381,3 @@ def _refuse_other_files(path: Path) -> None:
         raise RunError(
             f"{path} is not empty and holds no run: there is {', '.join(others[:3])}", "name another folder: --run DIR"
         )
-
-
-def _graded(summary: EpisodeSummary, grade: Graded) -> EpisodeSummary:
-    return replace(summary, score=grade.score, metrics=grade.metrics, reason=grade.reason)

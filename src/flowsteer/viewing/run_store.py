@@ -25,7 +25,7 @@ from flowsteer.runs.index import DAMAGED, EPISODES, INDEX, Entry, summary_of
 from flowsteer.viewing.plain_json import text_of
 from flowsteer.viewing.store_rows import StoredEpisode, stored_finished, stored_lost
 
-VERSION = 4
+VERSION = 5
 """Of the tables; each has files of its own."""
 
 FIRST, BATCH = 200, 2000
@@ -41,7 +41,7 @@ PRAGMA journal_mode = WAL;
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT);
 CREATE TABLE IF NOT EXISTS episodes (
     id INTEGER PRIMARY KEY AUTOINCREMENT, episode TEXT UNIQUE, number INTEGER, state TEXT,
-    offset INTEGER, length INTEGER,
+    offset INTEGER, length INTEGER, answered TEXT,
     system TEXT, dataset TEXT, type TEXT, task TEXT, epoch INTEGER, score REAL, reward REAL, tokens INTEGER, cost REAL,
     seconds REAL, turns INTEGER, gate INTEGER, finished INTEGER, failed INTEGER);
 CREATE TABLE IF NOT EXISTS rows (id INTEGER PRIMARY KEY, row TEXT);
@@ -60,10 +60,10 @@ _CLEAR = (
 """The ids of episodes go on behind those that were given."""
 
 _INSERT = """
-INSERT INTO episodes (episode, number, state, offset, length, system, dataset, type, task, epoch, score, reward, tokens,
-    cost, seconds, turns, gate, finished, failed)
-VALUES (:episode, :number, :state, :offset, :length, :system, :dataset, :type, :task, :epoch, :score, :reward, :tokens,
-    :cost, :seconds, :turns, :gate, :finished, :failed)
+INSERT INTO episodes (episode, number, state, offset, length, answered, system, dataset, type, task, epoch, score, reward,
+    tokens, cost, seconds, turns, gate, finished, failed)
+VALUES (:episode, :number, :state, :offset, :length, :answered, :system, :dataset, :type, :task, :epoch, :score, :reward,
+    :tokens, :cost, :seconds, :turns, :gate, :finished, :failed)
 """
 
 
@@ -294,9 +294,9 @@ def _put(db: sqlite3.Connection, stored: StoredEpisode, number: int | None) -> b
 
 def _grade(db: sqlite3.Connection, line: JSON) -> None:
     found = db.execute(
-        "SELECT id, row FROM episodes JOIN rows USING (id) WHERE episode = ?", (line.get("episode"),)
+        "SELECT id, row, answered FROM episodes JOIN rows USING (id) WHERE episode = ?", (line.get("episode"),)
     ).fetchone()
-    if found is None:
+    if found is None or line.get("answer", found["answered"]) != found["answered"]:  # it was played again since
         return
     row, score, reason = json.loads(found["row"]), line.get("score"), line.get("reason", "")
     if not (isinstance(score, int | float | None) and isinstance(reason, str)):

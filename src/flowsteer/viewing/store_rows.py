@@ -7,6 +7,7 @@ from typing import Any
 
 from flowsteer.reward.diversity import FIFTHS
 from flowsteer.runs.event_json import JSON
+from flowsteer.runs.grades import answered
 from flowsteer.runs.growth import first_event
 from flowsteer.runs.index import Entry
 from flowsteer.runs.summary import EpisodeSummary, summary_to_json
@@ -68,6 +69,7 @@ def _stored(entry: Entry, state: str, question: str) -> StoredEpisode:
         "length": entry.length,
         "system": one.system,
         "dataset": one.dataset,
+        "answered": answered(one),
         "type": one.type,
         "task": one.task,
         "epoch": one.epoch,
