@@ -18,7 +18,7 @@ from flowsteer.backends.base import Backend
 from flowsteer.errors import ConfigError
 from flowsteer.guessed_type import guessed_type
 from flowsteer.runs.events import Emit, NodeRan, ignore
-from flowsteer.session import Setup, checked_question, open_session, roster_of
+from flowsteer.session import Setup, checked_question, checked_setup, open_session, roster_of
 from flowsteer.suggestions import did_you_mean
 from flowsteer.task import Task, TaskType
 from flowsteer.usage import Usage
@@ -114,8 +114,7 @@ async def asolve(
         BudgetExceeded: The budget is spent.
     """
     task = _task(question, type, context)
-    chosen = _named(setup or Setup(), director=director, executor=executor)
-    _check_backends(extra)
+    chosen = checked_setup(setup, director=director, executor=executor)
     async with open_session(chosen, extra) as session:
         episode = await session.episode(task, emit)
     ended = episode.ended
@@ -155,9 +154,8 @@ async def arun(
     """
     tree = parse_dsl(workflow) if isinstance(workflow, str) else workflow
     task = question if isinstance(question, Task) else _task(question, type, context)
-    base = setup or Setup()
-    _check_backends(extra)
-    chosen = _named(base, director="", executor=executor, roster=roster_of(tree) | dict(base.roster))
+    base = checked_setup(setup, director="", executor=executor)
+    chosen = replace(base, roster=roster_of(tree) | dict(base.roster))
     async with open_session(chosen, extra) as session:
         execution = await session.execute(tree, task, emit)
     return Ran(execution.draft.answer, execution.ran, execution.usage)
@@ -238,22 +236,6 @@ def run(
     return _waited(arun(workflow, question, type, context, executor=executor, setup=setup, emit=emit, extra=extra))
 
 
-def _check_backends(extra: Mapping[str, Backend] | None) -> None:
-    """Refuse what is no backend, such as the client of another library.
-
-    Raises:
-        ConfigError: One is none.
-    """
-    for spec, backend in (extra or {}).items():
-        missing = [name for name in ("spec", "features", "complete") if not hasattr(backend, name)]
-        if missing:
-            raise ConfigError(
-                f"{spec!r} is given a {type(backend).__name__}, which is no flowsteer.Backend: "
-                f"it has no {', no '.join(missing)}",
-                'name a server instead: executor="http://HOST:PORT/v1#MODEL"',
-            )
-
-
 def _task(question: str, kind: str | None, context: str) -> Task:
     """The task that a call describes.
 
@@ -279,8 +261,3 @@ def _waited(work: Coroutine[Any, Any, Result]) -> Result:
         return asyncio.run(work)
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(copy_context().run, asyncio.run, work).result()
-
-
-def _named(setup: Setup, **named: Any) -> Setup:
-    """The setup with what a call names of its own; what is None it leaves to the setup."""
-    return replace(setup, **{name: value for name, value in named.items() if value is not None})

@@ -27,7 +27,7 @@ from flowsteer.operators.registry import Library, load_library
 from flowsteer.runs.events import Emit, ignore
 from flowsteer.sandbox.base import Sandbox
 from flowsteer.sandbox.connect import TierChoice
-from flowsteer.settings import part_of
+from flowsteer.settings import check, part_of
 from flowsteer.task import Task
 from flowsteer.workflow.laws import is_backend
 from flowsteer.workflow.nodes import Workflow, steps
@@ -229,6 +229,7 @@ async def open_session(
     from flowsteer.runs.request_store import RequestStore
     from flowsteer.sandbox.connect import connect_sandbox
 
+    _check_backends(extra)
     if unfit := [name for name in setup.roster if not is_backend(name)]:
         raise ConfigError(f"{unfit[0]!r} cannot be a backend's name", "--backend big=openai:gpt-5-mini")
     library, budget = load_library(setup.library), Budget(setup.caps)
@@ -303,6 +304,40 @@ def vote_seed(seed: int, number: int) -> int:
 def roster_of(workflow: Workflow) -> dict[str, str]:
     """Backends that a workflow's own steps name by spec: those of a file its user wrote, never those of a Director."""
     return {step.backend: step.backend for step in steps(workflow.nodes) if step.backend}
+
+
+def checked_setup(setup: Setup | None, **named: Any) -> Setup:
+    """The setup of a call, with what the call names of its own.
+
+    Args:
+        setup: The setup; the usual one for None.
+        named: Values by name; what is None is left to the setup.
+
+    Raises:
+        ConfigError: It is no setup, or a value does not fit.
+    """
+    if not isinstance(setup, Setup | None):
+        raise ConfigError(f"the setup is a {type(setup).__name__}, no Setup", "setup=flowsteer.Setup(seed=1)")
+    given = {name: value for name, value in named.items() if value is not None}
+    return check(Setup, part_of(setup or Setup(), Setup) | given, "the setup")
+
+
+def _check_backends(extra: Mapping[str, Backend] | None) -> None:
+    """Refuse what is no backend, such as the client of another library.
+
+    Raises:
+        ConfigError: One is none.
+    """
+    if not isinstance(extra, Mapping | None):
+        raise ConfigError(f"extra is a {type(extra).__name__}, no backends by their specs", 'extra={"mine:": backend}')
+    for spec, backend in (extra or {}).items():
+        missing = [name for name in ("spec", "features", "complete") if not hasattr(backend, name)]
+        if missing:
+            raise ConfigError(
+                f"{spec!r} is given a {type(backend).__name__}, which is no flowsteer.Backend: "
+                f"it has no {', no '.join(missing)}",
+                'name a server instead: executor="http://HOST:PORT/v1#MODEL"',
+            )
 
 
 def checked_question(question: str) -> str:

@@ -1,5 +1,6 @@
 """Settings: frozen dataclasses, read from a TOML file and the command line, checked whole; unknown keys are refused."""
 
+import operator
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
@@ -60,6 +61,29 @@ def check(kind: type[Record], plain: JSON, where: str, overrides: Sequence[str] 
         told = "; ".join(": ".join(part for part in (_dotted(f["loc"]), _told(f)) if part) for f in faults)
         raise ConfigError(f"{where}: {told}{_meant(kind, faults)}", _known_keys(kind, faults)) from error
     return checked[0]
+
+
+def whole_number(value: object, what: str, hint: str, least: int | None = 0) -> int:
+    """Check a number that a call is given; one of numpy is a whole number, too.
+
+    Args:
+        value: What was given.
+        what: What to call it in an error.
+        hint: What to give instead.
+        least: The smallest number that fits; None for any.
+
+    Raises:
+        ConfigError: It is none, or too small.
+    """
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool):
+        raise ConfigError(f"{what} is a whole number, found {value!r}", hint)
+    if least is not None and number < least:
+        raise ConfigError(f"{what} is at least {least}, found {number}", hint)
+    return number
 
 
 def to_json(settings: Any) -> JSON:

@@ -61,7 +61,11 @@ def test_a_notebook_shows_answer_and_workflow():
     [
         ({"type": "mth"}, "no type 'mth' of tasks. Did you mean math"),
         ({"extra": {"mine": object()}}, "'mine' is given a object, which is no flowsteer.Backend"),
+        ({"extra": object()}, "extra is a object"),
         ({"executor": "simulatd:"}, "names no backend"),
+        ({"executor": 5}, "the setup: executor"),
+        ({"setup": "fast"}, "the setup is a str, no Setup"),
+        ({"setup": flowsteer.Setup(seed=-1)}, "the setup: seed"),
     ],
 )
 def test_what_is_no_type_and_no_backend_is_told(asked: dict, words: str):

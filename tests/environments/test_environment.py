@@ -117,10 +117,72 @@ def test_a_sample_of_ones_own(env):
     assert episode.sample is sample
 
 
-@pytest.mark.parametrize("number", [6, -7, 10**9])
+@pytest.mark.parametrize("number", [6, -1, -7, 10**9])
 def test_a_number_too_far_is_refused(env, number):
     with pytest.raises(ConfigError, match="there is no sample"):
         env.reset(number)
+
+
+@pytest.mark.parametrize("wrong", ["x", 1.5, None, True])
+@pytest.mark.parametrize("place", ["sample", "seed"])
+def test_what_is_no_whole_number_is_refused(env, place, wrong):
+    with pytest.raises(ConfigError, match=f"is a whole number, found {wrong!r}") as told:
+        env.reset(**{place: wrong})
+    assert told.value.hint
+
+
+def test_a_seed_below_0_is_refused(env):
+    with pytest.raises(ConfigError, match="the seed is at least 0, found -1"):
+        env.reset(0, seed=-1)
+
+
+def test_a_number_of_another_library_is_one(env):
+    class Number:
+        def __index__(self):
+            return 2
+
+    assert env.reset(Number(), seed=Number()).id == env.reset(2, seed=2).id
+
+
+@pytest.mark.parametrize("wrong", [None, b"x", {"action": "add"}, 5])
+@pytest.mark.parametrize("way", ["step", "stop"])
+def test_what_is_no_text_is_refused_and_takes_no_turn(env, way, wrong):
+    episode = env.reset(0)
+    with pytest.raises(ConfigError, match=f"a {type(wrong).__name__} was given, expected text") as told:
+        getattr(episode, way)(wrong)
+    assert told.value.hint
+    assert episode.step(GATE[0]).info["turn"] == 1
+
+
+WRONG = [
+    ({"n": -1}, "the number of samples is at least 0, found -1"),
+    ({"n": "5"}, "the number of samples is a whole number, found '5'"),
+    ({"n": 1.5}, "the number of samples is a whole number"),
+    ({"n": 0}, "there are no samples"),
+    ({"order_seed": "x"}, "the seed of the samples is a whole number"),
+    ({"setup": "x"}, "the setup is a str, no Setup"),
+    ({"setup": Setup(seed=-1)}, "the setup: seed"),
+    ({"setup": Setup(layout="none")}, "the setup: layout"),
+    ({"setup": Setup(caps=5)}, "the setup: caps"),
+    ({"executor": 5}, "the setup: executor"),
+    ({"extra": {"mine:": object()}}, "which is no flowsteer.Backend"),
+    ({"extra": "mine:"}, "extra is a str"),
+    ({"reward": {"gated_finish": 1}}, "the reward is a dict, no RewardSettings"),
+    ({"reward": None}, "the reward is a NoneType"),
+    ({"reward": flowsteer.RewardSettings(variant="none")}, "the reward: variant"),
+    ({"data": 5}, "data is a int, no folder"),
+    ({"dataset": []}, "there are no samples"),
+    ({"dataset": 5}, "the dataset is a int"),
+    ({"dataset": [1]}, "no name and no samples"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "words"), WRONG, ids=[str(wrong)[:40] for wrong, _ in WRONG])
+async def test_a_wrong_value_is_told_when_it_is_opened(wrong, words):
+    asked = {"dataset": "simulated:math", "executor": "simulated:", "n": 1} | wrong
+    with pytest.raises(ConfigError, match=words):
+        async with flowsteer.environment(**asked):
+            pass
 
 
 def test_two_step_asks_for_the_instruction_in_text():

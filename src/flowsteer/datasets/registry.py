@@ -16,6 +16,7 @@ from flowsteer.datasets.released import own_name
 from flowsteer.datasets.simulated_tasks import TYPES, simulated_samples
 from flowsteer.datasets.splits import take
 from flowsteer.errors import ConfigError
+from flowsteer.settings import whole_number
 from flowsteer.suggestions import did_you_mean
 
 GROUP = "flowsteer.datasets"
@@ -57,8 +58,10 @@ def load_samples(
         data: Folder of `NAME.jsonl` files to read instead of downloading.
 
     Raises:
-        ConfigError: If there is no such dataset or split, or there are fewer than `n` samples.
+        ConfigError: If there is no such dataset or split, there are fewer than `n` samples, or a number does not fit.
     """
+    n = None if n is None else whole_number(n, "the number of samples", "n=8, or leave n out for all")
+    seed = whole_number(seed, "the seed of the samples", "0 is the usual one")
     if name.endswith(".jsonl"):
         return take(read_samples(Path(name)), n, seed)
     if data is not None and not generated(name):

@@ -98,8 +98,8 @@ class Environment:
         extra: Backends made elsewhere, by the spec that names them.
 
     Raises:
-        ConfigError: A name is unknown, a split is missing, or an episode of this setup could not be played; also for a
-            reset outside the `with` block.
+        ConfigError: A name is unknown, a split or every sample is missing, a value does not fit, or an episode of this
+            setup could not be played; also for a reset outside the `with` block.
         BackendUnavailable: A server cannot be reached.
         SandboxError: The sandbox asked for is not there.
     """
@@ -166,7 +166,7 @@ class Environment:
                 the executor's server keeps to seeds.
 
         Raises:
-            ConfigError: There is no such sample, or the environment is not open.
+            ConfigError: There is no such sample, the seed is none, or the environment is not open.
         """
         portal, env = self._open()
         return BlockingEpisode(portal, env.reset(sample, seed))

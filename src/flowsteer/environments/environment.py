@@ -24,7 +24,8 @@ from flowsteer.execution.memo import Memo
 from flowsteer.grading.connect import open_grader
 from flowsteer.reward.settings import RewardSettings
 from flowsteer.runs.events import Event
-from flowsteer.session import Setup, open_session, seed_of
+from flowsteer.session import Setup, checked_setup, open_session, seed_of
+from flowsteer.settings import check, part_of, whole_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +52,9 @@ class AsyncEnvironment:
                 the executor's server keeps to seeds.
 
         Raises:
-            ConfigError: There is no such sample.
+            ConfigError: There is no such sample, or the seed is none.
         """
-        chosen = self._chosen(sample)
+        chosen, seed = self._chosen(sample), whole_number(seed, "the seed", "env.reset(0, seed=1)")
         name, setup = f"{chosen.task.id or chosen.task.digest}/{seed}", self._arena.session.setup
         seat = replace(self._arena, session=replace(self._arena.session, setup=replace(setup, seed=seed)))
         events: list[Event] = []
@@ -64,9 +65,11 @@ class AsyncEnvironment:
     def _chosen(self, sample: Sample | int) -> Sample:
         if isinstance(sample, Sample):
             return sample
-        if not -len(self.samples) <= sample < len(self.samples):
-            raise ConfigError(f"there is no sample {sample}", f"there are {len(self.samples)}, numbered from 0")
-        return self.samples[sample]
+        hint = f"there are {len(self.samples)}, numbered from 0"
+        number = whole_number(sample, "the number of a sample", hint, least=None)
+        if not 0 <= number < len(self.samples):
+            raise ConfigError(f"there is no sample {number}", hint)
+        return self.samples[number]
 
 
 @asynccontextmanager
@@ -97,17 +100,47 @@ async def environment(
         extra: Backends made elsewhere, by the spec that names them.
 
     Raises:
-        ConfigError: A name is unknown, a split is missing, or an episode of this setup could not be played.
+        ConfigError: A name is unknown, a split or every sample is missing, a value does not fit, or an episode of this
+            setup could not be played.
         BackendUnavailable: A server cannot be reached.
         SandboxError: The sandbox asked for is not there.
     """
-    if isinstance(dataset, str):
-        folder = None if data is None else Path(data)
-        samples: Sequence[Sample] = load_samples(dataset, split, n, order_seed, folder)
-    else:
-        samples = dataset
-    chosen = replace(setup or Setup(), director="")
-    if executor is not None:
-        chosen = replace(chosen, executor=executor)
+    chosen, paid = checked_setup(setup, director="", executor=executor), _checked_reward(reward)
+    samples = _samples(dataset, data, split, n, order_seed)
     async with open_session(chosen, extra) as session, open_grader() as grade:
-        yield AsyncEnvironment(samples, Arena(session, grade, settings_for(chosen.canvas, None), reward))
+        yield AsyncEnvironment(samples, Arena(session, grade, settings_for(chosen.canvas, None), paid))
+
+
+def _samples(
+    dataset: str | Sequence[Sample], data: Path | str | None, split: str, n: int | None, order_seed: int
+) -> Sequence[Sample]:
+    """The samples that are named, or given.
+
+    Raises:
+        ConfigError: There are none, or what is given is something else.
+    """
+    samples: object = dataset
+    if isinstance(dataset, str):
+        if not isinstance(data, str | Path | None):
+            raise ConfigError(f"data is a {type(data).__name__}, no folder", 'data="samples"')
+        samples = load_samples(dataset, split, n, order_seed, None if data is None else Path(data))
+    if not isinstance(samples, Sequence) or not all(isinstance(sample, Sample) for sample in samples):
+        raise ConfigError(
+            f"the dataset is a {type(dataset).__name__}, no name and no samples",
+            'name one: flowsteer.Environment("gsm8k"); or give a list of flowsteer.Sample',
+        )
+    if not samples:
+        raise ConfigError("there are no samples to play", "n=8, or a list with at least one flowsteer.Sample")
+    return samples
+
+
+def _checked_reward(reward: RewardSettings) -> RewardSettings:
+    """The reward, if it is one.
+
+    Raises:
+        ConfigError: It is something else, or a value does not fit.
+    """
+    if not isinstance(reward, RewardSettings):
+        hint = "reward=flowsteer.RewardSettings(gated_finish=0.3)"
+        raise ConfigError(f"the reward is a {type(reward).__name__}, no RewardSettings", hint)
+    return check(RewardSettings, part_of(reward, RewardSettings), "the reward")

@@ -109,13 +109,12 @@ class EnvironmentEpisode:
                 instruction was asked for, that instruction.
 
         Raises:
-            ConfigError: The episode is over.
+            ConfigError: The episode is over, or what is given is no text.
             BackendUnavailable: The executor is gone; this turn may be lost, the episode is not graded.
             SandboxError: The sandbox broke; likewise.
             BudgetExceeded: The budget is spent; likewise.
         """
-        if self.done:
-            raise ConfigError("the episode is over", "play another one: env.reset(…)")
+        self._refuse(text, 'episode.step("<action>finish</action>")')
         canvas = self._play.canvas
         action, repairs = understood_in(self._layout == "lenient", text, canvas.asks_prompt is not None)
         step = await self._play.take(Turn(text, action, repairs=repairs))
@@ -128,15 +127,25 @@ class EnvironmentEpisode:
             reason: Why; it becomes `info["ended"]`.
 
         Raises:
-            ConfigError: The episode is over.
+            ConfigError: The episode is over, or what is given is no text.
             BackendUnavailable: The executor is gone; the episode is not graded.
             SandboxError: The sandbox broke; likewise.
             BudgetExceeded: The budget is spent; likewise.
         """
-        if self.done:
-            raise ConfigError("the episode is over", "play another one: env.reset(…)")
+        self._refuse(reason, 'episode.stop("no more tokens")')
         await self._play.canvas.stop(reason)
         return await self._told("", parsed=False, accepted=False)
+
+    def _refuse(self, said: str, hint: str) -> None:
+        """Refuse a call that the episode cannot take.
+
+        Raises:
+            ConfigError: It is over, or what was said is no text.
+        """
+        if self.done:
+            raise ConfigError("the episode is over", "play another one: env.reset(…)")
+        if not isinstance(said, str):
+            raise ConfigError(f"a {type(said).__name__} was given, expected text", hint)
 
     async def _told(self, feedback: str, parsed: bool, accepted: bool) -> EnvironmentStep:
         canvas = self._play.canvas
