@@ -1,5 +1,6 @@
 """Runs on disk: finished, broken-off and live episodes are listed, shown, exported, resumed and removed alike."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,24 @@ def test_removing_asks_and_removes_runs_alone(evaluated: Path):
         assert "is not a run folder" in refused.err or "add --yes" in refused.err
     assert (evaluated / "runs" / "e").is_dir()
     assert flowsteer("runs", "list", "nowhere", cwd=evaluated).code == 2
+
+
+def test_a_damaged_run_hides_no_other_and_can_be_removed(evaluated: Path):
+    for name in ("settings", "index"):
+        shutil.copytree(evaluated / "runs" / "e", evaluated / "runs" / name)
+    (evaluated / "runs" / "settings" / "config.json").write_text("{}")
+    (evaluated / "runs" / "index" / "index.jsonl").unlink()
+    (evaluated / "runs" / "index" / "index.jsonl").mkdir()
+    listed = flowsteer("runs", "list", "--json", cwd=evaluated).json["runs"]
+    assert {row["run"]: row["kind"] for row in listed} == {
+        "runs/e": "eval",
+        "runs/settings": "damaged",
+        "runs/index": "damaged",
+    }
+    assert flowsteer("runs", "prune", "--yes", cwd=evaluated).out == "removed 0 runs\n"
+    removed = flowsteer("runs", "rm", "runs/settings", "runs/index", "runs/index", "--yes", cwd=evaluated)
+    assert (removed.code, removed.err) == (0, "")
+    assert [path.name for path in (evaluated / "runs").iterdir()] == ["e"]
 
 
 def test_an_episode_is_named_by_its_number_or_any_unique_part(evaluated: Path):

@@ -43,6 +43,11 @@ def test_a_system_can_be_named_and_a_name_means_one_system(tmp_path: Path):
     other = flowsteer(*EVAL, "--system", "mine=cot", cwd=tmp_path)
     assert other.code == 1
     assert "mine is the system fixed:Custom, not cot" in other.err
+    notes = tmp_path / "r" / "notes.jsonl"
+    kept = notes.read_bytes()
+    notes.unlink()
+    assert flowsteer(*EVAL, "--system", "mine=cot", cwd=tmp_path).err == other.err
+    notes.write_bytes(kept)
     swapped = flowsteer("swap", "r", "--executor", "simulated:flat", "--run", "s", "--json", cwd=tmp_path)
     assert [row["system"] for row in swapped.json["systems"]] == ["mine"]
 
@@ -75,3 +80,11 @@ def test_datasets_are_known_as_the_authors_of_the_method_spell_them(tmp_path: Pa
         assert repository in planned.out
     (tmp_path / "gsm8k.jsonl").write_text('{"id": "1", "type": "math", "question": "6 * 7?", "answer": "42"}\n')
     assert flowsteer("eval", "GSM8K", *SIMULATED, "--data", ".", "--dry-run", cwd=tmp_path).code == 0
+
+
+def test_a_note_that_is_damaged_is_told(tmp_path: Path):
+    assert flowsteer(*EVAL, cwd=tmp_path).code == 0
+    with (tmp_path / "r" / "notes.jsonl").open("a") as notes:
+        notes.write(f"{json.dumps({'note': 'x', 'content': {'calls': 'many'}})}\n")
+    outcome = flowsteer(*EVAL, cwd=tmp_path)
+    assert (outcome.code, "the note x of the run is damaged: calls is 'many'" in outcome.err) == (1, True)

@@ -17,6 +17,9 @@ from flowsteer.errors import ConfigError, RunError
 DAY = 86_400.0
 """Seconds."""
 
+DAMAGED = "damaged"
+"""Stands for the command that made a run that cannot be read."""
+
 Root = Annotated[Path, typer.Argument(metavar="[FOLDER]", help="Folder that holds runs.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
@@ -27,7 +30,7 @@ class RunOnDisk:
 
     Attributes:
         run: The folder.
-        kind: The command that made it.
+        kind: The command that made it, or `DAMAGED`.
         finished: Finished episodes.
         unfinished: Episodes that broke off, or are in flight.
         writing: Whether a process is writing to it.
@@ -85,7 +88,7 @@ def rm(
     json: o.Json = False,
 ) -> None:
     """Remove run folders, or what broke off in them; a run that is being written to is refused."""
-    found = [_on_disk(run) for run in runs]
+    found = [_on_disk(run) for run in dict.fromkeys(runs)]
     for one in found:
         if one.writing:
             raise RunError(f"another process is writing to {one.run}", "wait for it, or stop it")
@@ -96,7 +99,7 @@ def rm(
         else f"{len(found)} runs with {episodes} finished episodes"
     )
     _ask(f"remove {what}?", yes)
-    for run in runs:
+    for run in dict.fromkeys(runs):
         if unfinished:
             for file in (run / "open").glob("*.jsonl"):
                 file.unlink()
@@ -117,12 +120,16 @@ def prune(
     yes: Yes = False,
     json: o.Json = False,
 ) -> None:
-    """Remove the runs without a finished episode, and old ones if asked to; none that is being written to."""
+    """Remove the runs without a finished episode, and old ones if asked to.
+
+    None that is being written to, and none that is damaged.
+    """
     now = time.time()
     going = [
         one
         for one in _runs_below(root)
         if not one.writing
+        and one.kind != DAMAGED
         and (one.finished == 0 or (older_than is not None and now - one.changed > older_than * DAY))
         and Path(one.run) != root
     ]
@@ -155,21 +162,28 @@ def _runs_below(root: Path) -> list[RunOnDisk]:
 
 
 def _on_disk(run: Path) -> RunOnDisk:
-    """What a list tells of a run.
+    """What a list tells of a run; a damaged one has no episodes that could be counted.
 
     Raises:
         RunError: It is none.
     """
     from flowsteer.runs.folder import RunFolder
     from flowsteer.runs.lock import is_locked
+    from flowsteer.viewing.runs_below import is_run
 
-    record = RunFolder.read(run)
+    try:
+        record = RunFolder.read(run)
+        made_by, finished = str(record.config.get("command", "other")), len(record.entries)
+    except RunError:
+        if not is_run(run):
+            raise
+        made_by, finished = DAMAGED, 0
     stats = [file.stat() for file in run.rglob("*") if file.is_file() and not file.is_symlink()]
     return RunOnDisk(
         str(run),
-        str(record.config.get("command", "other")),
-        len(record.entries),
-        record.unfinished,
+        made_by,
+        finished,
+        sum(1 for _ in (run / "open").glob("*.jsonl")),
         is_locked(run),
         sum(stat.st_size for stat in stats) / 1e6,
         max((stat.st_mtime for stat in stats), default=0.0),

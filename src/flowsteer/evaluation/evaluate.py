@@ -133,9 +133,11 @@ def _keep_names(folder: RunFolder, specs: Sequence[str]) -> None:
     Raises:
         RunError: A name stood for another system when the run was begun.
     """
+    plan = read_json(folder.path / PLAN) or {}
+    latest = named_specs(one for one in plan.get("systems", ()) if isinstance(one, str))  # should the notes be lost
     for name, spec in named_specs(specs).items():
         note = f"{NAMED}{name}"
-        before = folder.notes.get(note, {}).get("spec", spec)
+        before = folder.notes.get(note, {}).get("spec", latest.get(name, spec))
         if before != spec:
             raise RunError(
                 f"in {folder.path} {name} is the system {before}, not {spec}", f"give it another name: my-{name}={spec}"

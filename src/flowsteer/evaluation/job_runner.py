@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from flowsteer.datasets.base import Sample
-from flowsteer.errors import BudgetExceeded
+from flowsteer.errors import BudgetExceeded, RunError
 from flowsteer.evaluation.episodes import Job, run_job, settled
 from flowsteer.evaluation.progress import OnProgress, Progress, quietly
 from flowsteer.evaluation.systems import System
@@ -170,6 +170,18 @@ def _resume(jobs: Sequence[Job], folder: RunFolder, progress: Progress) -> list[
 def spent_before(folder: RunFolder) -> Usage:
     """What the episodes and notes in a folder have cost: a budget is one for the run, however often it is started."""
     told = [entry.summary for entry in folder.entries.values()]
-    calls = sum(one.calls for one in told) + sum(note.get("calls", 0) for note in folder.notes.values())
+    calls = sum(one.calls for one in told) + sum(_calls_of(name, note) for name, note in folder.notes.items())
     tokens = sum(one.director_tokens + one.executor_tokens for one in told)
     return Usage(calls, tokens, 0, 0.0, sum((one.cost or 0.0 for one in told), 0.0))
+
+
+def _calls_of(name: str, note: Mapping[str, Any]) -> int:
+    """Calls that a note says were made for it.
+
+    Raises:
+        RunError: It says something else there.
+    """
+    calls = note.get("calls", 0)
+    if not isinstance(calls, int):
+        raise RunError(f"the note {name} of the run is damaged: calls is {calls!r}", "take its line out of notes.jsonl")
+    return calls

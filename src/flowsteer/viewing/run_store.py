@@ -60,10 +60,10 @@ _CLEAR = (
 """The ids of episodes go on behind those that were given."""
 
 _INSERT = """
-INSERT INTO episodes (episode, number, state, offset, length, answered, system, dataset, type, task, epoch, score, reward,
-    tokens, cost, seconds, turns, gate, finished, failed)
-VALUES (:episode, :number, :state, :offset, :length, :answered, :system, :dataset, :type, :task, :epoch, :score, :reward,
-    :tokens, :cost, :seconds, :turns, :gate, :finished, :failed)
+INSERT INTO episodes (episode, number, state, offset, length, answered, system, dataset, type, task, epoch, score,
+    reward, tokens, cost, seconds, turns, gate, finished, failed)
+VALUES (:episode, :number, :state, :offset, :length, :answered, :system, :dataset, :type, :task, :epoch, :score,
+    :reward, :tokens, :cost, :seconds, :turns, :gate, :finished, :failed)
 """
 
 
