@@ -211,6 +211,11 @@ async def test_what_is_too_much_is_refused_in_openais_words(tmp_path):
         ({"tools": [{}]}, 400, "tools"),
         ({"response_format": {"type": "json_object"}}, 400, "response_format"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, 400, "messages.0.content"),
+        ({"max_turns": True}, 400, "max_turns"),
+        ({"seed": False}, 400, "seed"),
+        ({"budget": {"nope": 1}}, 400, "budget.nope"),
+        *(({"budget": {name: True}}, 400, f"budget.{name}") for name in ("calls", "tokens", "seconds", "cost")),
+        *(({"budget": {name: -1}}, 400, f"budget.{name}") for name in ("calls", "tokens", "seconds", "cost")),
     ],
 )
 async def test_a_body_that_does_not_fit_names_the_field(tmp_path, body, status, param):
@@ -232,6 +237,9 @@ async def test_a_body_that_does_not_fit_names_the_field(tmp_path, body, status, 
             {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},
             "messages.0.content: a system reads text alone, no image_url",
         ),
+        ({"budget": 5}, "budget: Input should be a JSON object"),
+        ({"stream_options": 5}, "stream_options: Input should be a JSON object"),
+        ({"budget": {"call": 1}}, "budget.call: there is no such field; try: one of: calls, tokens, seconds, cost"),
     ],
 )
 async def test_what_a_model_offers_and_a_system_does_not_is_refused_in_plain_words(tmp_path, body, told):
@@ -252,7 +260,7 @@ async def test_what_a_model_offers_and_a_system_does_not_is_refused_in_plain_wor
     assert there.json()["error"]["message"].endswith("the base URL of a client ends in /v1")
 
 
-@pytest.mark.parametrize("body", [b"{", b"[" * 100_000, b'"text"', b""])
+@pytest.mark.parametrize("body", [b"{", b"[" * 100_000, b'"text"', b"", b"hello", b"[1]", b"\xff"])
 async def test_what_is_no_body_at_all(tmp_path, body):
     async with serving(tmp_path / "r") as url, httpx.AsyncClient() as plain:
         got = await plain.post(f"{url}/v1/chat/completions", content=body, headers={"content-type": "application/json"})
@@ -263,7 +271,11 @@ async def test_what_is_no_body_at_all(tmp_path, body):
         )
         nowhere = await plain.get(f"{url}/v2")
     assert (got.status_code, page.status_code, nowhere.status_code) == (400, 400, 404)
-    assert got.json()["error"]["param"] is None
+    for refused in (got, page):
+        error = refused.json()["error"]
+        assert (error["param"], error["code"]) == (None, "invalid_body")
+        assert error["message"].startswith("the body is no JSON")
+        assert "application/json" in error["message"]
     assert all("code" in one.json()["error"] for one in (got, page, nowhere))
 
 
@@ -319,6 +331,18 @@ async def test_a_budget_of_its_own_ends_an_episode(tmp_path):
         with pytest.raises(openai.RateLimitError) as refused:
             await ai.chat.completions.create(model=FIXED, messages=ASK, extra_body={"budget": {"calls": 1}})
     assert refused.value.code == "budget_exceeded"
+
+
+@pytest.mark.parametrize(
+    ("limit", "own", "hint"), [(60.0, 0.2, "budget.seconds"), (0.2, 60.0, "--timeout"), (0.2, None, "--timeout")]
+)
+async def test_a_request_that_takes_too_long_is_told_what_to_raise(tmp_path, limit, own, hint):
+    asked = {"model": "cot", "messages": ASK, "budget": {"seconds": own}}
+    limits = ServeLimits(seconds=limit)
+    async with serving(tmp_path / "r", Gated(), ("cot",), limits=limits) as url, httpx.AsyncClient() as plain:
+        got = await plain.post(f"{url}/v1/chat/completions", json=asked)
+    assert (got.status_code, got.json()["error"]["code"]) == (504, "timeout")
+    assert got.json()["error"]["message"].endswith(f"or raise {hint}")
 
 
 async def test_a_design_runs_nothing(tmp_path):

@@ -13,7 +13,7 @@ from flowsteer.backends.budget import Caps
 from flowsteer.errors import FlowSteerError, RunError
 from flowsteer.evaluation.systems import System, WorkflowSystem
 from flowsteer.runs.events import EpisodeEnded
-from flowsteer.serving.bodies import AskBody, ChatBody, DesignBody
+from flowsteer.serving.bodies import AskBody, ChatBody, DesignBody, unfit, unread_body
 from flowsteer.serving.completions import CompletionFrame, usage_of
 from flowsteer.serving.design_only import DesignSystem
 from flowsteer.serving.live_episode import LiveEpisode, told
@@ -126,7 +126,8 @@ class Endpoints:
         return own | {"flowsteer": {"kind": kind} | plain}
 
     def _start(self, system: System, body: AskBody, task: Task) -> tuple[LiveEpisode, CompletionFrame]:
-        live = self._player.start(EpisodeAsked(system, task, body.seed, body.max_turns, body.budget or Caps()))
+        caps = Caps() if body.budget is None else body.budget.caps
+        live = self._player.start(EpisodeAsked(system, task, body.seed, body.max_turns, caps))
         return live, CompletionFrame(live.id, body.model, task.type, not (body.type or self._type))
 
 
@@ -151,10 +152,9 @@ def make_app(endpoints: Endpoints) -> FastAPI:
 async def _refuse(request: Request, error: Exception) -> Response:
     """What was refused within the app, or went wrong in it; the gate writes the latter to the log."""
     if isinstance(error, RequestValidationError):
-        first = error.errors()[0]
-        unread = first["type"] == "json_invalid"  # its place is a number of characters
-        param = "" if unread else ".".join(str(part) for part in first["loc"][1:])
-        refused = RequestRefused(400, "invalid_body", f"{param or 'the body'}: {first['msg']}", param=param)
+        refused = unfit(error.errors()[0])
+    elif isinstance(error, HTTPException) and error.status_code == 400:  # bytes that are no text
+        refused = unread_body("")
     elif isinstance(error, HTTPException):
         found, status = f"{request.url.path}: {error.detail}", error.status_code
         hint = BASE if status == 404 else ""

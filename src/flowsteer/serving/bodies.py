@@ -1,5 +1,6 @@
 """What clients send, checked: a chat as OpenAI's clients write it, and a question to design a workflow for."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field
@@ -25,6 +26,16 @@ def _only(offered: tuple[object, ...], why: str) -> BeforeValidator:
         return value
 
     return BeforeValidator(check)
+
+
+def _no_truth(value: object) -> object:
+    """The value, refused if it is true or false, which would count as 1 or 0."""
+    if isinstance(value, bool):
+        raise PydanticCustomError("no_number", "Input should be a number")
+    return value
+
+
+_NUMBER = BeforeValidator(_no_truth)
 
 
 class TextPart(BaseModel):
@@ -62,6 +73,20 @@ class StreamOptions(BaseModel):
     include_usage: bool = False
 
 
+class BudgetBody(BaseModel, extra="forbid"):
+    """What an episode may cost, as a client says it; see `Caps`. A name that is not known would limit nothing."""
+
+    calls: Annotated[int, _NUMBER, Field(ge=0)] | None = None
+    tokens: Annotated[int, _NUMBER, Field(ge=0)] | None = None
+    seconds: Annotated[float, _NUMBER, Field(ge=0)] | None = None
+    cost: Annotated[float, _NUMBER, Field(ge=0)] | None = None
+
+    @property
+    def caps(self) -> Caps:
+        """The limits."""
+        return Caps(self.calls, self.tokens, self.seconds, self.cost)
+
+
 class AskBody(BaseModel):
     """What every question to a system may say.
 
@@ -77,9 +102,9 @@ class AskBody(BaseModel):
     model: str
     type: TaskType | None = None
     context: str = ""
-    max_turns: Annotated[int, Field(ge=1, le=MOST_TURNS)] | None = None
-    seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
-    budget: Caps | None = None
+    max_turns: Annotated[int, _NUMBER, Field(ge=1, le=MOST_TURNS)] | None = None
+    seed: Annotated[int, _NUMBER, Field(ge=0, lt=2**63)] | None = None
+    budget: BudgetBody | None = None
 
     def asks(self, question: str, context: str, default: TaskType | None) -> Task:
         """The task of a question; its type is guessed from what asks, and from no chat before it.
@@ -157,3 +182,35 @@ def _question(text: str, param: str) -> str:
     except ConfigError as error:  # its hint is for the command line
         hint = "say the question alone here; long material goes into context"
         raise RequestRefused(400, "bad_question", error.message, hint, param=param) from None
+
+
+def unread_body(found: str) -> RequestRefused:
+    """What a client is told of a body that is no JSON object at all.
+
+    Args:
+        found: What ends the sentence.
+    """
+    hint = 'send {"model": …, "messages": […]} with the header Content-Type: application/json'
+    return RequestRefused(400, "invalid_body", f"the body is no JSON{found}", hint)
+
+
+def unfit(fault: Mapping[str, Any]) -> RequestRefused:
+    """What a client is told of a body that does not fit.
+
+    Args:
+        fault: The first fault that was found, as pydantic tells it.
+    """
+    *path, last = fault["loc"]
+    if fault["type"] == "json_invalid":
+        return unread_body(f": {fault['ctx']['error']}")
+    if not path:
+        return unread_body(" object")
+    param, hint = ".".join(map(str, (*path[1:], last))), ""
+    match fault["type"]:
+        case "model_type" | "model_attributes_type" | "dict_type":
+            found = f"{param}: Input should be a JSON object"
+        case "extra_forbidden":
+            found, hint = f"{param}: there is no such field", f"one of: {', '.join(BudgetBody.model_fields)}"
+        case _:
+            found = f"{param}: {fault['msg']}"
+    return RequestRefused(400, "invalid_body", found, hint, param=param)

@@ -94,7 +94,8 @@ class Player:
         live.close()
 
     async def _play(self, ask: EpisodeAsked, live: LiveEpisode) -> EpisodeEnded:
-        seconds = min(self._limits.seconds, ask.caps.seconds or self._limits.seconds)
+        own, most = ask.caps.seconds, self._limits.seconds
+        seconds = most if own is None else min(own, most)
         try:
             async with asyncio.timeout(seconds) as clock, self.admission.place():
                 return await self._recorded(ask, live)
@@ -102,7 +103,8 @@ class Player:
             if not clock.expired():
                 raise
             found = f"the request took longer than {seconds:g} s, waiting included"
-            raise RequestRefused(504, "timeout", found, "ask for fewer max_turns, or raise --timeout") from None
+            raised = "--timeout" if own is None or own > most else "budget.seconds"
+            raise RequestRefused(504, "timeout", found, f"ask for fewer max_turns, or raise {raised}") from None
 
     async def _recorded(self, ask: EpisodeAsked, live: LiveEpisode) -> EpisodeEnded:
         """Play an episode whose turn it is; what breaks off is in the record as well."""
