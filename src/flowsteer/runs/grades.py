@@ -81,7 +81,7 @@ def _with_grade(entry: Entry, grade: JSON | None) -> Entry:
 
 def answered(summary: EpisodeSummary) -> str:
     """Digest of the task and the answer that are graded."""
-    return hashlib.sha256(f"{summary.digest}\n{summary.answer}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{summary.digest}\n{summary.answer}".encode(errors="surrogatepass")).hexdigest()[:16]
 
 
 def _checked(line: JSON, file: Path, run: Path) -> JSON:

@@ -155,7 +155,7 @@ def mend_index(run: Path) -> list[Indexed]:
 def _text_of(line: Indexed, index: BinaryIO) -> bytes:
     """A line of the index as it stands there, or is to."""
     if line.at is None:
-        return f"{json.dumps(line.plain, ensure_ascii=False)}\n".encode()
+        return f"{json.dumps(line.plain)}\n".encode()  # what it holds may be half a character
     index.seek(line.at)
     return index.readline()
 
@@ -191,7 +191,10 @@ def stands(line: Indexed, episodes: BinaryIO | None) -> bool:
     if episodes is None:
         return False
     start, end = line.span
-    begins = [f'{{"episode": {json.dumps(line.episode, ensure_ascii=plain)}, '.encode() for plain in (False, True)]
+    begins = [
+        f'{{"episode": {json.dumps(line.episode, ensure_ascii=escaped)}, '.encode(errors="replace")
+        for escaped in (False, True)
+    ]
     episodes.seek(max(0, start - 1))
     found = episodes.read(bool(start) + max(map(len, begins)))
     episodes.seek(end - 1)
