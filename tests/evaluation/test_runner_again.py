@@ -6,7 +6,7 @@ import json
 import pytest
 
 from evaluation.evaluation_cases import SaysLLM, figures, run, small
-from flowsteer.errors import ConfigError, RunError
+from flowsteer.errors import BackendUnavailable, ConfigError, RunError
 from flowsteer.evaluation.evaluate import read_plan
 from flowsteer.evaluation.rescore import Change, rescore, scored_entries
 from flowsteer.evaluation.task_sets import load_tasks
@@ -145,6 +145,16 @@ def test_a_swap_to_the_same_executor_changes_nothing_and_is_resumed(tmp_path):
     progress, swapped = asyncio.run(swap(tmp_path / "a", tmp_path / "b", "simulated:"))
     assert progress.resumed == 6
     assert [row.comparison.difference.mean for row in swapped] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("executor", "error"), [("simulated:nope", ConfigError), ("http://127.0.0.1:9/v1#m", BackendUnavailable)]
+)
+def test_a_swap_that_cannot_begin_leaves_no_folder(tmp_path, executor, error):
+    run(tmp_path / "a", small(limit=1))
+    with pytest.raises(error):
+        asyncio.run(swap(tmp_path / "a", tmp_path / "new" / "b", executor))
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
 def test_a_swap_needs_a_folder_of_its_own_and_the_tasks_of_the_run(tmp_path):

@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 from flowsteer.backends.base import Backend
-from flowsteer.errors import ConfigError
+from flowsteer.errors import ConfigError, FlowSteerError
 from flowsteer.evaluation.episodes import Job
 from flowsteer.evaluation.evaluate import read_plan, spec_of, write_plan
 from flowsteer.evaluation.evaluation_config import EvaluationConfig, settings_of, setup_of
@@ -57,7 +57,7 @@ async def swap(
     """Run the final workflow of every episode of a run again, under another executor.
 
     No Director works and no workflow is chosen again. The new folder is a run like any other, whose episodes have the
-    ids of those they repeat; it is resumed like any other.
+    ids of those they repeat; it is resumed like any other. If nothing can be run, a new folder goes again.
 
     Args:
         source: The run whose workflows are taken.
@@ -76,12 +76,15 @@ async def swap(
     run = RunFolder.read(source)
     jobs = _jobs(run, config)
     with RunFolder.create(target, settings_of(config) | {"command": "swap", "workflows": str(source)}) as folder:
-        write_plan(target, config)
-        async with open_session(setup_of(config), extra) as session, open_grader() as grade:
-            session.budget.settle(NO_USAGE, spent_before(folder))
-            progress = await run_jobs(
-                jobs, LocalEngine(session, folder, grade, config.concurrency), folder, on_progress
-            )
+        try:
+            async with open_session(setup_of(config), extra) as session, open_grader() as grade:
+                write_plan(target, config)
+                session.budget.settle(NO_USAGE, spent_before(folder))
+                engine = LocalEngine(session, folder, grade, config.concurrency)
+                progress = await run_jobs(jobs, engine, folder, on_progress)
+        except FlowSteerError:
+            folder.discard_if_new()
+            raise
         return progress, compare_runs(scored_entries(run), scored_entries(folder))
 
 
