@@ -3,6 +3,7 @@
 import contextlib
 import gzip
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -113,7 +114,11 @@ def test_what_kept_no_replies_cannot_be_packed(tmp_path: Path):
     with pytest.raises(ConfigError, match="kept no replies"):
         pack(tmp_path / "replies.sqlite", tmp_path / "x.gz")
     ResponseCache(tmp_path / "replies.sqlite").close()
-    with pytest.raises(ConfigError, match="does not say which models"):
+    with pytest.raises(ConfigError, match="holds the replies of no model"):
+        pack(tmp_path / "replies.sqlite", tmp_path / "x.gz")
+    with contextlib.closing(sqlite3.connect(tmp_path / "replies.sqlite")) as kept:
+        kept.execute("DROP TABLE models")
+    with pytest.raises(ConfigError, match="an earlier version kept these replies"):
         pack(tmp_path / "replies.sqlite", tmp_path / "x.gz")
     (tmp_path / "bad.sqlite").write_text("no database at all, only text that goes on for a while " * 20)
     with pytest.raises(ConfigError, match="cannot be packed"):

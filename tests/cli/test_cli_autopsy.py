@@ -53,13 +53,13 @@ def test_one_episode_with_its_group(folder):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("nowhere",), "is not a run folder"),
+        (("nowhere",), "there is no folder nowhere"),
         (("run", "train/99"), "no episode begins with"),
         (("run", "train/3"), "12 episodes fit"),
     ],
 )
 def test_what_is_not_there_is_one_message(folder, arguments, said):
     done = flowsteer("autopsy", *arguments, cwd=folder)
-    assert done.code == 1
+    assert done.code == 2
     assert said in done.err
     assert "Traceback" not in done.err

@@ -177,9 +177,9 @@ def test_a_folder_with_another_config(tmp_path: Path, text: str):
 
 def test_looking_for_what_is_not_there(tmp_path: Path):
     assert flowsteer("solve", "hi", *OFFLINE, "--run", "r", "--json", cwd=tmp_path).code == 0
-    assert_told(flowsteer("show", "nowhere", cwd=tmp_path), "nowhere is not a run folder", code=1)
-    assert_told(flowsteer("show", "r", "zzz", cwd=tmp_path), "no episode begins with 'zzz'", code=1)
-    assert_told(flowsteer("export", "r", "--episode", "zzz", cwd=tmp_path), "'zzz'", code=1)
+    assert_told(flowsteer("show", "nowhere", cwd=tmp_path), "there is no folder nowhere")
+    assert_told(flowsteer("show", "r", "zzz", cwd=tmp_path), "no episode begins with 'zzz'")
+    assert_told(flowsteer("export", "r", "--episode", "zzz", cwd=tmp_path), "'zzz'")
     assert_told(flowsteer("export", "runs1", cwd=tmp_path), "'runs1' is no folder and no file")
     assert_told(flowsteer("export", "r", "--out", "nowhere/x.py", cwd=tmp_path), "cannot write nowhere/x.py")
     assert_told(flowsteer("operators", "--library", "nope", cwd=tmp_path), "unknown operator library 'nope'")

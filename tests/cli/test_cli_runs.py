@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from flowsteer_cli import flowsteer
 
+from flowsteer.runs.events import EpisodeStarted
 from flowsteer.runs.folder import RunFolder
+from flowsteer.task import Task
 
 DIRECTOR = "dsl:Plan -> Programmer -> Verify ? Revise : done -> Format"
 SOLVE = ("solve", "What is 6 times 7?", "--type", "math", "--director", DIRECTOR, "--executor", "simulated:")
@@ -90,7 +92,46 @@ def test_an_episode_is_named_by_its_number_or_any_unique_part(evaluated: Path):
         part = name.rpartition("/")[0].rpartition("/")[2]
         assert flowsteer("show", "runs/e", f"{part}/0", "--json", cwd=evaluated).json["episode"] == name
     several = flowsteer("show", "runs/e", "simulated", cwd=evaluated)
-    assert (several.code, "3 episodes fit 'simulated'" in several.err) == (1, True)
+    assert (several.code, "3 episodes fit 'simulated'" in several.err) == (2, True)
+    for command in ("show", "export"):
+        for wrong in ("9999", "simulated"):
+            refused = flowsteer(command, "runs/e", wrong, cwd=evaluated)
+            assert refused.code == 2
+            typed = refused.err.partition("try: flowsteer ")[2].partition(", for example")[0]
+            assert flowsteer(*typed.split(), cwd=evaluated).code == 0
+    unnamed = flowsteer("export", "runs/e", cwd=evaluated)
+    assert "3 episodes, and none is named" in unnamed.err
+    assert "flowsteer export runs/e 1" in unnamed.err
+
+
+def test_an_episode_is_exported_by_its_number_as_it_is_shown(evaluated: Path):
+    by_place, by_option = (
+        flowsteer("export", "runs/e", *which, cwd=evaluated) for which in (("3",), ("--episode", "3"))
+    )
+    assert by_place == by_option
+    assert by_place.out == "Programmer -> Verify -> Format\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "told", "untold"),
+    [("serve", "a server goes on with none", "run the command"), ("eval", "run the command", "a server")],
+)
+def test_what_to_do_with_what_broke_off_depends_on_who_made_it(tmp_path: Path, command: str, told: str, untold: str):
+    task = Task("What is 6 times 7?", "math")
+    with RunFolder.create(tmp_path / "r", {"command": command}) as run:
+        for name in ("one", "two"):
+            run.begin(name).emit(EpisodeStarted(name, task, "", ""))
+    shown = flowsteer("show", "r", cwd=tmp_path)
+    assert told in shown.err
+    assert untold not in shown.err
+
+
+def test_a_run_of_simulated_models_says_that_there_is_nothing_to_pack(evaluated: Path):
+    refused = flowsteer("runs", "pack", "runs/e", cwd=evaluated)
+    assert refused.code == 2
+    assert "none was asked but simulated ones" in refused.err
+    assert "run it again" not in refused.err
+    assert not list((evaluated / "runs").glob("*.gz"))
 
 
 def test_ids_are_never_cut(evaluated: Path):

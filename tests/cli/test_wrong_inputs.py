@@ -77,7 +77,18 @@ WRONG: list[tuple[tuple[str, ...], int, str]] = [
     (("grade", "--tasks", "no_gold.jsonl", "--answers", "answers.jsonl"), 3, "nothing could be graded"),
     (("grade", "--tasks", "wrong.jsonl", "--answers", "other.jsonl"), 2, "no task 'x'"),
     # runs
-    (("show", "nowhere"), 1, "nowhere is not a run folder"),
+    *(
+        ((*command, "nowhere"), 2, "there is no folder nowhere")
+        for command in (
+            *(("show",), ("report",), ("score",), ("library",), ("autopsy",), ("runs", "pack")),
+            ("swap", "--executor", "simulated:"),
+        )
+    ),
+    (("library", ".", "nowhere"), 2, "there is no folder nowhere"),
+    (("show", "a" * 300), 2, "there is no folder aaa"),
+    (("show", "keys.jsonl"), 2, "there is no folder keys.jsonl"),
+    (("export", "Custom", "3"), 2, "'Custom' is no run folder, so it has no episode '3'"),
+    (("export", ".", "3", "--episode", "4"), 2, "two episodes are named, '3' and '4'"),
     (("export", "nowhere"), 2, "'nowhere' is no folder and no file"),
     (("score", "."), 1, ". holds no evaluation"),
     (("report", "."), 1, ". is not a run folder"),

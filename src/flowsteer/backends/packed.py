@@ -74,8 +74,8 @@ def pack(replies: Path, file: Path) -> Packed:
             models = tuple(_models(kept))
             if not models:
                 raise ConfigError(
-                    f"{replies} does not say which models it is of: an earlier version kept it, or none was asked",
-                    "run it again to have its replies packed",
+                    f"{replies} holds the replies of no model: none was asked but simulated ones",
+                    "simulated: models answer the same again: name them, and no pack",
                 )
             with gzip.open(part, "wt", encoding="utf-8") as lines:
                 lines.write(_line({"pack": FORMAT, "models": [asdict(model) for model in models]}))
@@ -170,7 +170,10 @@ def packed_model(path: Path, of: str = "") -> AskedModel:
 
 def _models(kept: sqlite3.Connection) -> Iterable[AskedModel]:
     if not kept.execute("SELECT 1 FROM sqlite_master WHERE name = 'models'").fetchone():
-        return
+        raise ConfigError(
+            "an earlier version kept these replies, and did not say which models they are of",
+            "run it again to have its replies packed",
+        )
     for spec, served, features in kept.execute("SELECT spec, served, features FROM models ORDER BY spec, served"):
         yield AskedModel(spec, served, Features(**read_json(features)))
 

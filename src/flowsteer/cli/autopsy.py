@@ -11,7 +11,7 @@ from flowsteer.cli.console import guarded, note, print_json, say
 
 @guarded
 def autopsy(
-    run: Annotated[Path, typer.Argument(help="Run folder of a flowsteer train; it may be under way.")],
+    run: Annotated[Path, o.run_argument("Run folder of a flowsteer train; it may be under way.")],
     episode: Annotated[
         str, typer.Argument(help="Episode id, or its beginning: its reward term by term, with its group.")
     ] = "",
@@ -30,7 +30,7 @@ def autopsy(
         from flowsteer.cli.show import find_episode
 
         record = read_training(run)
-        group = compare_episode(record, find_episode(record.folder, episode))
+        group = compare_episode(record, find_episode(record.folder, episode, "autopsy"))
         if json:
             print_json(asdict(group))
         else:

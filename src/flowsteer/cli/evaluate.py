@@ -15,7 +15,7 @@ from flowsteer.cli.exit_codes import INCOMPLETE
 from flowsteer.cli.folders import new_run_folder
 from flowsteer.cli.for_programs import ForPrograms
 from flowsteer.cli.progress_display import progress_display
-from flowsteer.cli.shell_completion import dataset_names, run_folders
+from flowsteer.cli.shell_completion import dataset_names
 from flowsteer.cli.tracked import Track, at_times, figures_of, followed
 from flowsteer.cli.verbosity import tell
 from flowsteer.cli.viewer import shown
@@ -50,7 +50,7 @@ Split = Annotated[str, typer.Option("--split", help="Split to test on.")]
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other setting, such as max_steps=12.")
 ]
-EvaluationRun = Annotated[Path, typer.Argument(help="Run folder of an evaluation.", autocompletion=run_folders)]
+EvaluationRun = Annotated[Path, o.run_argument("Run folder of an evaluation.")]
 
 
 @guarded

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 @guarded
 def export(
     source: Annotated[str, typer.Argument(help="A run folder, DSL text, a file with DSL or JSON, or library:NAME.")],
+    number: Annotated[
+        str, typer.Argument(metavar="[EPISODE]", help="Which episode of the run, as in show.", show_default=False)
+    ] = "",
     to: Annotated[
         Literal["dsl", "json", "mermaid", "python", "langgraph"], typer.Option("--to", help="What to write.")
     ] = "dsl",
@@ -41,7 +44,9 @@ def export(
       flowsteer export runs/solve-20260101-120000 --to python --out workflow.py
       flowsteer export "Plan -> [Programmer, Custom] -> ScEnsemble" --to mermaid
     """  # noqa: D301 - \b keeps the lines of the examples apart
-    text = _render(_read(source, episode), to)
+    if number and episode:
+        raise ConfigError(f"two episodes are named, {number!r} and {episode!r}", "name one")
+    text = _render(_read(source, number or episode), to)
     if out is not None:
         _write(out, text)
     if json:
@@ -65,12 +70,14 @@ def _read(source: str, episode: str) -> "Reproduction":
         from flowsteer.runs.folder import RunFolder
 
         record = RunFolder.read(Path(source))
-        return reproduction(record, find_episode(record, episode))
+        return reproduction(record, find_episode(record, episode, "export"))
     from flowsteer.session import Setup
     from flowsteer.task import Task
 
     setup = Setup(director="", library=operators_of(source))
     tree = _known(read_workflow(source), source)
+    if episode:
+        raise ConfigError(f"{source!r} is no run folder, so it has no episode {episode!r}", "leave the episode out")
     return Reproduction(tree, Task("What is 6 times 7?", "math"), o.with_sampling(setup, None, None))
 
 

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 
 @guarded
 def library(
-    runs: Annotated[
-        list[Path] | None, typer.Argument(metavar="[RUN]...", help="Run folders to mine.", show_default=False)
-    ] = None,
+    runs: Annotated[list[Path] | None, o.run_argument("Run folders to mine.", "[RUN]...")] = None,
     kind: Annotated[o.TaskKind | None, typer.Option("--type", help="List those for this type alone.")] = None,
     dataset: Annotated[str | None, typer.Option("--dataset", help="List those for this dataset alone.")] = None,
     most: Annotated[

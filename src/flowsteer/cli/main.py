@@ -57,13 +57,13 @@ class Commands(TyperGroup):
             settings = user_settings.read_settings()
             ctx.default_map = user_settings.option_defaults(settings, self.commands)
             ctx.meta[FROM_ENV] = ctx.with_resource(user_settings.variables(settings))
-        except FlowSteerError as error:
+            with _told_errors(self._for_program):
+                return super().invoke(ctx)
+        except FlowSteerError as error:  # of the settings, or of an argument that was read before its command began
             fail(error)
             if self._for_program:
                 print_error(error.exit_code, error.message, error.hint)
             raise typer.Exit(error.exit_code) from error
-        with _told_errors(self._for_program):
-            return super().invoke(ctx)
 
 
 @contextmanager

@@ -4,10 +4,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from flowsteer.cli.inputs import is_folder
 from flowsteer.cli.shell_completion import backend_names, run_folders
 from flowsteer.errors import ConfigError
 
@@ -89,6 +90,36 @@ RunDir = Annotated[
         autocompletion=run_folders,
     ),
 ]
+
+
+def run_argument(about: str, metavar: str | None = None) -> Any:
+    """An argument that names a run folder; one that is not there is a wrong input.
+
+    Args:
+        about: What the help says of it.
+        metavar: How the help writes it.
+    """
+    return typer.Argument(
+        help=about,
+        metavar=metavar,
+        autocompletion=run_folders,
+        show_default=False,
+        callback=_there,
+    )
+
+
+def _there(named: Any) -> Any:
+    """The folder or folders that an argument names.
+
+    Raises:
+        ConfigError: One is not there.
+    """
+    for folder in named if isinstance(named, list) else [named]:
+        if folder is not None and not is_folder(str(folder)):
+            raise ConfigError(f"there is no folder {folder}", "flowsteer runs list lists the runs below runs/")
+    return named
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, and nothing else.")]
 Events = Annotated[
     bool, typer.Option("--events", help="Print what happens as JSON lines while it runs; the result is the last line.")

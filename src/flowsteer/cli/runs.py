@@ -22,7 +22,7 @@ for name, command in (("list", list_runs), ("show", show_run), ("rm", rm), ("pru
 @with_verbosity
 @guarded
 def pack(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
+    run: Annotated[Path, o.run_argument("Run folder.", "RUN")],
     to: Annotated[Path | None, typer.Option("--to", help="File; RUN.replies.jsonl.gz without it.")] = None,
     json: o.Json = False,
 ) -> None:

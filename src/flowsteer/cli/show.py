@@ -7,9 +7,8 @@ import typer
 
 from flowsteer.cli import options as o
 from flowsteer.cli.console import guarded, note, print_json
-from flowsteer.cli.shell_completion import run_folders
 from flowsteer.cli.verbosity import tell
-from flowsteer.errors import RunError
+from flowsteer.errors import ConfigError, RunError
 
 if TYPE_CHECKING:
     from flowsteer.runs.events import Event
@@ -22,7 +21,7 @@ SHOWN = 50
 
 @guarded
 def show(
-    run: Annotated[Path, typer.Argument(help="The run folder.", autocompletion=run_folders)],
+    run: Annotated[Path, o.run_argument("The run folder.")],
     episode: Annotated[str, typer.Argument(help="Its number, its id, or a part of that; none lists them.")] = "",
     prompts: Annotated[
         bool, typer.Option("--prompts", help="What was sent to LLMs, too: every request, under who sent it.")
@@ -38,7 +37,7 @@ def show(
     if not episode and len(names_of(record)) != 1:
         _list(record, json)
         return
-    name = find_episode(record, episode)
+    name = find_episode(record, episode, "show")
     events = record.events(name)
     sent = _sent(record, events) if prompts else {}
     if json:
@@ -89,15 +88,17 @@ def names_of(record: "RunFolder") -> list[str]:
     return [*finished, *(name for name in record.unfinished_episodes if name not in record.entries)]
 
 
-def find_episode(record: "RunFolder", wanted: str) -> str:
+def find_episode(record: "RunFolder", wanted: str, command: str) -> str:
     """The one episode that is meant: by its id, its number in the list, the beginning or any other part of its id.
 
     Args:
         record: The run.
         wanted: What was typed; empty for the only one there is.
+        command: The command that is to be told which one.
 
     Raises:
-        RunError: None or several fit.
+        ConfigError: None or several fit.
+        RunError: There are none.
     """
     names = names_of(record)
     if wanted in names:
@@ -110,9 +111,14 @@ def find_episode(record: "RunFolder", wanted: str) -> str:
         return fits[0]
     if not names:
         raise RunError(f"{record.path} holds no episode", "run the command that made it again to resume it")
-    found = f"{len(fits)} episodes fit {wanted!r}" if fits else f"no episode begins with {wanted!r} or holds it"
-    some = ", ".join((fits or names)[:5])
-    raise RunError(f"{record.path}: {found}; there are, for example: {some}", f"flowsteer show {record.path}")
+    found = f"no episode begins with {wanted!r} or holds it"
+    if fits:
+        found = f"{len(fits)} episodes fit {wanted!r}" if wanted else f"{len(fits)} episodes, and none is named"
+    some, number = ", ".join((fits or names)[:5]), names.index((fits or names)[0]) + 1
+    raise ConfigError(
+        f"{record.path}: {found}; there are, for example: {some}",
+        f"flowsteer {command} {record.path} {number}, for example; flowsteer show {record.path} lists their numbers",
+    )
 
 
 def _list(record: "RunFolder", json: bool) -> None:
@@ -144,7 +150,11 @@ def _list(record: "RunFolder", json: bool) -> None:
     if len(entries) > SHOWN:
         Terminal().print(f"… and {len(entries) - SHOWN} more: --json lists them all")
     if len(names) > len(entries) and state == "broke off":
-        tell("  to go on with what broke off, run the command that made it again, with --run " + str(record.path))
+        if record.config.get("command") == "serve":
+            how = f"a server goes on with none of them; flowsteer runs rm {record.path} --unfinished removes them"
+        else:
+            how = f"to go on with what broke off, run the command that made it again, with --run {record.path}"
+        tell(f"  {how}")
 
 
 def _state(record: "RunFolder") -> str:
