@@ -64,7 +64,9 @@ def test_removing_asks_and_removes_runs_alone(evaluated: Path):
         assert refused.code in (1, 2)
         assert "is not a run folder" in refused.err or "add --yes" in refused.err
     assert (evaluated / "runs" / "e").is_dir()
-    assert flowsteer("runs", "list", "nowhere", cwd=evaluated).code == 2
+    for command in (("list", "nowhere"), ("show", "nowhere"), ("rm", "nowhere", "--yes")):
+        refused = flowsteer("runs", *command, cwd=evaluated)
+        assert (refused.code, "there is no folder nowhere" in refused.err) == (2, True)
 
 
 def test_a_damaged_run_hides_no_other_and_can_be_removed(evaluated: Path):

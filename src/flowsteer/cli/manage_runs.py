@@ -69,7 +69,7 @@ def list_runs(root: Root = Path("runs"), json: o.Json = False) -> None:
 
 
 @guarded
-def show_run(run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")], json: o.Json = False) -> None:
+def show_run(run: Annotated[Path, o.run_argument("Run folder.", "RUN")], json: o.Json = False) -> None:
     """Say what a run is, and list its episodes."""
     one = _on_disk(run)
     if not json:
@@ -80,7 +80,7 @@ def show_run(run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder
 
 @guarded
 def rm(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")],
+    runs: Annotated[list[Path], o.run_argument("Run folders.", "RUN...")],
     unfinished: Annotated[
         bool, typer.Option("--unfinished", help="Remove only what episodes that broke off have left.")
     ] = False,
