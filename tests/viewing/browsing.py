@@ -32,10 +32,22 @@ async def browsing(width=1440, height=900, **more):
         await context.add_init_script(WATCH)
         page = await context.new_page()
         page.set_default_timeout(20_000)
+        _wait_for_what_keys_change(page)
         try:
             yield page
         finally:
             await browser.close()
+
+
+def _wait_for_what_keys_change(page):
+    """Have each key that is pressed wait until the page is drawn again, as a reader would."""
+    press = page.keyboard.press
+
+    async def press_and_see(key, **more):
+        await press(key, **more)
+        await page.evaluate("new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+
+    page.keyboard.press = press_and_see
 
 
 async def visit(page, address, place):
