@@ -153,7 +153,7 @@ def test_one_pair_that_outweighs_all_others_is_not_taken_as_normal():
 
 def test_without_a_difference_false_alarms_are_as_rare_as_they_should_be():
     rng = random.Random(0)
-    ps = [sign_flip([rng.gauss(0, 1) for _ in range(10)])[0] for _ in range(300)]
+    ps = [sign_flip([rng.gauss(0, 1) for _ in range(10)])[0] for _ in range(1000)]
     assert 0.01 <= fmean(p < 0.05 for p in ps) <= 0.1
 
 

@@ -156,6 +156,16 @@ def test_damage_among_the_episodes_costs_no_other_and_is_mended_by_the_next_star
     assert sorted({entry.episode for entry, _ in new_entries(tmp_path, Seen()) if entry}) == sorted(names)
 
 
+@pytest.mark.parametrize("offset", [10**6, 2**62, 10**30])
+def test_a_line_of_the_index_that_points_behind_the_end_is_not_believed(tmp_path, offset):
+    play(tmp_path, ["a"])
+    line = json.loads((tmp_path / "index.jsonl").read_text())
+    (tmp_path / "index.jsonl").write_text(json.dumps(line | {"offset": offset}) + "\n")
+    assert told(RunFolder.read(tmp_path)) == {"a": [FeedbackGiven(1, "a")]}
+    play(tmp_path, ["a"])
+    assert json.loads((tmp_path / "index.jsonl").read_text())["offset"] == 0
+
+
 @pytest.mark.parametrize("kept", [0, 300, 700])
 def test_a_run_whose_episodes_were_cut_off_and_its_index_was_not_goes_on(tmp_path, kept):
     names = ["a", "bb", "ccc", "dd", "e"]

@@ -52,9 +52,9 @@ async def test_fourteen_spinners_do_not_fail_the_right_solution_beside_them(bubb
     right = Program("import time\nwhile time.process_time() < 0.4: pass")
     spinning = asyncio.ensure_future(bubblewrap.run(spinners(first), SandboxLimits(seconds=60)))
     await asyncio.sleep(0.2)
-    outcomes = [await bubblewrap.run(right, SandboxLimits(seconds=0.7)) for _ in range(3)]  # one may meet a slow disk
+    outcome = await bubblewrap.run(right, SandboxLimits(seconds=0.7))
     spinning.cancel()
-    assert "ok" in {outcome.status for outcome in outcomes}, outcomes
+    assert outcome.status == "ok", outcome
 
 
 async def test_a_run_has_one_processor_and_cannot_take_another(bubblewrap):

@@ -88,7 +88,8 @@ def rm(
     json: o.Json = False,
 ) -> None:
     """Remove run folders, or what broke off in them; a run that is being written to is refused."""
-    found = [_on_disk(run) for run in dict.fromkeys(runs)]
+    named = [*dict.fromkeys(runs)]
+    found = [_on_disk(run) for run in named]
     for one in found:
         if one.writing:
             raise RunError(f"another process is writing to {one.run}", "wait for it, or stop it")
@@ -99,14 +100,14 @@ def rm(
         else f"{len(found)} runs with {episodes} finished episodes"
     )
     _ask(f"remove {what}?", yes)
-    for run in dict.fromkeys(runs):
+    for run in named:
         if unfinished:
             for file in (run / "open").glob("*.jsonl"):
                 file.unlink()
         else:
             _remove(run)
     if json:
-        print_json({"removed": [str(run) for run in runs], "unfinished": unfinished})
+        print_json({"removed": [str(run) for run in named], "unfinished": unfinished})
     else:
         say(f"removed {what}")
 

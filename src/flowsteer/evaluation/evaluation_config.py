@@ -12,7 +12,7 @@ from flowsteer.backends.models import reply_tokens
 from flowsteer.canvas.canvas import Settings
 from flowsteer.director.connect import is_trained
 from flowsteer.session import SessionSettings, Setup
-from flowsteer.settings import check, part_of, read_toml, to_json
+from flowsteer.settings import check, overridden, part_of, read_toml, to_json
 from flowsteer.workflow.nodes import Category
 
 
@@ -107,18 +107,12 @@ def make_config(
     Raises:
         ConfigError: A key is unknown or a value does not fit; all faults are named.
     """
-    config = check(EvaluationConfig, plain, where, overrides)
+    said = overridden(plain, overrides)
+    config = check(EvaluationConfig, said, where)
     tokens = reply_tokens(config.executor)
-    if tokens is None or _says_how_long(plain, overrides):
+    if tokens is None or "max_tokens" in said.get("executor_sampling", {}):
         return config
     return replace(config, executor_sampling=replace(config.executor_sampling, max_tokens=tokens))
-
-
-def _says_how_long(plain: dict[str, Any], overrides: Sequence[str]) -> bool:
-    """Whether it is said how many tokens a reply of the executor may have."""
-    sampling = plain.get("executor_sampling")
-    by_name = isinstance(sampling, dict) and "max_tokens" in sampling
-    return by_name or any(one.startswith("executor_sampling") and "max_tokens" in one for one in overrides)
 
 
 def setup_of(config: EvaluationConfig) -> Setup:

@@ -7,10 +7,11 @@ believed if a line of its episode stands where it says.
 
 import json
 import logging
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import os
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from pathlib import Path
 from typing import BinaryIO
 
@@ -132,20 +133,20 @@ def lacking_lines(run: Path, known: Sequence[Indexed]) -> Iterator[Indexed]:
 
 
 def mend_index(run: Path) -> list[Indexed]:
-    """Have the index hold one line for each finished episode, in the order of `episodes.jsonl`, and nothing else.
+    """Have the index hold one line for each finished episode, and nothing else.
 
     Returns:
-        Its lines; what is told of episodes is not kept.
+        Its lines, in the order of `episodes.jsonl`; what is told of episodes is not kept.
 
     Raises:
         RunError: A file cannot be read or written.
     """
     known = known_lines(run, keep=False)
     lacking = [*lacking_lines(run, known)]
-    lines = sorted([*known, *lacking], key=lambda line: line.span)
     with (run / INDEX).open("rb") as index:
-        if sum(1 for _ in index) == len(known) and not lacking and _rises(line.at for line in lines):
-            return lines
+        if not lacking and sum(1 for _ in index) == len(known):
+            return known
+        lines = sorted([*known, *lacking], key=lambda line: line.span)
         texts = [_text_of(line, index) for line in lines]
     write_text(run / INDEX, b"".join(texts).decode())
     begins = accumulate(map(len, texts), initial=0)
@@ -158,10 +159,6 @@ def _text_of(line: Indexed, index: BinaryIO) -> bytes:
         return f"{json.dumps(line.plain)}\n".encode()  # what it holds may be half a character
     index.seek(line.at)
     return index.readline()
-
-
-def _rises(numbers: Iterable[int | None]) -> bool:
-    return all(one is not None and other is not None and one < other for one, other in pairwise(numbers))
 
 
 @contextmanager
@@ -188,9 +185,9 @@ def stands(line: Indexed, episodes: BinaryIO | None) -> bool:
         line: The line.
         episodes: What `opened_episodes` gave.
     """
-    if episodes is None:
-        return False
     start, end = line.span
+    if episodes is None or end > os.fstat(episodes.fileno()).st_size:
+        return False
     begins = [
         f'{{"episode": {json.dumps(line.episode, ensure_ascii=escaped)}, '.encode(errors="replace")
         for escaped in (False, True)
