@@ -47,6 +47,9 @@ def test_a_system_can_be_named_and_a_name_means_one_system(tmp_path: Path):
     kept = notes.read_bytes()
     notes.unlink()
     assert flowsteer(*EVAL, "--system", "mine=cot", cwd=tmp_path).err == other.err
+    for other_plan in ("[]", '{"systems": 3}', '{"systems": [1, "cot"]}'):
+        (tmp_path / "r" / "plan.json").write_text(other_plan)
+        assert flowsteer(*EVAL, "--system", "mine=fixed:Custom", cwd=tmp_path).code == 0
     notes.write_bytes(kept)
     swapped = flowsteer("swap", "r", "--executor", "simulated:flat", "--run", "s", "--json", cwd=tmp_path)
     assert [row["system"] for row in swapped.json["systems"]] == ["mine"]

@@ -133,8 +133,7 @@ def _keep_names(folder: RunFolder, specs: Sequence[str]) -> None:
     Raises:
         RunError: A name stood for another system when the run was begun.
     """
-    plan = read_json(folder.path / PLAN) or {}
-    latest = named_specs(one for one in plan.get("systems", ()) if isinstance(one, str))  # should the notes be lost
+    latest = _names_in_plan(folder.path)  # should the notes be lost
     for name, spec in named_specs(specs).items():
         note = f"{NAMED}{name}"
         before = folder.notes.get(note, {}).get("spec", latest.get(name, spec))
@@ -144,6 +143,13 @@ def _keep_names(folder: RunFolder, specs: Sequence[str]) -> None:
             )
         if note not in folder.notes:
             folder.note(note, {"spec": spec})
+
+
+def _names_in_plan(path: Path) -> dict[str, str]:
+    """What the user's own names stood for at the latest start; nothing if no plan tells it."""
+    plan = read_json(path / PLAN)
+    systems = plan.get("systems") if isinstance(plan, dict) else None
+    return named_specs(one for one in systems if isinstance(one, str)) if isinstance(systems, list) else {}
 
 
 def spec_of(folder: RunFolder, name: str) -> str:
