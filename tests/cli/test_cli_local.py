@@ -57,10 +57,16 @@ def command(spec: str, *more: str) -> tuple[str, ...]:
     )
 
 
-@pytest.mark.parametrize("stream", ["--stream", "--no-stream"])
-def test_smollm2_directs_and_executes(tmp_path: Path, stream: str):
+@pytest.fixture(scope="module")
+def spec() -> Iterator[str]:
+    """A server that lives through several tests."""
     with served() as (spec, _):
-        outcome = flowsteer(*command(spec, stream), cwd=tmp_path)
+        yield spec
+
+
+@pytest.mark.parametrize("stream", ["--stream", "--no-stream"])
+def test_smollm2_directs_and_executes(tmp_path: Path, spec: str, stream: str):
+    outcome = flowsteer(*command(spec, stream), cwd=tmp_path)
     assert outcome.code == 0, outcome.err
     value = outcome.json
     assert (value["turns"], value["parsed"]) == (2, 2)  # the grammar lets nothing but actions through

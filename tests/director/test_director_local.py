@@ -1,5 +1,6 @@
 """The embedded SmolLM2 as Director, held to the grammar."""
 
+import asyncio
 from importlib.util import find_spec
 
 import pytest
@@ -24,19 +25,24 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize(("layout", "two_step"), [("conversation", False), ("rebuilt", True)])
-async def test_every_turn_of_a_constrained_model_is_an_accepted_action(layout: Layout, two_step: bool) -> None:
-    """Three turns each, on a canvas that does not reach its end, so that nothing is executed."""
+async def test_every_turn_of_a_constrained_model_is_an_accepted_action() -> None:
     async with Backends() as backends:
-        director = await connect_director(
-            "llamacpp:smollm2", backends.get, sampling=Sampling(0.6, 0.95, 20, 256), layout=layout
+        await asyncio.gather(
+            three_turns(backends, "conversation", two_step=False), three_turns(backends, "rebuilt", two_step=True)
         )
-        executor = Executor(LIBRARY, SimulatedBackend(), MontySandbox(1), Memo(), {})
-        rules = Rules(LIBRARY.categories, two_step=two_step)
-        canvas = Canvas(TASK, executor, rules, Settings(max_turns=4, feedback="status"))
-        for _ in range(3):
-            turn = await director.act(canvas.observe())
-            step = await canvas.step(turn)
-            assert step.parsed, turn
-            assert step.accepted, step.feedback
-            assert turn.usage.completion_tokens > 0
+
+
+async def three_turns(backends: Backends, layout: Layout, *, two_step: bool) -> None:
+    """On a canvas that does not reach its end, so that nothing is executed."""
+    director = await connect_director(
+        "llamacpp:smollm2", backends.get, sampling=Sampling(0.6, 0.95, 20, 256), layout=layout
+    )
+    executor = Executor(LIBRARY, SimulatedBackend(), MontySandbox(1), Memo(), {})
+    rules = Rules(LIBRARY.categories, two_step=two_step)
+    canvas = Canvas(TASK, executor, rules, Settings(max_turns=4, feedback="status"))
+    for _ in range(3):
+        turn = await director.act(canvas.observe())
+        step = await canvas.step(turn)
+        assert step.parsed, (layout, turn)
+        assert step.accepted, (layout, step.feedback)
+        assert turn.usage.completion_tokens > 0
