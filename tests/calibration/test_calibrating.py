@@ -8,12 +8,12 @@ from typer.testing import CliRunner
 
 from flowsteer.backends.simulated import SimulatedBackend
 from flowsteer.backends.simulated_profiles import TYPED_2, Profile
-from flowsteer.calibration.design_of_runs import FITTED, HELD_OUT
+from flowsteer.calibration.design_of_runs import CHAINS, FITTED, HELD_OUT, SOLVERS
 from flowsteer.cli.exit_codes import INCOMPLETE
 from flowsteer.cli.main import app
 from flowsteer.errors import ConfigError
 
-TASKS = 8
+TASKS = 24
 
 
 def called(*words):
@@ -47,7 +47,16 @@ def test_it_says_how_well_it_predicts_workflows_that_it_was_not_fitted_to(calibr
     assert {row["workflow"] for row in rows if not row["fitted"]} == set(HELD_OUT)
     assert {row["workflow"] for row in rows if row["fitted"]} == set(FITTED)
     missed = [row["predicted"] - row["measured"]["hits"] / row["measured"]["count"] for row in rows]
-    assert sum(map(abs, missed)) / len(missed) < 0.2  # with 8 tasks a share alone is off by 0.17
+    assert sum(map(abs, missed)) / len(missed) < 0.2  # with 8 tasks of a chain a share alone is off by 0.17
+
+
+def test_solvers_are_run_on_all_tasks_and_chains_on_a_third(calibrated):
+    _, _, found = calibrated
+    run_on = {(row["workflow"], row["type"]): row["measured"]["count"] for row in found["predictions"]}
+    for kind in ("math", "qa"):
+        assert {run_on[text, kind] for text in SOLVERS} == {TASKS}
+        assert {run_on[text, kind] for text in (*CHAINS, *HELD_OUT)} == {TASKS // 3}
+        assert {found["rates"]["skill"][name][kind]["count"] for name in SOLVERS} == {TASKS}
 
 
 def test_the_profile_is_an_executor(calibrated, tmp_path):

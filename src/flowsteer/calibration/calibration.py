@@ -3,18 +3,18 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 from flowsteer.calibration.counted_steps import CountedStep, distinct, observed
-from flowsteer.calibration.design_of_runs import FITTED, HELD_OUT
+from flowsteer.calibration.design_of_runs import CHAINS, FITTED, HELD_OUT, PART, SOLVERS
 from flowsteer.calibration.fitting import TYPES, Fit, fit
 from flowsteer.calibration.prediction import RIGHT, Prediction, predict
 from flowsteer.calibration.rates import Rate
 from flowsteer.datasets.base import Sample
 from flowsteer.errors import RunError
-from flowsteer.evaluation.evaluate import read_plan
-from flowsteer.evaluation.evaluation_config import setup_of
+from flowsteer.evaluation.evaluation_config import EvaluationConfig, setup_of
 from flowsteer.evaluation.task_sets import load_tasks
 from flowsteer.grading.connect import GradeAnswer, open_grader
 from flowsteer.operators.registry import load_library
@@ -27,7 +27,8 @@ from flowsteer.task import TaskType
 
 FILE = "profile.json"
 FIXED = "fixed:"
-SYSTEMS = tuple(f"{FIXED}{text}" for text in (*FITTED, *HELD_OUT))
+SOLVER_SYSTEMS = tuple(f"{FIXED}{text}" for text in SOLVERS)
+CHAIN_SYSTEMS = tuple(f"{FIXED}{text}" for text in (*CHAINS, *HELD_OUT))
 """The designed workflows, as systems of an evaluation."""
 
 
@@ -53,17 +54,27 @@ class Calibration:
         return sum(errors) / len(errors) if errors else 0.0
 
 
-async def calibrate(path: Path, name: str) -> Calibration:
+def designed(config: EvaluationConfig) -> tuple[EvaluationConfig, EvaluationConfig]:
+    """The two evaluations of a calibration, for one run folder: solvers on all tasks, chains on the first part of them.
+
+    Args:
+        config: That of the solvers; `limit` is the number of tasks of each dataset.
+    """
+    return config, replace(config, systems=CHAIN_SYSTEMS, limit=ceil((config.limit or 1) / PART))
+
+
+async def calibrate(path: Path, name: str, config: EvaluationConfig) -> Calibration:
     """Fit a profile to the designed runs of a folder, test it on the held-out ones, and write it beside them.
 
     Args:
-        path: The run folder of an evaluation of `SYSTEMS`. One that stopped early is fitted as far as it came.
+        path: The run folder of the evaluations of `designed`. One that stopped early is fitted as far as it came.
         name: The profile's name.
+        config: The tasks: that of the solvers.
 
     Raises:
         RunError: The folder holds no such evaluation, or no finished episode of one.
     """
-    config, run = read_plan(path), RunFolder.read(path)
+    run = RunFolder.read(path)
     samples = _by_digest(load_tasks(config).test)
     async with open_grader() as grade, open_session(replace(setup_of(config), executor="simulated:")) as session:
         seen = [one for one in _observations(run) if one.task in samples]  # there may have been more tasks before

@@ -2,9 +2,17 @@
 
 Each is a chain, at most behind one parallel of single steps, so that of every step it is known what came in: nothing, a
 right answer or a wrong one, with a fault found in it or without. Chains that begin alike share their calls.
+
+What a solver is worth decides most and costs one call, so solvers alone are run on all tasks, chains on a part of them.
 """
 
-FITTED = (
+SOLVERS = ("Custom", "AnswerGenerate", "Programmer")
+"""What is run on all tasks."""
+
+PART = 3
+"""Chains are run on one task in so many."""
+
+CHAINS = (
     "Custom -> Verify ? Revise : done -> Format",
     "Custom -> Review ? Revise : done",
     "AnswerGenerate -> Verify ? Programmer : done -> Format",
@@ -18,6 +26,9 @@ FITTED = (
     "Plan -> Custom",
     "[Custom, AnswerGenerate, Programmer] -> ScEnsemble",
 )
+"""What is run on a part of the tasks to see checks, repairs, plans and votes."""
+
+FITTED = (*SOLVERS, *CHAINS)
 """What a profile is fitted to."""
 
 HELD_OUT = (

@@ -1,5 +1,6 @@
 """`flowsteer calibrate`: what operators are worth with a real LLM, as a world in which a Director learns in minutes."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,9 +16,11 @@ from flowsteer.cli.verbosity import tell
 
 if TYPE_CHECKING:
     from flowsteer.calibration.calibration import Calibration
+    from flowsteer.evaluation.evaluation_config import EvaluationConfig
+    from flowsteer.evaluation.progress import Progress
 
-TASKS = 16
-"""Tasks of each dataset unless told otherwise: an accuracy is then known to within about 0.2."""
+TASKS = 24
+"""Tasks of each dataset unless told otherwise: a solver's accuracy is then known to within about 0.17."""
 
 
 @guarded
@@ -40,21 +43,22 @@ def calibrate(
 ) -> None:
     """Measure what operators are worth with an LLM, and write it down as a profile of the simulated executor.
 
-    Runs a designed set of workflows on a few tasks of each type, counts what each operator does, and says how well the
-    profile predicts workflows that it was not made from. `--executor simulated:RUN/profile.json` then plays that LLM.
+    Runs each solver alone on a few tasks of each type, and a designed set of workflows on a third of them. Counts what
+    each operator does, and says how well the profile predicts workflows that it was not made from. `--executor
+    simulated:RUN/profile.json` then plays that LLM.
     Run the same command with the same --run again to go on where it stopped.
     """
     import asyncio
 
-    from flowsteer.calibration.calibration import SYSTEMS
+    from flowsteer.calibration.calibration import SOLVER_SYSTEMS, designed
     from flowsteer.calibration.calibration import calibrate as fit_profile
-    from flowsteer.evaluation.evaluate import evaluate
     from flowsteer.evaluation.evaluation_config import make_config
+    from flowsteer.runs.folder import RunFolder
 
     chosen = o.chosen_executor(executor)
     plain: dict[str, Any] = {
         "datasets": datasets,
-        "systems": list(SYSTEMS),
+        "systems": list(SOLVER_SYSTEMS),
         "data": data,
         "executor": chosen,
         "sandbox": sandbox,
@@ -69,15 +73,29 @@ def calibrate(
     config = keep_replies(make_config(plain), folder, no_cache=False, no_requests=False)
     o.tell_chosen(executor=(executor, chosen))
     calm()
-    with resumable(folder), evaluation_bar() as show:
-        progress = asyncio.run(evaluate(config, folder, show))
-    if progress.done:
-        _tell(asyncio.run(fit_profile(folder, name or folder.name)), folder, json)
-    if progress.partial or not progress.done:
-        why = progress.stopped or progress.error or "some are missing"
-        note(f"{progress.done} of {progress.total} episodes: {why}")
+    with resumable(folder):
+        behind = [part for part in _run(designed(config), folder) if part.partial or not part.done]
+    if RunFolder.read(folder).entries:
+        _tell(asyncio.run(fit_profile(folder, name or folder.name, config)), folder, json)
+    for part in behind:
+        note(f"{part.done} of {part.total} episodes: {part.stopped or part.error or 'some are missing'}")
+    if behind:
         note(f"run the same command again with --run {folder} to go on")
         raise typer.Exit(INCOMPLETE)
+
+
+def _run(parts: Sequence["EvaluationConfig"], folder: Path) -> "Iterator[Progress]":
+    """Run one evaluation after the other; none after one that was stopped."""
+    import asyncio
+
+    from flowsteer.evaluation.evaluate import evaluate
+
+    for part in parts:
+        with evaluation_bar() as show:
+            progress = asyncio.run(evaluate(part, folder, show))
+        yield progress
+        if progress.stopped:
+            return
 
 
 def _tell(calibration: "Calibration", folder: Path, json: bool) -> None:
