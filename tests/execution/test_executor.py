@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from flowsteer.backends.base import Features, Reply, Sampling
+from flowsteer.backends.other_draws import EQUAL_TEMPERATURE
 from flowsteer.draft import Draft, Verdict
 from flowsteer.errors import BackendUnavailable, OperatorError, WorkflowError
-from flowsteer.execution.draws import EQUAL_TEMPERATURE
 from flowsteer.execution.executor import Executor
 from flowsteer.execution.memo import Memo
 from flowsteer.operators.base import operator

@@ -251,8 +251,16 @@ class TestVerification:
         assert draft.verdict.feedback.startswith("1 of 2")
 
     async def test_where_repairs_bring_no_code_the_verdict_stands(self, sandbox):
-        draft = await run("Test", CODE, "Sorry.", "Sorry.", draft=Draft(code=WRONG), sandbox=sandbox)
+        draft = await run("Test", CODE, *["Sorry."] * 6, draft=Draft(code=WRONG), sandbox=sandbox)
         assert (draft.verdict.passed, draft.code) == (False, WRONG)
+
+    async def test_after_one_repair_code_is_drawn_anew_without_the_faulty_one(self, sandbox):
+        backend = Scripted(fenced(WRONG), fenced(WRONG), fenced(ADD))
+        draft = await (call := call_of("Test", CODE, backend, Draft(code=WRONG), sandbox)).operator.run(call)
+        assert draft.verdict.passed
+        assert [WRONG in prompt for prompt in backend.prompts] == [True, False, False]
+        assert [request.sampling.temperature for request in backend.requests] == [0, 0.7, 0.7]
+        assert len({request.origin.sample for request in backend.requests}) == 3
 
     async def test_printing_pass_does_not_pass(self, sandbox):
         cheat = "print('PASS')\ndef add(a, b):\n    return 'PASS'"

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
+from flowsteer.backends.other_draws import EQUAL_TEMPERATURE
 from flowsteer.draft import Draft
 from flowsteer.errors import ConfigError
-from flowsteer.execution.draws import EQUAL_TEMPERATURE
 from flowsteer.operators.base import OperatorCall, operator
 from flowsteer.operators.registry import Library
 from flowsteer.operators.solution import NEW_SOLUTION, write_solution

@@ -9,9 +9,10 @@ from time import perf_counter
 from flowsteer.backends.base import Backend, Sampling
 from flowsteer.backends.budget import Budget
 from flowsteer.backends.keeping import sent
+from flowsteer.backends.other_draws import sampling_of
 from flowsteer.draft import EMPTY, Candidate, Draft
 from flowsteer.errors import BackendRejected, FlowSteerError, OperatorError, WorkflowError
-from flowsteer.execution.draws import numbers, repeated, sample_name, sampling_of
+from flowsteer.execution.draws import numbers, repeated, sample_name
 from flowsteer.execution.memo import Memo, NodeResult
 from flowsteer.execution.watchdog import Watchdog
 from flowsteer.operators.base import CodeRunner, Operator, OperatorCall

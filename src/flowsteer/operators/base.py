@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from flowsteer.backends.base import NO_USAGE, Backend, Message, Origin, Reply, Request, Sampling, Usage
+from flowsteer.backends.other_draws import sampling_of
 from flowsteer.draft import FIELDS, Draft
 from flowsteer.errors import ConfigError
 from flowsteer.sandbox.base import Outcome, Program, SandboxLimits
@@ -68,6 +69,15 @@ class OperatorCall:
         reply = await self.backend.complete(Request(tuple(messages), self.sampling, schema, None, origin))
         self.usage += reply.usage
         return reply
+
+    def draw_again(self, number: int) -> None:
+        """Let `ask` draw anew from here on, where it would otherwise give an answer again that it has given.
+
+        Args:
+            number: Which draw of this call it is: 1 for the second one.
+        """
+        self.sample = f"{self.sample}+{number}"
+        self.sampling = sampling_of(self.sampling, self.sample, again=True)
 
 
 OperatorFunction = Callable[[OperatorCall], Awaitable[Draft]]

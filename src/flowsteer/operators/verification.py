@@ -15,13 +15,15 @@ from flowsteer.operators.reply import ask_record, record
 from flowsteer.operators.solution import ask_code, read_code
 
 REPAIRS = 3
-"""How often Test asks for better code (spec §4)."""
+"""How often Test asks for better code (spec §4). The first time it shows the faulty code and what that does. Small LLMs
+repeat a program that they are shown, so the other times they draw anew, which pays with large ones, too (Olausson et
+al. 2023, "Is Self-Repair a Silver Bullet for Code Generation?", arXiv 2306.09896)."""
 
 _NUMERIC = re.compile(r"\d|\\")
 """A digit, or a sign of LaTeX such as pi's."""
 
 
-@operator(category="verification", reads=("code", "answer"), writes=("code", "verdict", "answer"), version=2)
+@operator(category="verification", reads=("code", "answer"), writes=("code", "verdict", "answer"), version=3)
 async def test(call: OperatorCall) -> Draft:
     """Run the public tests and repair the code.
 
@@ -33,21 +35,22 @@ async def test(call: OperatorCall) -> Draft:
             `sandbox_unsupported`.
     """
     code, report = await _tested(call, call.draft.code or call.draft.answer)
-    best = code, report
-    for _ in range(REPAIRS):
+    failures = "\n".join(report.failures)
+    for number in range(REPAIRS):
         if report.ok:
             break
-        failures = "\n".join(report.failures)
-        messages = ask_messages(call, "fix_tests", Draft(code=code), failures=failures)
+        if number == 0:
+            messages = ask_messages(call, "fix_tests", Draft(code=code), failures=failures)
+        else:
+            call.draw_again(number)
+            messages = ask_messages(call, "custom", Draft())
         try:
             _, text = await ask_code(call, messages)
         except OperatorError:
-            # The LLM has no other code to offer; what the tests said of the code at hand stands.
-            break
-        code, report = await _tested(call, text)
-        if report.passed > best[1].passed:
-            best = code, report
-    code, report = best
+            continue  # The LLM has no other code to offer this time.
+        tried, of_it = await _tested(call, text)
+        if of_it.passed > report.passed:
+            code, report = tried, of_it
     return Draft(code=code, answer=code, verdict=_verdict(report, call.operator.name))
 
 
