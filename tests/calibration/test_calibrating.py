@@ -120,6 +120,12 @@ def test_a_file_that_holds_no_profile_is_refused(tmp_path, text):
         SimulatedBackend.from_spec(f"simulated:{file}")
 
 
+def test_the_profile_of_a_small_llm_comes_along_and_is_found_from_every_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    profile = SimulatedBackend.from_spec("simulated:examples/qwen2.5-coder-1.5b.json").profile
+    assert profile.name == "qwen2.5-coder-1.5b"
+
+
 def test_a_file_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="cannot be read"):
         SimulatedBackend.from_spec(f"simulated:{tmp_path / 'none.json'}")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from flowsteer.errors import ConfigError
+from flowsteer.shipped_examples import with_examples
 from flowsteer.task import TaskType
 
 ByType = Mapping[TaskType, float]
@@ -250,7 +251,7 @@ def find_profile(name: str) -> Profile | None:
 
 def _read_file(name: str) -> Profile:
     try:
-        text = Path(name).read_text("utf-8")
+        text = with_examples(Path(name)).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the profile {name} cannot be read: {error}", "flowsteer calibrate … writes one") from None
     return Profile.read(text, name)
