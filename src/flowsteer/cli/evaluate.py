@@ -11,6 +11,7 @@ import typer
 from flowsteer.cli import options as o
 from flowsteer.cli.collector import calm
 from flowsteer.cli.console import guarded, note, print_json, resumable, say, tell_faults
+from flowsteer.cli.evaluation_options import read_options
 from flowsteer.cli.exit_codes import INCOMPLETE
 from flowsteer.cli.folders import new_run_folder
 from flowsteer.cli.for_programs import ForPrograms
@@ -55,6 +56,7 @@ EvaluationRun = Annotated[Path, o.run_argument("Run folder of an evaluation.")]
 
 @guarded
 def evaluate(
+    context: typer.Context,
     datasets: Datasets,
     system: Systems = None,
     data: Data = None,
@@ -99,66 +101,25 @@ def evaluate(
 
     Run the same command with the same --run again to go on where it stopped.
     """
-    from flowsteer.evaluation.evaluation_config import make_config, read_evaluation
+    from flowsteer.evaluation.evaluation_config import make_config
 
     chosen = o.chosen_executor(executor)
-    if len(datasets) == 1 and datasets[0].endswith(".toml"):
-        where, plain = Path(datasets[0]).name, read_evaluation(Path(datasets[0]))
-    else:
-        where = "the evaluation"
-        plain = {
-            "datasets": datasets,
-            "systems": system or ["direct"],
-            "without": without or [],
-            "library": library,
-            "sandbox": sandbox,
-            "roster": o.parse_roster(backend),
-            "layout": layout,
-            "constrained": constrained,
-            "caps": {"calls": max_calls, "tokens": max_tokens, "seconds": max_seconds, "cost": max_cost},
-        }
-        plain |= {"epochs": epochs, "split": split, "seed": seed, "engine": engine, "concurrency": concurrency}
-        plain |= o.canvas_asked(max_turns, min_steps, max_steps, finish, two_step)
-        plain |= _given(data=data, limit=limit) | _samplings(director_tokens, executor_tokens, temperature)
+    where, plain = read_options(context)
     config = make_config({"executor": chosen} | plain, where, settings or [])
-    _tell_executor(executor, plain, settings, config.executor)
+    if "executor" not in plain and config.executor == chosen:
+        o.tell_chosen(executor=(None, chosen))
     if dry_run:
         _dry_run(config, json)
         return
     _refuse_fail_fast(fail_fast, config)
-    folder, asked = run or new_run_folder("eval"), ForPrograms(json, events)
-    with shown(folder, view), followed(folder, trace, report_to, asked.listener(), config) as (hear, track):
-        _evaluate(keep_replies(config, folder, no_cache, no_requests), folder, asked, hear, fail_fast, track)
-
-
-def _tell_executor(asked: str | None, plain: dict[str, Any], settings: list[str] | None, taken: str) -> None:
-    """Tell which executor is taken where nothing names it, or a file or a setting names another than was asked for."""
-    named = asked or plain.get("executor") or any(one.partition("=")[0].strip() == "executor" for one in settings or [])
-    if asked and asked != taken:
-        tell(f"executor: {taken}, and not {asked} (--set executor=SPEC changes what a file says)")
-    elif not named:
-        o.tell_chosen(executor=(None, taken))
+    folder, programs = run or new_run_folder("eval"), ForPrograms(json, events)
+    with shown(folder, view), followed(folder, trace, report_to, programs.listener(), config) as (hear, track):
+        _evaluate(keep_replies(config, folder, no_cache, no_requests), folder, programs, hear, fail_fast, track)
 
 
 def _refuse_fail_fast(fail_fast: bool, config: "EvaluationConfig") -> None:
     if fail_fast and config.engine == "ray":
         raise ConfigError("--fail-fast stops episodes of this process, and ray has others", "add --engine local")
-
-
-def _samplings(director: int | None, tokens: int | None, temperature: float | None) -> dict[str, Any]:
-    """How Directors and operators draw, as far as it was asked for."""
-    from flowsteer.director.chat import EVALUATION
-    from flowsteer.settings import to_json
-
-    found: dict[str, Any] = {"executor_sampling": _given(max_tokens=tokens, temperature=temperature)}
-    if director is not None:
-        found["director_sampling"] = to_json(replace(EVALUATION, max_tokens=director))
-    return found
-
-
-def _given(**values: object) -> dict[str, object]:
-    """What was asked for; the rest is left to the defaults."""
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def keep_replies(config: "EvaluationConfig", folder: Path, no_cache: bool, no_requests: bool) -> "EvaluationConfig":
