@@ -35,17 +35,20 @@ demo: $(VENV)/.demo ## a small model answers by one call and by workflows; then 
 	@$(BIN)/python examples/demo.py
 	@$(BIN)/python examples/learn.py
 
+# Three processes on two processors, since many tests wait; files in their own order, since those with few tests take long.
+PARALLEL := --numprocesses 3 --dist loadfile --no-loadscope-reorder
+
 test: check ## checks, then all tests
 	@$(BIN)/flowsteer models pull smollm2
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	@$(BIN)/python -m pytest $(PARALLEL)
 
 QUICK := workflow canvas director execution answers datasets docs/test_house.py docs/test_named_tests.py
 
 test-quick: setup ## the tests of what everything stands on: no model, no sandbox, no training
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(addprefix tests/,$(QUICK))
+	@$(BIN)/python -m pytest $(PARALLEL) $(addprefix tests/,$(QUICK))
 
 coverage: setup ## all tests, and which branches of the code they take
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov --cov-report term:skip-covered
+	@$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report term:skip-covered
 
 check: setup ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check --quiet .
