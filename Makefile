@@ -35,8 +35,8 @@ demo: $(VENV)/.demo ## a small model answers by one call and by workflows; then 
 	@$(BIN)/python examples/demo.py
 	@$(BIN)/python examples/learn.py
 
-# Three processes on two processors, since many tests wait; files in their own order, since those with few tests take long.
-PARALLEL := --numprocesses 3 --dist loadfile --no-loadscope-reorder
+# Files in their own order: pytest-xdist would leave those with few tests to the end, and they take longest.
+PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test: check ## checks, then all tests
 	@$(BIN)/flowsteer models pull smollm2
