@@ -35,20 +35,17 @@ demo: $(VENV)/.demo ## a small model answers by one call and by workflows; then 
 	@$(BIN)/python examples/demo.py
 	@$(BIN)/python examples/learn.py
 
-# Files in their own order: pytest-xdist would leave those with few tests to the end, and they take longest.
-PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
-
 test: check ## checks, then all tests
 	@$(BIN)/flowsteer models pull smollm2
-	@$(BIN)/python -m pytest $(PARALLEL)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 QUICK := workflow canvas director execution answers datasets docs/test_house.py docs/test_named_tests.py
 
 test-quick: setup ## the tests of what everything stands on: no model, no sandbox, no training
-	@$(BIN)/python -m pytest $(PARALLEL) $(addprefix tests/,$(QUICK))
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(addprefix tests/,$(QUICK))
 
 coverage: setup ## all tests, and which branches of the code they take
-	@$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report term:skip-covered
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov --cov-report term:skip-covered
 
 check: setup ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check --quiet .
