@@ -70,13 +70,9 @@ class OperatorCall:
         self.usage += reply.usage
         return reply
 
-    def draw_again(self, number: int) -> None:
-        """Let `ask` draw anew from here on, where it would otherwise give an answer again that it has given.
-
-        Args:
-            number: Which draw of this call it is: 1 for the second one.
-        """
-        self.sample = f"{self.sample}+{number}"
+    def draw_again(self) -> None:
+        """Let `ask` draw anew from here on, where it would otherwise give an answer again that it has given."""
+        self.sample += "+"
         self.sampling = sampling_of(self.sampling, self.sample, again=True)
 
 

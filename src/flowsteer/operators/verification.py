@@ -35,22 +35,20 @@ async def test(call: OperatorCall) -> Draft:
             `sandbox_unsupported`.
     """
     code, report = await _tested(call, call.draft.code or call.draft.answer)
-    failures = "\n".join(report.failures)
-    for number in range(REPAIRS):
+    messages = ask_messages(call, "fix_tests", Draft(code=code), failures="\n".join(report.failures))
+    for _ in range(REPAIRS):
         if report.ok:
             break
-        if number == 0:
-            messages = ask_messages(call, "fix_tests", Draft(code=code), failures=failures)
-        else:
-            call.draw_again(number)
-            messages = ask_messages(call, "custom", Draft())
         try:
             _, text = await ask_code(call, messages)
         except OperatorError:
-            continue  # The LLM has no other code to offer this time.
-        tried, of_it = await _tested(call, text)
-        if of_it.passed > report.passed:
-            code, report = tried, of_it
+            pass  # The LLM has no other code to offer this time.
+        else:
+            tried, of_it = await _tested(call, text)
+            if of_it.passed > report.passed:
+                code, report = tried, of_it
+        messages = ask_messages(call, "custom", Draft())
+        call.draw_again()
     return Draft(code=code, answer=code, verdict=_verdict(report, call.operator.name))
 
 

@@ -147,7 +147,7 @@ def sign_flip(differences: Sequence[float], seed: int = 0) -> tuple[float, bool]
 
 
 def _all_signed_sums(sizes: Sequence[float]) -> "np.ndarray[Any, Any]":
-    """The sum under each of the 2ⁿ patterns of signs."""
+    """The sum under each of the 2ⁿ patterns of signs; scipy goes through them one by one, a second for n = 16."""
     import numpy as np
 
     sums = np.zeros(1)
