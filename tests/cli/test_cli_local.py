@@ -25,7 +25,7 @@ pytestmark = [
 @contextmanager
 def served(port: int = 0) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """A server in a process of its own, as a user starts one: its spec, and the process."""
-    command = [sys.executable, "-m", "flowsteer.backends.llamacpp", "smollm2", "--port", str(port)]
+    command = [sys.executable, "-m", "flowsteer.backends.llamacpp", "smollm2", "--port", str(port), "--threads", "1"]
     environment = {name: value for name, value in os.environ.items() if name != "FLOWSTEER_API_KEY"}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
@@ -39,9 +39,9 @@ def served(port: int = 0) -> Iterator[tuple[str, subprocess.Popen[str]]]:
             server.kill()
 
 
-def command(spec: str, *more: str) -> tuple[str, ...]:
+def command(spec: str, *more: str, executor: str = "") -> tuple[str, ...]:
     limits = ("--max-turns", "2", "--director-tokens", "80", "--executor-tokens", "16")
-    models = ("--director", spec, "--executor", spec)
+    models = ("--director", spec, "--executor", executor or spec)
     return (
         "solve",
         "What is 2+3?",
@@ -77,7 +77,7 @@ def test_smollm2_directs_and_executes(tmp_path: Path, spec: str, stream: str):
 
 async def test_the_server_dies_in_the_middle_and_the_run_goes_on_with_another(tmp_path: Path):
     with served() as (spec, server):
-        process = await start(*command(spec), cwd=tmp_path)
+        process = await start(*command(spec, executor="simulated:"), cwd=tmp_path)
         async with asyncio.timeout(60):
             while not turns(tmp_path / "r"):
                 assert process.returncode is None
@@ -91,7 +91,7 @@ async def test_the_server_dies_in_the_middle_and_the_run_goes_on_with_another(tm
     assert len(kept) == 1
     with served(int(spec.split("/")[2].split(":")[1])) as (again, _):
         assert again == spec
-        resumed = await run(*command(spec), cwd=tmp_path)
+        resumed = await run(*command(spec, executor="simulated:"), cwd=tmp_path)
     assert resumed.code == 0, resumed.err
     events = flowsteer("show", "r", "--json", cwd=tmp_path).json["events"]
     said = [event for event in events if event["kind"] == "turn_taken"]

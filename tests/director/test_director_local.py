@@ -35,7 +35,7 @@ async def test_every_turn_of_a_constrained_model_is_an_accepted_action() -> None
 async def three_turns(backends: Backends, layout: Layout, *, two_step: bool) -> None:
     """On a canvas that does not reach its end, so that nothing is executed."""
     director = await connect_director(
-        "llamacpp:smollm2", backends.get, sampling=Sampling(0.6, 0.95, 20, 256), layout=layout
+        "llamacpp:smollm2?threads=1", backends.get, sampling=Sampling(0.6, 0.95, 20, 256), layout=layout
     )
     executor = Executor(LIBRARY, SimulatedBackend(), MontySandbox(1), Memo(), {})
     rules = Rules(LIBRARY.categories, two_step=two_step)

@@ -81,8 +81,8 @@ def test_the_workers_of_a_node_share_one_embedded_server_that_ends_with_the_run(
             keys.update(re.findall(rb"FLOWSTEER_API_KEY=([^\0]+)", Path(f"/proc/{process}/environ").read_bytes()))
 
     config = {"executor": f"llamacpp:{model}", "executor_sampling": {"max_tokens": 4}, "systems": ["direct"]}
-    progress = run(tmp_path / "run", small(**config, engine="ray", limit=8, concurrency=2), on_progress=look)
-    assert (progress.done, progress.errors) == (8, 0)
+    progress = run(tmp_path / "run", small(**config, engine="ray", limit=4, concurrency=2), on_progress=look)
+    assert (progress.done, progress.errors) == (4, 0)
     assert max(workers for workers, _ in at_work) == 2
     assert len({process for _, found in at_work for process in found}) == 1
     until(lambda: not servers())

@@ -18,7 +18,7 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed"),
 ]
 
-TIGHT = SandboxLimits(seconds=1.5, memory_mb=256, processes=8, disk_mb=4)
+TIGHT = SandboxLimits(seconds=1.0, memory_mb=256, processes=8, disk_mb=4)
 
 CHECK = """
 import math

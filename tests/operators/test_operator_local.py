@@ -40,7 +40,7 @@ ASKED = {EGGS: CONSTRAINED | FREE, ADD: ("Programmer", "Test")}
 
 async def failure_of(name, task, backend, sandbox):
     """The kind of the operator's failure, or None; whatever is no typed failure is raised."""
-    call = call_of(name, task, backend, DRAFTS[task], sandbox, "Be brief.", max_tokens=64)
+    call = call_of(name, task, backend, DRAFTS[task], sandbox, "Be brief.", max_tokens=48)
     try:
         result = await call.operator.run(call)
     except OperatorError as failure:
@@ -53,7 +53,7 @@ async def failure_of(name, task, backend, sandbox):
 
 async def test_every_operator_that_asks_gives_a_result_or_a_typed_failure(sandbox):
     async with Backends() as backends:
-        smollm2 = await backends.get("llamacpp:smollm2")
+        smollm2 = await backends.get("llamacpp:smollm2?threads=1")
         asked = [(task, name) for task, names in ASKED.items() for name in sorted(names)]
         kinds = await asyncio.gather(*(failure_of(name, task, smollm2, sandbox) for task, name in asked))
     outcomes = {(task.type, name): kind for (task, name), kind in zip(asked, kinds, strict=True)}

@@ -4,6 +4,7 @@ import re
 
 from flowsteer.answers.agreement import as_number
 from flowsteer.answers.form_echo import is_echo
+from flowsteer.answers.scrap import is_scrap
 from flowsteer.task import Task
 
 MAX_WORDS = 5
@@ -36,7 +37,7 @@ def has_form(answer: str, task: Task, form: str) -> bool:
     [True, True, False]
     """
     text = answer.strip()
-    if not text or "\n" in text or is_echo(text, form):
+    if not text or "\n" in text or is_echo(text, form) or is_scrap(text):
         return False
     if asks_letter(form):
         return bool(_LETTER.fullmatch(text))

@@ -25,6 +25,7 @@ from flowsteer.errors import BackendUnavailable, ConfigError, FlowSteerError
 
 _KEY_ENV = "FLOWSTEER_API_KEY"
 _CACHE_MIB = 1024  # llama.cpp would take up to 8 GiB of memory for prompts seen before
+_SPINS = "3000"  # the fewest that were as quick on two idle processors as spinning without end
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +138,7 @@ def serve(model: str, options: LlamaOptions, *, port: int = 0, child: bool = Fal
         ConfigError: `xllamacpp` or the model file is missing, or the port is taken.
     """
     _require(model)
-    # Its threads wait for each other after every operation, and would spin while they wait. On processors that others
-    # want, too, each then holds up the one it waits for: two threads on two busy cores all but stop.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    _wait_briefly()
     import xllamacpp  # type: ignore[import-untyped, unused-ignore]
 
     try:
@@ -156,6 +155,18 @@ def serve(model: str, options: LlamaOptions, *, port: int = 0, child: bool = Fal
     except KeyboardInterrupt:
         pass
     os._exit(0)  # the server's own end would wait for replies in the making
+
+
+def _wait_briefly() -> None:
+    """Let llama.cpp's threads look for each other for some microseconds before they sleep, as GNU's OpenMP can.
+
+    They wait for each other after every operation. A thread that sleeps at once is woken too late: on idle processors
+    that takes most of a small model's time. One that looks for long holds up, where others want the processors too, the
+    very one it waits for: two threads on two busy cores all but stop. What the user has set stands.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ["OMP_WAIT_POLICY"] = "passive"  # for other kinds of OpenMP, which know nothing in between
+        os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
 
 
 def name_of(model: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from flowsteer.answers.extract import final_answer, marked_answer, tidy
 from flowsteer.answers.form_echo import is_echo
+from flowsteer.answers.scrap import is_scrap
 from flowsteer.answers.thinking import without_thinking
 from flowsteer.backends.base import Message, Reply
 from flowsteer.operators.base import OperatorCall
@@ -63,9 +64,9 @@ async def reason(call: OperatorCall, messages: tuple[Message, ...], last_sentenc
     found = _read(reply, text)
     if not found.answer and last_sentence and reply.finish == "stop":
         found = Reasoned(text, text, final_answer(text))
-    if found.answer and not _echoes(call, found.answer):
+    if found.answer and not _is_none(call, found.answer):
         return found
-    shown = _before_echo(found) if found.answer else text
+    shown = _before_answer(found) if found.answer else text
     return Reasoned(text, text, await _answer_alone(call, follow_up(messages, shown, _answer_please(call, reply))))
 
 
@@ -90,7 +91,7 @@ def _read(reply: Reply, text: str) -> Reasoned:
     return Reasoned(text, steps, "" if set(answer) <= set(".… ") else answer)
 
 
-def _before_echo(found: Reasoned) -> str:
+def _before_answer(found: Reasoned) -> str:
     """A reply without the answer that is none: a model that reads it again says it again."""
     before = found.text.rpartition(found.answer)[0].rstrip(_AROUND)
     if before[-len(_MARKER) :].lower() == _MARKER:
@@ -98,9 +99,9 @@ def _before_echo(found: Reasoned) -> str:
     return before or found.text
 
 
-def _echoes(call: OperatorCall, answer: str) -> bool:
-    """Whether an answer is none: it is only the words of its form."""
-    return is_echo(answer, answer_form(call.task))
+def _is_none(call: OperatorCall, answer: str) -> bool:
+    """Whether an answer is none: only the words of its form, or a piece that begins or ends in the middle."""
+    return is_echo(answer, answer_form(call.task)) or is_scrap(answer)
 
 
 def _answer_please(call: OperatorCall, reply: Reply) -> str:
@@ -136,7 +137,7 @@ def read_short(call: OperatorCall, reply: Reply, schema: Schema) -> dict[str, An
     """Read an `{answer}` record; prose that marks its answer and a whole reply of one line are as good.
 
     Raises:
-        BadReply: If there is no answer, it is empty, or it repeats the words of its form.
+        BadReply: If there is no answer, or it is empty, the words of its form, or a piece of one.
     """
     text = without_thinking(reply.text)
     try:
@@ -150,6 +151,6 @@ def read_short(call: OperatorCall, reply: Reply, schema: Schema) -> dict[str, An
     answer = _short(answer)
     if not answer:
         raise BadReply('"answer" is empty')
-    if _echoes(call, answer):
-        raise BadReply("it repeats how the answer is to look")
+    if _is_none(call, answer):
+        raise BadReply("it repeats how the answer is to look, or is only a piece of one")
     return {"answer": answer}
