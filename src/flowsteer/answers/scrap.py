@@ -1,4 +1,4 @@
-"""An answer that begins or ends in the middle of something: the reply broke off, or its form was filled with a piece."""
+"""An answer that begins or ends in the middle: the reply broke off, or its form was filled with a piece of one."""
 
 import re
 
