@@ -37,7 +37,7 @@ demo: $(VENV)/.demo ## a small model answers by one call and by workflows; then 
 
 test: check ## checks, then all tests
 	@$(BIN)/flowsteer models pull smollm2
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
 
 QUICK := workflow canvas director execution answers datasets docs/test_house.py docs/test_named_tests.py
 
