@@ -12,7 +12,7 @@ import secrets
 import sys
 import tempfile
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,7 +25,7 @@ from flowsteer.errors import BackendUnavailable, ConfigError, FlowSteerError
 
 _KEY_ENV = "FLOWSTEER_API_KEY"
 _CACHE_MIB = 1024  # llama.cpp would take up to 8 GiB of memory for prompts seen before
-_SPINS = "3000"  # the fewest that were as quick on two idle processors as spinning without end
+_WAITS = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "3000"}  # 3,000 looks are as quick as looking on and on
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ def serve(model: str, options: LlamaOptions, *, port: int = 0, child: bool = Fal
         ConfigError: `xllamacpp` or the model file is missing, or the port is taken.
     """
     _require(model)
-    _wait_briefly()
+    os.environ |= brief_waits(os.environ)
     import xllamacpp  # type: ignore[import-untyped, unused-ignore]
 
     try:
@@ -157,16 +157,22 @@ def serve(model: str, options: LlamaOptions, *, port: int = 0, child: bool = Fal
     os._exit(0)  # the server's own end would wait for replies in the making
 
 
-def _wait_briefly() -> None:
-    """Let llama.cpp's threads look for each other for some microseconds before they sleep, as GNU's OpenMP can.
+def brief_waits(environment: Mapping[str, str]) -> Mapping[str, str]:
+    """Variables that let llama.cpp's threads look for each other for some microseconds before they sleep.
 
     They wait for each other after every operation. A thread that sleeps at once is woken too late: on idle processors
     that takes most of a small model's time. One that looks for long holds up, where others want the processors too, the
-    very one it waits for: two threads on two busy cores all but stop. What the user has set stands.
+    very one it waits for: two threads on two busy cores all but stop. GNU's OpenMP knows something in between.
+
+    Args:
+        environment: What is set; a user's own choice stands.
+
+    >>> brief_waits({})
+    {'OMP_WAIT_POLICY': 'passive', 'GOMP_SPINCOUNT': '3000'}
+    >>> brief_waits({"OMP_WAIT_POLICY": "active"})
+    {}
     """
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ["OMP_WAIT_POLICY"] = "passive"  # for other kinds of OpenMP, which know nothing in between
-        os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
+    return {} if _WAITS.keys() & environment.keys() else _WAITS
 
 
 def name_of(model: str) -> str:
