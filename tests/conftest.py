@@ -13,7 +13,8 @@ settings.register_profile("flowsteer", max_examples=60, deadline=None, suppress_
 settings.register_profile("nightly", settings.get_profile("flowsteer"), max_examples=20_000)
 settings.load_profile("flowsteer")  # --hypothesis-profile nightly wins over it
 
-# All that is imported and collected lives to the end; to look through it for cycles takes a fifth of the time.
+# All that is imported and collected lives to the end; to look through it for cycles took a fifth of
+# the time to collect.
 gc.set_threshold(50_000, 20, 100)
 
 

@@ -3,8 +3,7 @@
 import re
 
 from flowsteer.answers.agreement import as_number
-from flowsteer.answers.form_echo import is_echo
-from flowsteer.answers.scrap import is_scrap
+from flowsteer.answers.no_answer import is_no_answer
 from flowsteer.task import Task
 
 MAX_WORDS = 5
@@ -37,7 +36,7 @@ def has_form(answer: str, task: Task, form: str) -> bool:
     [True, True, False]
     """
     text = answer.strip()
-    if not text or "\n" in text or is_echo(text, form) or is_scrap(text):
+    if not text or "\n" in text or is_no_answer(text, form):
         return False
     if asks_letter(form):
         return bool(_LETTER.fullmatch(text))

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flowsteer.answers.extract import final_answer, marked_answer, tidy
-from flowsteer.answers.form_echo import is_echo
-from flowsteer.answers.scrap import is_scrap
+from flowsteer.answers.no_answer import is_no_answer
 from flowsteer.answers.thinking import without_thinking
 from flowsteer.backends.base import Message, Reply
 from flowsteer.operators.base import OperatorCall
@@ -64,7 +63,7 @@ async def reason(call: OperatorCall, messages: tuple[Message, ...], last_sentenc
     found = _read(reply, text)
     if not found.answer and last_sentence and reply.finish == "stop":
         found = Reasoned(text, text, final_answer(text))
-    if found.answer and not _is_none(call, found.answer):
+    if found.answer and not is_no_answer(found.answer, answer_form(call.task)):
         return found
     shown = _before_answer(found) if found.answer else text
     return Reasoned(text, text, await _answer_alone(call, follow_up(messages, shown, _answer_please(call, reply))))
@@ -97,11 +96,6 @@ def _before_answer(found: Reasoned) -> str:
     if before[-len(_MARKER) :].lower() == _MARKER:
         before = before[: -len(_MARKER)].rstrip(_AROUND)
     return before or found.text
-
-
-def _is_none(call: OperatorCall, answer: str) -> bool:
-    """Whether an answer is none: only the words of its form, or a piece that begins or ends in the middle."""
-    return is_echo(answer, answer_form(call.task)) or is_scrap(answer)
 
 
 def _answer_please(call: OperatorCall, reply: Reply) -> str:
@@ -151,6 +145,6 @@ def read_short(call: OperatorCall, reply: Reply, schema: Schema) -> dict[str, An
     answer = _short(answer)
     if not answer:
         raise BadReply('"answer" is empty')
-    if _is_none(call, answer):
+    if is_no_answer(answer, answer_form(call.task)):
         raise BadReply("it repeats how the answer is to look, or is only a piece of one")
     return {"answer": answer}
