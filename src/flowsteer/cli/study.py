@@ -71,12 +71,13 @@ def _conclude(folder: Path, reported: "Reported", json: bool) -> None:
 @contextmanager
 def _bar(study: "Study", folder: Path) -> Iterator[Callable[[], None]]:
     """Progress over all updates and tests, counted in cells."""
-    from flowsteer.study.cells import standing
+    from flowsteer.study.cells import standing, units_of
 
+    cells = units_of(study, folder)
     with progress_display() as display:
 
         def on_change() -> None:
-            now = standing(study, folder)
+            now = standing(cells)
             display(now.share * now.cells, now.cells, f"{now.done} done  {', '.join(now.running)}")
 
         yield on_change

@@ -97,6 +97,11 @@ def unit_of(cell: StudyCell, study: Study, run: Path) -> Unit:
     return Unit(run / "cells" / cell.name, cell.config, settings, cell.swaps, temperatures, start)
 
 
+def units_of(study: Study, run: Path) -> list[Unit]:
+    """All cells of a study as folders under `run`."""
+    return [unit_of(cell, study, run) for cell in study.cells]
+
+
 def work(study: Study, run: Path, on_change: Callable[[], None] = lambda: None) -> None:
     """Do what is left of a study; come back when all is done, whoever did it.
 
@@ -111,7 +116,7 @@ def work(study: Study, run: Path, on_change: Callable[[], None] = lambda: None) 
         SandboxError: The sandbox asked for is not there; likewise.
         BudgetExceeded: A run's budget is spent; likewise.
     """
-    left = [unit_of(cell, study, run) for cell in study.cells]
+    left = units_of(study, run)
     while left := [unit for unit in left if not unit.done]:
         moved = False
         for unit in left:
@@ -140,20 +145,20 @@ class Standing:
     running: tuple[str, ...]
 
 
-def standing(study: Study, run: Path) -> Standing:
-    """How far a study is; whoever works on it."""
+def standing(cells: Sequence[Unit]) -> Standing:
+    """How far these cells are; whoever works on them."""
     done, made, asked, running = 0, 0.0, 0, []
-    for cell in study.cells:
-        unit, steps = unit_of(cell, study, run), cell.config.update.steps
+    for unit in cells:
+        steps = unit.config.update.steps
         total = steps + 1
         metrics = unit.path / METRICS
         taken = min(steps, metrics.read_bytes().count(b"\n")) if metrics.exists() else 0
         if unit.done:
             done, taken = done + 1, total
         elif taken:
-            running.append(f"{cell.name} {taken}/{steps}")
+            running.append(f"{'/'.join(unit.path.parts[-3:])} {taken}/{steps}")
         made, asked = made + taken, asked + total
-    return Standing(done, len(study.cells), made / asked, tuple(running))
+    return Standing(done, len(cells), made / asked, tuple(running))
 
 
 def _attempt(unit: Unit, run: Path, on_change: Callable[[], None]) -> bool:
