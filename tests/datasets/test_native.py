@@ -7,8 +7,10 @@ import pytest
 from flowsteer.datasets.base import ProgramTests
 from flowsteer.datasets.hub import SOURCES, Source, hub_samples
 from flowsteer.datasets.native import CONVERTERS
+from flowsteer.datasets.registry import load_samples
 from flowsteer.datasets.released import TYPES
 from flowsteer.datasets.rows import sample_from_row
+from flowsteer.datasets.splits import check_disjoint
 from flowsteer.errors import ConfigError
 from flowsteer.task import AssertTests, CallTests, StdioTests
 
@@ -117,6 +119,21 @@ def test_math_golds():
     assert convert("aime2025").reference.answers == ("70",)
 
 
+@pytest.mark.parametrize(
+    ("solution", "answer"),
+    [
+        (r"Adding gives $\boxed 2$.", "2"),
+        (r"Adding gives $1 + 1 = \boxed 2.$", "2"),
+        (r"\[x = \boxed \frac{1}{2}.\] Done.", r"\frac{1}{2}"),
+        (r"Not $\boxed{1}$ but $\boxed 2$", "2"),
+        (r"Not $\boxed 1$ but $\boxed{2}$", "2"),
+        (r"It is $\boxed {2}$, boxed.", "2"),
+    ],
+)
+def test_what_a_math_solution_boxes_without_braces_is_its_answer(solution, answer):
+    assert convert("math", solution=solution).reference.answers == (answer,)
+
+
 def test_mathqa_options():
     sample = convert("mathqa")
     assert sample.reference.answers == ("d",)
@@ -173,6 +190,18 @@ def test_apps_by_streams_and_by_call():
     assert convert("apps", solutions="", input_output="").reference.gold is None
 
 
+@pytest.mark.parametrize("form", ["{}", "-{}", '[1, {{"a": {}}}]'])
+def test_an_integer_of_any_length_in_the_cases_of_apps_is_read_as_it_is(form):
+    value = form.format("9" * 9131)
+    cases = f'{{"fn_name": "power", "inputs": [[{value}], [2]], "outputs": [{value}, 4]}}'
+    assert convert("apps", input_output=cases).reference.tests == CallTests("power", (f"[{value}]", "[2]"), (value, "4"))
+
+
+def test_streams_of_apps_may_be_lines_and_numbers():
+    cases = f'{{"inputs": [[1, "2"], 3], "outputs": [["a", "b"], 1{"0" * 5000}]}}'
+    assert convert("apps", input_output=cases).reference.tests == StdioTests(("1\n2", "3"), ("a\nb", "1" + "0" * 5000))
+
+
 def test_ds1000_keeps_its_program_from_the_task():
     sample = convert("ds1000")
     assert sample.reference.tests == ProgramTests(NATIVE["ds1000"]["code_context"])
@@ -218,5 +247,41 @@ def test_a_load_goes_to_the_commit_that_the_hub_names_and_records_it(monkeypatch
     samples = list(hub_samples("gsm8k", "test"))
     assert asked == [("openai/gsm8k", "main", "test", commit)]
     assert [sample.reference.meta["revision"] for sample in samples] == [commit] * 2
-    assert [sample.task.id for sample in samples] == ["gsm8k/0", "gsm8k/1"]
+    assert [sample.task.id for sample in samples] == ["gsm8k/test/0", "gsm8k/test/1"]
     assert next(hub_samples("gsm8k", "test", "cd" * 20)).reference.meta["revision"] == "cd" * 20
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    """A hub whose splits hold these rows, by repository, configuration and split."""
+    client, datasets = pytest.importorskip("huggingface_hub"), pytest.importorskip("datasets")
+    rows = {}
+
+    class Info:
+        sha = "ab" * 20
+
+    monkeypatch.setattr(client.HfApi, "dataset_info", lambda self, name, revision: Info)
+    monkeypatch.setattr(
+        datasets, "load_dataset", lambda repository, config, split, **_: rows[repository, config, split]
+    )
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("name", "question"), [("gsm8k", "question"), ("mathqa", "Problem"), ("nq_open", "question"), ("apps", "question")]
+)
+def test_no_two_splits_share_an_id_where_rows_have_none_of_their_own(hub, name, question):
+    for source in SOURCES[name].values():
+        row = NATIVE[name] | {question: f"Of {source.split}?"}
+        hub[source.repository, source.configs[0] or None, source.split] = [row, row | {question: "Another?"}]
+    parts = {split: [next(iter(load_samples(name, split)))] for split in SOURCES[name]}
+    check_disjoint(parts)
+    assert {split: rows[0].task.id for split, rows in parts.items()} == {split: f"{name}/{split}/0" for split in parts}
+
+
+def test_each_question_of_triviaqa_is_one_row(hub):
+    """`rc.nocontext` repeats a question for each source of evidence; `unfiltered.nocontext` has each once."""
+    repository = SOURCES["triviaqa"]["train"].repository
+    hub[repository, "rc.nocontext", "train"] = [NATIVE["triviaqa"]] * 2
+    hub[repository, "unfiltered.nocontext", "train"] = [NATIVE["triviaqa"]]
+    assert [sample.task.id for sample in load_samples("triviaqa", "train")] == ["triviaqa/tc_1"]

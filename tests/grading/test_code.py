@@ -163,6 +163,22 @@ async def test_calls_compare_as_apps_does(solution, score, sandboxes):
 
 
 @pytest.mark.parametrize(
+    ("solution", "score"),
+    [
+        ("def f(n, by): return [n * 10, {n + by[1]: 1}]", 1.0),
+        ("def f(n, by): return [n * 10 + 1, {n + by[1]: 1}]", 0.0),
+        ("def f(n, by): return [n * 10, {n + by[1] + 1: 1}]", 0.0),
+        ("def f(n, by): return [n * 10, {(n, by[1]): 1}]", 0.0),
+    ],
+)
+async def test_integers_that_python_makes_no_text_of_are_compared_exactly(solution, score, sandboxes):
+    zeros = "0" * 9130
+    case = f'"inputs": [[1{zeros}, {{"1": 0}}]], "outputs": [[1{zeros}0, {{"1{zeros}": 1}}]]'
+    grade = await grade_code(sample("apps", f'{{"fn_name": "f", {case}}}'), solution, sandboxes)
+    assert grade.score == score, grade.reason
+
+
+@pytest.mark.parametrize(
     "solution",
     [
         "def f(xs): return sum(xs) // gcd(*xs)",

@@ -121,6 +121,7 @@ async def test_a_returned_tuple_equals_the_json_list(sandbox):
         (StdioTests((), ()), "no_tests"),
         (AssertTests("assert add(1,"), "bad_tests"),
         (CallTests("add", ("[1, 2",), ("3",)), "bad_tests"),
+        (CallTests("add", ("[" + "9" * 5000 + ", 2]",), ("3",)), "bad_tests"),
     ],
 )
 async def test_no_tests_and_broken_tests_are_never_a_pass(tests, kind, sandbox):

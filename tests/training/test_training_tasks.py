@@ -55,6 +55,20 @@ def test_parts_are_disjoint():
     assert load_tasks(DataSettings(datasets=("simulated:qa",), tasks=3), 0).validation == ()
 
 
+def test_the_papers_gsm8k_is_trained_on_and_tested_on_apart(monkeypatch):
+    """The rows of one split have the numbers of the other's, and nothing else in common."""
+    client, hub = pytest.importorskip("huggingface_hub"), pytest.importorskip("datasets")
+    sizes, info = {"train": 7473, "test": 1319}, type("Info", (), {"sha": "ab" * 20})
+    monkeypatch.setattr(client.HfApi, "dataset_info", lambda self, name, revision: info)
+    monkeypatch.setattr(
+        hub,
+        "load_dataset",
+        lambda *_, split, **__: ({"question": f"{split} {n}?", "answer": "#### 1"} for n in range(sizes[split])),
+    )
+    tasks = load_tasks(DataSettings(datasets=("gsm8k",), tasks=2560, test_tasks=128), 0)
+    assert (len(tasks.train), len(tasks.test)) == (2560, 128)
+
+
 def test_a_file_without_splits_is_cut(tmp_path):
     rows = [{"id": str(n), "question": f"{n}?", "type": "qa", "context": f"one two {n}"} for n in range(12)]
     (tmp_path / "own.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

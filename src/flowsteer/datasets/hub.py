@@ -73,8 +73,8 @@ SOURCES: Mapping[str, Mapping[str, Source]] = {
     },
     "humaneval": {"test": Source("openai/openai_humaneval", "test")},
     "triviaqa": {
-        "train": Source("mandarjoshi/trivia_qa", "train", ("rc.nocontext",)),
-        "test": Source("mandarjoshi/trivia_qa", "validation", ("rc.nocontext",)),
+        "train": Source("mandarjoshi/trivia_qa", "train", ("unfiltered.nocontext",)),
+        "test": Source("mandarjoshi/trivia_qa", "validation", ("unfiltered.nocontext",)),
     },
     "nq_open": {
         "train": Source("google-research-datasets/nq_open", "train"),
@@ -110,8 +110,7 @@ def hub_samples(dataset: str, split: str, revision: str = "") -> Iterator[Sample
     convert = CONVERTERS[dataset]
     for config in source.configs:
         for number, native in enumerate(_native_rows(source, config, commit)):
-            row = convert(native, number)
-            row["id"] = f"{dataset}/{split}/{config}/{number}" if len(source.configs) > 1 else row["id"]
+            row = convert(native, f"{split}/{config}/{number}" if len(source.configs) > 1 else f"{split}/{number}")
             row["meta"] = dict(row.get("meta", {})) | {"source": source.repository, "split": split, "revision": commit}
             yield sample_from_row(row | {"dataset": dataset}, f"{source.repository}, row {number}")
 

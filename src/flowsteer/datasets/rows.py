@@ -5,10 +5,10 @@ a key means depends on the dataset for three of them: `answer` of a HumanEval ro
 `prompt_code`; `tests` of APPS is JSON of inputs and outputs; `meta.options` of MathQA holds the values of the letters.
 """
 
-import json
 from collections.abc import Mapping
 from typing import Any, get_args
 
+from flowsteer.answers.case_json import read_case, write_case
 from flowsteer.datasets.answer_options import parse_options
 from flowsteer.datasets.base import HiddenTests, ProgramTests, Reference, Sample
 from flowsteer.errors import ConfigError
@@ -155,14 +155,16 @@ def _tests(text: Any, row: Row) -> PublicTests | None:
         return None
     if isinstance(text, str) and not text.lstrip().startswith("{"):
         return AssertTests(text)
-    cases = json.loads(text) if isinstance(text, str) else text
+    cases = read_case(text) if isinstance(text, str) else text
     if not cases["inputs"]:
         return None
     if name := cases.get("fn_name"):
-        return CallTests(name, tuple(map(json.dumps, cases["inputs"])), tuple(map(json.dumps, cases["outputs"])))
-    return StdioTests(tuple(map(_stream, cases["inputs"])), tuple(map(_stream, cases["outputs"])))
+        return CallTests(name, tuple(map(write_case, cases["inputs"])), tuple(map(write_case, cases["outputs"])))
+    return StdioTests(tuple(map(stream, cases["inputs"])), tuple(map(stream, cases["outputs"])))
 
 
-def _stream(case: Any) -> str:
+def stream(case: Any) -> str:
     """A case's stream as text: APPS gives some as a list of lines."""
-    return case if isinstance(case, str) else "\n".join(str(line) for line in case)
+    if isinstance(case, list):
+        return "\n".join(map(stream, case))
+    return case if isinstance(case, str) else write_case(case)

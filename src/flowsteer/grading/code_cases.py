@@ -5,10 +5,11 @@ the class `Solution`, gets a case's arguments; what it returned crosses as a pla
 integer is expected, it may differ a little; what passes without that is told apart (`pass@1_exact`).
 """
 
-import json
+import re
 from dataclasses import replace
 from typing import Any
 
+from flowsteer.answers.case_json import integer, read_case
 from flowsteer.answers.code import defined_names
 from flowsteer.errors import GraderError
 from flowsteer.grading.code_compare import close_output, close_value, same_output, same_value
@@ -18,6 +19,8 @@ from flowsteer.sandbox.base import UNCROSSED, Call, Outcome, Program, Return, Sa
 from flowsteer.task import CallTests, PublicTests, StdioTests
 
 Cases = StdioTests | CallTests
+
+_INTEGER = re.compile(r"-?\d+")
 
 
 async def run_stdio(
@@ -120,13 +123,13 @@ def _arguments(text: str) -> tuple[Any, ...]:
 
 
 def _with_integer_keys(value: Any) -> Any:
-    if isinstance(value, dict) and all(str(key).lstrip("-").isdecimal() for key in value):
-        return {int(key): item for key, item in value.items()}
+    if isinstance(value, dict) and all(map(_INTEGER.fullmatch, value)):
+        return {integer(key): item for key, item in value.items()}
     return value
 
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
+        return read_case(text)
+    except ValueError as error:
         raise GraderError(f"a test case is not JSON: {error}") from None

@@ -4,6 +4,8 @@ import math
 import re
 from typing import Any
 
+from flowsteer.answers.case_json import as_key
+
 RELATIVE, ABSOLUTE = 1e-5, 1e-8
 """How far numbers may differ where they may: as the runner of APPS has it (`numpy.allclose`)."""
 
@@ -73,5 +75,5 @@ def _as_json(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_as_json(item) for item in value]
     if isinstance(value, dict):
-        return {str(key): _as_json(item) for key, item in value.items()}
+        return {as_key(key): _as_json(item) for key, item in value.items()}
     return value

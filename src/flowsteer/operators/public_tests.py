@@ -173,7 +173,7 @@ def _plain(value: object) -> object:
 def _json(text: str) -> list[object]:
     try:
         value: list[object] = json.loads(text)
-    except json.JSONDecodeError as error:
+    except ValueError as error:
         raise OperatorError(f"the task's public tests are not JSON: {error}", "bad_tests") from None
     return value
 
