@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from evaluation.evaluation_cases import SaysLLM, run, small
+from flowsteer.datasets import registry
+from flowsteer.datasets.registry import Dataset
+from flowsteer.datasets.rows import sample_from_row
 from flowsteer.datasets.splits import overlap
 from flowsteer.errors import ConfigError
 from flowsteer.evaluation.evaluation_config import make_config, read_evaluation, settings_of, setup_of
@@ -160,10 +163,41 @@ def test_too_few_rows_to_choose_by_are_refused(tmp_path):
         load_tasks(small(datasets=[str(file)]), parse_systems(["fixed:best"]))
 
 
+def numbered(folder, count=30):
+    rows = [{"id": str(n), "type": "math", "question": f"{n}?", "answer": "1"} for n in range(count)]
+    (folder / "own.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    return {"datasets": ["own"], "systems": ["fixed:best"], "data": folder}
+
+
+def test_the_tasks_to_choose_by_are_the_same_for_every_limit(tmp_path):
+    plain = numbered(tmp_path)
+    several = [{"limit": 5}, {"limit": 13}, {"limit": None}, {"limit": 128}, {"limit": 3, "skip": 4}]
+    found = [load_tasks(make_config(plain | one), parse_systems(["fixed:best"])) for one in several]
+    assert len({tuple(sample.task.id for sample in tasks.validation["own"]) for tasks in found}) == 1
+    assert [len(tasks.test["own"]) for tasks in found] == [5, 13, 22, 22, 3]
+    assert not any(overlap(tasks.validation["own"], tasks.test["own"]) for tasks in found)
+
+
+def test_tasks_of_another_split_to_choose_by_are_the_same_for_every_limit(monkeypatch):
+    """A question that both splits hold is not chosen by, whether it is among those tested on or not."""
+
+    def load(split, seed):
+        questions = [*range(8), *range(100, 200)] if split == "train" else range(40)
+        return [
+            sample_from_row({"id": f"{split}/{n}", "type": "math", "question": f"{n}?", "answer": "1"})
+            for n in questions
+        ]
+
+    mine = Dataset("mine", ("train", "test"), load)
+    entry = type("Entry", (), {"name": "mine", "load": lambda self: mine})()
+    monkeypatch.setattr(registry, "entry_points", lambda group: [entry])
+    plain = {"datasets": ["mine"], "systems": ["search:tasks=60"]}
+    found = [load_tasks(make_config(plain | {"limit": n}), parse_systems(["search:tasks=60"])) for n in (1, 9, 40)]
+    assert len({tuple(sample.task.id for sample in tasks.validation["mine"]) for tasks in found}) == 1
+
+
 def test_tasks_that_something_was_fitted_to_are_left_out(tmp_path):
-    rows = [{"id": str(n), "type": "math", "question": f"{n}?", "answer": "1"} for n in range(10)]
-    (tmp_path / "own.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    plain = {"datasets": ["own"], "systems": ["direct"], "data": tmp_path}
+    plain = numbered(tmp_path, 10) | {"systems": ["direct"]}
 
     def ids(**more):
         return [sample.task.id for sample in load_tasks(make_config(plain | more)).test["own"]]

@@ -1,9 +1,12 @@
 """Choosing a workflow on validation tasks: by hand-made candidates, and by edits that are kept if better."""
 
+import json
+
 import pytest
 
 from evaluation.evaluation_cases import SaysLLM, figures, run, small
-from flowsteer.errors import BackendUnavailable
+from flowsteer.errors import BackendUnavailable, ConfigError
+from flowsteer.evaluation import design as designing
 from flowsteer.evaluation.baselines import HAND_MADE
 from flowsteer.evaluation.design import FixedBest, Trial
 from flowsteer.evaluation.search import Search
@@ -130,6 +133,43 @@ def test_chosen_workflows_run_on_test_tasks_and_trials_are_kept_apart_and_not_re
     run(tmp_path, config)
     assert (tmp_path / "validation" / "episodes.jsonl").read_bytes() == before
     assert figures(tmp_path) == same
+
+
+def from_file(folder, **changes):
+    """An evaluation on a file of 30 rows, by an LLM that is never right: the first of the workflows is chosen."""
+    rows = [{"id": str(n), "type": "math", "question": f"{n} + 1?", "answer": str(n + 1)} for n in range(30)]
+    (folder / "sums.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    plain = {"datasets": ["sums"], "data": str(folder), "systems": ["fixed:best"], "executor": "says:it", "limit": 2}
+    return small(**plain | changes), {"says:it": SaysLLM("Answer: no idea", "says:it")}
+
+
+def play(folder, **changes):
+    config, extra = from_file(folder, **changes)
+    return run(folder / "run", config, extra=extra)
+
+
+@pytest.mark.parametrize("lost", [[], ["validation/notes.jsonl"]])
+def test_an_extended_run_keeps_the_workflow_that_was_chosen(tmp_path, monkeypatch, lost):
+    """Runs of former versions noted no choice: it is read from their episodes."""
+    systems = ["fixed:best", "search:rounds=2,tasks=8"]
+    play(tmp_path, systems=systems)
+    trials = (tmp_path / "run" / "validation" / "episodes.jsonl").read_bytes()
+    for file in lost:
+        (tmp_path / "run" / file).unlink()
+    monkeypatch.setattr(designing, "HAND_MADE", HAND_MADE[::-1])
+    assert play(tmp_path, systems=systems, limit=5).done == 10
+    entries = [entry.summary for entry in RunFolder.read(tmp_path / "run").entries.values()]
+    assert {(one.system, one.dsl) for one in entries} == {(name, HAND_MADE[0]) for name in systems}
+    assert (tmp_path / "run" / "validation" / "episodes.jsonl").read_bytes() == trials
+
+
+def test_what_a_run_has_validated_on_is_not_tested_on_later(tmp_path):
+    play(tmp_path, systems=["search:rounds=1,tasks=12"])
+    with pytest.raises(ConfigError, match="4 tasks of sums that are to be tested on were validation tasks") as error:
+        play(tmp_path, limit=None)
+    assert "--limit 18" in error.value.hint
+    assert play(tmp_path, limit=18).done == 18
+    assert play(tmp_path, systems=["direct"], limit=None).done == 30
 
 
 def test_the_budget_holds_while_a_workflow_is_being_chosen(tmp_path):

@@ -66,7 +66,7 @@ async def evaluate(
             write_plan(path, config)
             session.budget.settle(NO_USAGE, spent_before(folder))
             try:
-                chosen = await _choose(systems, tasks, config, path, session, grade)
+                chosen = await _choose(systems, tasks, config, folder, session, grade)
             except BudgetExceeded as error:
                 return _stopped(folder, len(systems) * config.epochs * sum(map(len, tasks.test.values())), error)
             jobs = list(jobs_of(chosen, tasks.test, config.epochs, config.seed))
@@ -110,7 +110,7 @@ async def _choose(
     systems: Sequence[System | Designer],
     tasks: TaskSets,
     config: EvaluationConfig,
-    path: Path,
+    folder: RunFolder,
     session: Session,
     grade: GradeAnswer,
 ) -> dict[str, list[System]]:
@@ -118,11 +118,13 @@ async def _choose(
     ready = [system for system in systems if isinstance(system, System)]
     if len(ready) == len(systems):
         return dict.fromkeys(tasks.test, ready)
-    with RunFolder.create(path / FOLDER, settings_of(config)) as trials:
+    with RunFolder.create(folder.path / FOLDER, settings_of(config)) as trials:
         session.budget.settle(NO_USAGE, spent_before(trials))
         engine = LocalEngine(session, trials, grade, config.concurrency)
         return {
-            dataset: await design_all(systems, FolderBench(session, dataset, samples, trials, engine))
+            dataset: await design_all(
+                systems, FolderBench(session, dataset, samples, trials, engine), folder, tasks.test[dataset]
+            )
             for dataset, samples in tasks.validation.items()
         }
 

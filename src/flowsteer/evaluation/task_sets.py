@@ -83,22 +83,21 @@ def samples_of(name: str, needed: int, config: EvaluationConfig) -> tuple[list[S
         return test, load_samples(name, other, needed, config.seed) if other else []
     rows = load_samples(name, config.split, None, config.seed, config.data)
     spare = 0 if other else needed
-    size = len(rows) - skip - spare
-    if size < 1:
+    order = shuffled(rows, config.seed) if spare or config.limit or skip else rows
+    # From the end, so that they stay what they are when a run is extended to more tasks.
+    kept = len(order) - spare
+    if skip >= kept:
         left_out = f"leave out {skip}, " if skip else ""
         raise ConfigError(
             f"{name} has {len(rows)} rows, too few to {left_out}test on some and choose a workflow by {spare} others",
             "leave out the systems fixed:best and search, skip fewer, or name a larger dataset",
         )
-    order = shuffled(rows, config.seed)[skip:] if spare or config.limit or skip else rows
-    size = min(config.limit or size, size)
-    if other is None:
-        return order[:size], order[size : size + spare]
-    return order[:size], _apart_from(order[:size], name, other, needed, config)
+    test = order[skip:kept][: config.limit]
+    return test, order[kept:] if other is None else _apart_from(rows, name, other, needed, config)
 
 
-def _apart_from(test: list[Sample], name: str, split: str, needed: int, config: EvaluationConfig) -> list[Sample]:
-    """Samples of another split that share nothing with the test: public splits hold some questions twice."""
+def _apart_from(tested: list[Sample], name: str, split: str, needed: int, config: EvaluationConfig) -> list[Sample]:
+    """Samples of another split that share nothing with the one tested on: public splits hold some questions twice."""
     rows = load_samples(name, split, None, config.seed, config.data)
-    shared = set(overlap(test, rows))
+    shared = set(overlap(tested, rows))
     return [sample for sample in shuffled(rows, config.seed) if sample.task.id not in shared][:needed]
