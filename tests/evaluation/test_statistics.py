@@ -4,6 +4,7 @@ import random
 from fractions import Fraction
 from itertools import combinations, product
 from statistics import fmean
+from time import process_time
 
 import pytest
 from hypothesis import example, given, settings
@@ -131,19 +132,66 @@ def test_few_differences_are_tested_exactly(differences):
     assert sign_flip(differences) == (pytest.approx(exact_p(differences)), True)
 
 
-@pytest.mark.parametrize(("n", "seed"), [(20, 1), (40, 2), (80, 3)])
-def test_many_differences_are_tested_nearly_exactly(n, seed):
+@pytest.mark.parametrize(("n", "seed"), [(20, 1), (40, 2), (80, 3), (400, 4)])
+def test_many_differences_on_a_lattice_are_tested_exactly(n, seed):
     rng = random.Random(seed)
     differences = [rng.randint(-9, 12) for _ in range(n)]
+    assert sign_flip([value / 7 for value in differences]) == (
+        pytest.approx(exact_p([value for value in differences if value]), rel=1e-9),
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    "halves",
+    [
+        [2] * 22 + [-2] * 11 + [1],
+        [2] * 26 + [-2] * 14 + [1],
+        [2] * 22 + [-2] * 10 + [1] * 3 + [-1] * 4,
+        [2] * 20 + [-2] * 20 + [1, -1],
+        [2] * 40 + [1],
+    ],
+)
+def test_right_half_right_and_wrong_are_tested_exactly(halves):
+    """Sums lie a whole difference apart, so the normal limit calls some of these significant that are not."""
+    assert compare([[value / 2 for value in halves]]).p == pytest.approx(exact_p(halves), rel=1e-9)
+
+
+def test_datasets_of_different_sizes_are_tested_exactly():
+    """Each difference weighs 1 / (its dataset's size · datasets): here 1/60, 1/120 and 1/42, 1/126."""
+    large, small = [1.0] * 13 + [-0.5] * 7 + [0.0] * 10, [1.0] * 8 + [-1 / 3] * 9 + [0.0] * 4
+    weighted = [round(value * 2 * 21) for value in large] + [round(value * 2 * 30) for value in small]
+    found = compare([large, small])
+    assert (found.p, found.exact) == (pytest.approx(exact_p([value for value in weighted if value]), rel=1e-9), True)
+
+
+def test_ten_thousand_differences_on_a_lattice_are_tested_exactly_and_soon():
+    rng = random.Random(2)
+    differences = [rng.choice([1, 1, -1, 0.5, -0.5]) * (rng.random() < 0.8) for _ in range(10_000)]
+    started = process_time()
+    p, exact = sign_flip(differences)
+    assert exact
+    assert 0 < p < 1e-9
+    assert process_time() - started < 2
+
+
+def test_many_differences_of_any_size_are_tested_nearly_exactly():
+    rng = random.Random(1)
+    differences = [rng.gauss(0.3, 1) for _ in range(18)]
+    sums = [0.0]
+    for value in differences:
+        sums = [total + sign * value for total in sums for sign in (1, -1)]
     p, exact = sign_flip(differences)
     assert not exact
-    assert p == pytest.approx(exact_p([value for value in differences if value]), abs=0.015)
+    assert p == pytest.approx(fmean(abs(total) >= abs(sum(differences)) for total in sums), abs=0.015)
 
 
 def test_the_normal_limit_agrees_with_the_exact_test():
     rng = random.Random(5)
     differences = [rng.randint(-20, 22) for _ in range(400)]
-    assert sign_flip(differences)[0] == pytest.approx(exact_p([d for d in differences if d]), abs=0.002)
+    p, exact = sign_flip([value + rng.random() * 1e-3 for value in differences if value])
+    assert not exact
+    assert p == pytest.approx(exact_p([value for value in differences if value]), abs=0.002)
 
 
 def test_one_pair_that_outweighs_all_others_is_not_taken_as_normal():

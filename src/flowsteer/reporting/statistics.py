@@ -5,6 +5,7 @@ The unit is the task, not the episode: epochs of one task are not independent, s
 same (macro mean) and is resampled on its own.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -24,8 +25,14 @@ FLIPS = 10_000
 MAX_EXACT = 16
 """Up to so many differences every sign pattern is gone through: at most 65,536."""
 
+MAX_COUNTED = 50_000_000
+"""Most sums that are added up to count all patterns of sizes on a lattice: a tenth of a second."""
+
 NEAR_NORMAL = 0.03
-"""A sum under random signs is taken as normal where Σd⁴ / (Σd²)² is less: p is off by 0.0005 at 0.05, draws by more."""
+"""A sum under random signs is taken as normal where Σd⁴ / (Σd²)² is less: p is off by 0.0005 at 0.05, draws by more.
+
+That is so where sums lie close: of sizes on no lattice, or on one too fine to count all patterns.
+"""
 
 AT_ONCE = 1_000_000
 """Most values drawn at once: it bounds memory."""
@@ -59,7 +66,7 @@ class Comparison:
     Attributes:
         difference: The mean difference with its interval.
         p: Two-sided p-value of the sign-flip test.
-        exact: Whether every sign pattern was counted.
+        exact: Whether every sign pattern was counted; else p is of the normal limit, or of draws.
     """
 
     difference: Estimate
@@ -116,9 +123,11 @@ def sign_flip(differences: Sequence[float], seed: int = 0) -> tuple[float, bool]
     """Test paired differences: were the labels of each pair swapped by chance, how often would the sum be as far out?
 
     Fisher's randomisation test (1935, "The Design of Experiments", §21), two-sided. Where all differences that are not
-    0 have one size it is the exact sign test, which is McNemar's exact test; with few of them all patterns are
-    counted; otherwise patterns are drawn and the observed one is counted in (Phipson & Smyth 2010), so that p is
-    never 0. Where no few pairs dominate (`NEAR_NORMAL`) the sum is taken as normal, which is closer than draws.
+    0 have one size it is the exact sign test, which is McNemar's exact test. Where they are multiples of one step, as
+    scores of halves or means over epochs are, all patterns are counted by their sums (Pagano & Tritchler 1983); with few
+    differences, of any sizes, all are gone through. Otherwise the sum is taken as normal if no few pairs dominate
+    (`NEAR_NORMAL`), which is closer than draws; else patterns are drawn and the observed one is counted in (Phipson &
+    Smyth 2010), so that p is never 0.
 
     Args:
         differences: One for each pair, weighted as in the sum.
@@ -129,14 +138,16 @@ def sign_flip(differences: Sequence[float], seed: int = 0) -> tuple[float, bool]
 
     >>> sign_flip([0.5, 0.25, 0.125])
     (0.25, True)
+    >>> sign_flip([1.0] * 22 + [-1.0] * 11 + [0.5])
+    (0.0576..., True)
     """
-    from scipy.stats import binomtest, norm
+    from scipy.stats import norm
 
     sizes = sorted(abs(value) for value in differences if value)
     if not sizes:
         return 1.0, True
-    if sizes[-1] - sizes[0] <= 1e-9 * sizes[-1]:
-        return float(binomtest(sum(value > 0 for value in differences), len(sizes)).pvalue), True
+    if (step := _step(sizes)) and (p := _counted([round(value / step) for value in differences])) is not None:
+        return p, True
     observed, exact, squares = abs(fsum(differences)), len(sizes) <= MAX_EXACT, fsum(size**2 for size in sizes)
     if not exact and fsum(size**4 for size in sizes) < NEAR_NORMAL * squares**2:
         return float(2 * norm.sf(observed / sqrt(squares))), False
@@ -144,6 +155,39 @@ def sign_flip(differences: Sequence[float], seed: int = 0) -> tuple[float, bool]
     sums = _all_signed_sums(sizes) if exact else _drawn_signed_sums(sizes, seed)
     as_far, uncounted = (abs(sums) >= observed - 1e-9 * fsum(sizes)).sum(), 0 if exact else 1
     return float((as_far + uncounted) / (len(sums) + uncounted)), exact
+
+
+def _step(sizes: Sequence[float]) -> float:
+    """The step that all sizes are whole multiples of; 0 if there is none."""
+    step = 0.0
+    for size in set(sizes):  # Euclid's algorithm, but for what rounding leaves
+        while size > 1e-9 * sizes[-1]:
+            step, size = size, abs(step - size * round(step / size))
+    return step if all(abs(size / step - round(size / step)) < 1e-6 for size in sizes) else 0.0
+
+
+def _counted(differences: Sequence[int]) -> float | None:
+    """The share of sign patterns whose sum is as far from 0 as that of these; None if that is too much to count.
+
+    A pattern whose positive sizes come to k has the sum 2k - Σ, and as many patterns are far out above 0 as below. How
+    many of the commonest size are positive follows the binomial distribution; the others are taken in one by one.
+    """
+    import numpy as np
+    from scipy.stats import binom
+
+    sizes = sorted(abs(value) for value in differences if value)
+    ((common, times),) = Counter(sizes).most_common(1)
+    others = [size for size in sizes if size != common]
+    if len(others) * sum(others) > MAX_COUNTED:
+        return None
+    most = (sum(sizes) - abs(sum(differences))) // 2
+    shares = np.zeros(min(most, sum(others)) + 1)
+    shares[0] = 1.0
+    for size in others:
+        shares[size:] += shares[:-size].copy()
+        shares *= 0.5
+    tail = shares @ binom.cdf((most - np.arange(len(shares))) // common, times, 0.5)
+    return min(1.0, float(2 * tail))
 
 
 def _all_signed_sums(sizes: Sequence[float]) -> "np.ndarray[Any, Any]":
