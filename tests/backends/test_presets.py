@@ -49,6 +49,8 @@ def test_prices():
     usage = Usage(1, 2_000_000, 1_000_000)
     assert price("openai:gpt-4o-mini", usage) == pytest.approx(0.90)
     assert price("openai:gpt-4o-mini-2024-07-18", usage) == price("openai:gpt-4o-mini", usage)
+    assert price("openai:gpt-4o-2024-05-13", Usage(1, 1_000_000, 1_000_000)) == pytest.approx(20.00)
+    assert price("openai:gpt-4o-2024-08-06", usage) == price("openai:gpt-4o", usage)
     assert price("anthropic:claude-haiku-4-5-20251001", Usage(1, 100, 10)) == pytest.approx(0.00015)
     assert price("openai:gpt-4o-mini", NO_USAGE) == 0.0
 

@@ -42,6 +42,7 @@ _PRICES = {
         "gpt-4.1-mini": Price(0.40, 1.60),
         "gpt-4.1-nano": Price(0.10, 0.40),
         "gpt-4o": Price(2.50, 10.00),
+        "gpt-4o-2024-05-13": Price(5.00, 15.00),
         "gpt-4o-mini": Price(0.15, 0.60),
         "gpt-5": Price(1.25, 10.00),
         "gpt-5-mini": Price(0.25, 2.00),
@@ -83,7 +84,7 @@ def price(spec: str, usage: Usage) -> float | None:
     """US dollars that a call costs, None when the price is unknown.
 
     Args:
-        spec: The backend that was asked. A dated snapshot of a model costs what the model costs.
+        spec: The backend that was asked. A dated snapshot that is not listed itself costs what the model costs.
         usage: Its tokens.
 
     >>> price("openai:gpt-4o-mini-2024-07-18", Usage(1, 1_000_000, 1_000_000))
@@ -91,6 +92,7 @@ def price(spec: str, usage: Usage) -> float | None:
     """
     if is_free(spec):
         return 0.0
-    preset, _, model = spec.partition(":")
-    known = _PRICES.get(preset, {}).get(_SNAPSHOT.sub("", model.removeprefix("models/")))
+    preset, _, name = spec.partition(":")
+    model, listed = name.removeprefix("models/"), _PRICES.get(preset, {})
+    known = listed.get(model) or listed.get(_SNAPSHOT.sub("", model))
     return None if known is None else known.of(usage)
