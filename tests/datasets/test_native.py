@@ -194,7 +194,9 @@ def test_apps_by_streams_and_by_call():
 def test_an_integer_of_any_length_in_the_cases_of_apps_is_read_as_it_is(form):
     value = form.format("9" * 9131)
     cases = f'{{"fn_name": "power", "inputs": [[{value}], [2]], "outputs": [{value}, 4]}}'
-    assert convert("apps", input_output=cases).reference.tests == CallTests("power", (f"[{value}]", "[2]"), (value, "4"))
+    assert convert("apps", input_output=cases).reference.tests == CallTests(
+        "power", (f"[{value}]", "[2]"), (value, "4")
+    )
 
 
 def test_streams_of_apps_may_be_lines_and_numbers():
