@@ -13,7 +13,7 @@ from statistics import fmean
 
 from flowsteer.datasets.base import Sample
 from flowsteer.errors import BackendUnavailable, BudgetExceeded, ConfigError, GraderError
-from flowsteer.evaluation.design import JSON, Bench, Designer, Trial
+from flowsteer.evaluation.design import JSON, Designer, Trial
 from flowsteer.evaluation.episodes import Job
 from flowsteer.evaluation.job_runner import JobEngine, run_jobs
 from flowsteer.evaluation.systems import System, WorkflowSystem

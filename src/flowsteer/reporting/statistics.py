@@ -122,12 +122,12 @@ def compare(strata: Strata, seed: int = 0) -> Comparison:
 def sign_flip(differences: Sequence[float], seed: int = 0) -> tuple[float, bool]:
     """Test paired differences: were the labels of each pair swapped by chance, how often would the sum be as far out?
 
-    Fisher's randomisation test (1935, "The Design of Experiments", §21), two-sided. Where all differences that are not
-    0 have one size it is the exact sign test, which is McNemar's exact test. Where they are multiples of one step, as
-    scores of halves or means over epochs are, all patterns are counted by their sums (Pagano & Tritchler 1983); with few
-    differences, of any sizes, all are gone through. Otherwise the sum is taken as normal if no few pairs dominate
-    (`NEAR_NORMAL`), which is closer than draws; else patterns are drawn and the observed one is counted in (Phipson &
-    Smyth 2010), so that p is never 0.
+    Fisher's randomisation test (1935, "The Design of Experiments", §21), two-sided. It is exact where all differences
+    are multiples of one step, as of right, half right and wrong answers, or means over epochs: patterns are counted
+    by their sums (Pagano & Tritchler 1983). Of one size alone it is McNemar's exact test. It is exact, too, with few
+    differences of any sizes, whose patterns are all gone through. Otherwise the sum is taken as normal if no few pairs
+    dominate (`NEAR_NORMAL`), which is closer than draws; else patterns are drawn and the observed one is counted in
+    (Phipson & Smyth 2010), so that p is never 0.
 
     Args:
         differences: One for each pair, weighted as in the sum.
