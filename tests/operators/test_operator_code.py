@@ -114,6 +114,12 @@ async def test_a_returned_tuple_equals_the_json_list(sandbox):
     assert (await run_tests(code, CallTests("pair", ("[1]",), ("[1, [1, null]]",)), sandbox)).ok
 
 
+@pytest.mark.parametrize("returned", ["10**5000", "{10**5000: 1}", "{(10**5000,): 1}"])
+async def test_a_returned_integer_without_a_text_is_no_pass(returned, sandbox):
+    found = await run_tests(f"def power(n):\n    return {returned}", CallTests("power", ("[1]",), ("3",)), sandbox)
+    assert found.failures == ("power(1), expected 3: got an integer too long to be written",)
+
+
 @pytest.mark.parametrize(
     ("tests", "kind"),
     [

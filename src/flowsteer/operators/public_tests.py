@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from flowsteer.answers.case_json import as_key
 from flowsteer.answers.code import defined_names
 from flowsteer.answers.code_blocks import syntax_error
 from flowsteer.errors import OperatorError
@@ -158,7 +159,10 @@ async def _what_happened(case: _Case, outcome: Outcome, sandbox: CodeRunner) -> 
         return f"{outcome.status}: {_short(outcome.error)}" if outcome.status != "error" else _short(outcome.error)
     if case.field == "stdout":
         return f"printed {_short(outcome.stdout)}"
-    return f"got {_short(repr(outcome.value))}"
+    try:
+        return f"got {_short(repr(outcome.value))}"
+    except ValueError:
+        return "got an integer too long to be written"
 
 
 def _plain(value: object) -> object:
@@ -166,7 +170,7 @@ def _plain(value: object) -> object:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {as_key(key): _plain(item) for key, item in value.items()}
     return value
 
 
