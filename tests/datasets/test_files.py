@@ -48,6 +48,11 @@ def test_a_file_of_ones_own_is_a_dataset(tmp_path):
         (json.dumps(row(type="maths")), "line 2: type 'maths' is not one of math, qa, code"),
         (json.dumps(row(type="code", tests='{"inputs": ["1"]}')), "the tests of own/1 cannot be read"),
         (json.dumps({"problem": "?", "ground_truth": "1", "source": "gsm9k"}), "unknown source 'gsm9k'"),
+        (json.dumps(row(meta={"options": 12})), "'options' of 'meta' is neither a list of texts or numbers"),
+        (json.dumps(row(meta={"options": [["1"]]})), "'options' of 'meta' is neither"),
+        (json.dumps(row(meta={"options": {"a": None}})), "'options' of 'meta' is neither"),
+        (json.dumps(row(meta={"options": ["1"] * 27})), "'options' of 'meta' is neither"),
+        (json.dumps(row(meta="test")), "'meta' is no object"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path, line, complaint):
@@ -63,6 +68,15 @@ def test_files_of_other_editors_and_numbers_are_read(tmp_path):
     samples = load_samples(str(path))
     assert [one.reference.answers for one in samples] == [("2",), ("3", "three", "3.5")]
     assert samples[1].task.id == "7"
+
+
+def test_options_in_a_list_have_letters_in_order(tmp_path):
+    path = write(
+        tmp_path / "own.jsonl", row(1, meta={"options": ["12", 16, "none"]}), row(2, meta={"options": {"A": 1}})
+    )
+    listed, named = load_samples(str(path))
+    assert listed.reference.options == {"a": "12", "b": "16", "c": "none"}
+    assert named.reference.options == {"a": "1"}
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path):

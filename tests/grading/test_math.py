@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from math_pairs import RIGHT, WRONG
 
+from flowsteer.answers.numbers import read_number
+from flowsteer.answers.spelling import plain
 from flowsteer.answers.value import math_value
 from flowsteer.errors import GraderError
 from flowsteer.grading.math import grade_integer, grade_math, grade_option
 from flowsteer.grading.math_process import MathWorkers
-from flowsteer.grading.numbers import read_number
-from flowsteer.grading.spelling import plain
 
 
 @pytest.fixture
@@ -117,12 +117,29 @@ OPTIONS = {"a": "rs . 400", "b": "1 / 3", "c": "b / 2", "d": "22 1 / 2 days", "e
         ("b", "3", 0.0),
         ("c", "b", 0.0),
         ("e", "400", 0.0),
+        ("a", "A is the correct answer.", 1.0),
+        ("a", "Choose A", 1.0),
+        ("a", "[A]", 1.0),
+        ("a", "I would pick option (A)", 1.0),
+        ("f", "Therefore, option f is correct.", 1.0),
+        ("a", "Option A or B", 0.0),
+        ("a", "Option A is wrong.", 0.0),
+        ("a", "A train takes 5 hours.", 0.0),
+        ("b", "(A) is too large, so (B)", 0.0),
         ("a", "a or b", 0.0),
         ("a", "", 0.0),
     ],
 )
 async def test_options_by_letter_or_value(gold, answer, score, workers):
     assert (await grade_option(gold, OPTIONS, answer, workers)).score == score
+
+
+@pytest.mark.parametrize(
+    ("answer", "score"), [("H", 1.0), ("The answer is (H).", 1.0), ("18", 1.0), ("(G)", 0.0), ("11", 0.0)]
+)
+async def test_letters_are_those_of_the_options(answer, score, workers):
+    options = {letter: str(value) for value, letter in enumerate("abcdefghij", start=11)}
+    assert (await grade_option("H", options, answer, workers)).score == score
 
 
 async def test_without_values_only_letters_count(workers):

@@ -5,11 +5,11 @@ from fractions import Fraction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from flowsteer.answers.spelling import plain
 from flowsteer.grading.code_spelling import from_code
 from flowsteer.grading.math import equivalent, grade_integer, grade_math
 from flowsteer.grading.math_process import MathWorkers
 from flowsteer.grading.relations import aligned
-from flowsteer.grading.spelling import plain
 
 FULL_WIDTH = str.maketrans("0123456789,.-()", "０１２３４５６７８９，．－（）")
 SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")

@@ -69,6 +69,15 @@ def test_hotpotqa_gives_yes_and_no_all_or_nothing(gold, answer, em, f1):
     assert grade_qa([gold], answer, "hotpotqa").metrics == {"em": em, "f1": pytest.approx(f1)}
 
 
+@pytest.mark.parametrize("answer", ["", "the", "A!"])
+@pytest.mark.parametrize("dataset", ["hotpotqa", "triviaqa"])
+def test_where_nothing_is_left_of_an_answer_hotpotqa_and_triviaqa_find_no_words_in_common(dataset, answer):
+    metrics = grade_qa(["The The"], answer, dataset).metrics
+    assert {value for name, value in metrics.items() if name.endswith("f1")} == {0.0}
+    assert {value for name, value in metrics.items() if name.endswith("em")} == {1.0}
+    assert grade_qa(["The The"], answer).score == 1.0
+
+
 def test_triviaqa_reports_its_own_normalisation_beside_squads():
     metrics = grade_qa(["state-of-the-art"], "state of the art", "triviaqa").metrics
     assert metrics == {"em": 0.0, "f1": 0.0, "triviaqa_em": 1.0, "triviaqa_f1": 1.0}

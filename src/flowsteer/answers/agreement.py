@@ -5,47 +5,66 @@ import unicodedata
 from fractions import Fraction
 
 from flowsteer.answers.extract import MAX_TEXT, tidy
+from flowsteer.answers.numbers import Number, read_number, same_number
+from flowsteer.answers.spelling import plain
 
 MAX_NUMBER = 200
 """A text of more characters is no plain number."""
 
-_NUMBER = re.compile(r"[+-]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})")
-_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?:\D|$))")
-_LATEX_FRACTION = re.compile(r"([+-]?)\s*\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
+_OTHER_AMOUNT = re.compile(r"[€£¥%]|(?<![\\A-Za-z])[A-Za-z]{2}")
+"""What stands beside a number that is more than a number; dollars alone are left aside."""
+
+_RAISED = "\u00b2\u00b3\u00b9\u00bc-\u00be\u2070-\u209f\u2150-\u218f"
+_LEVEL = re.compile(f"[^{_RAISED}]+")
+"""Text without raised and lowered signs, which are no digits of the number before them."""
+
+_LETTER = re.compile(r"[(\[]?\s*([^\W\d_])\s*[)\].:]*")
+_WORD = re.compile(r"[^\W\d_]{2}")
+_FORMULA = re.compile(rf"[\\^_=+*/<>|{{}}{_RAISED}√∞]|[(\[][^()\[\],\d]*+[,\d][^()\[\]]*+[)\]]")
+"""A sign of a formula, or a pair of brackets around numbers or several things: a tuple, an interval."""
+
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b(?=\s+\S)")
 
 
 def as_number(answer: str) -> Fraction | None:
     r"""The exact value of a plain number, fraction or amount of dollars; None for anything else.
 
-    >>> as_number("$1,200.50"), as_number("1/2"), as_number(r"\frac{1}{2}"), as_number("12 eggs")
-    (Fraction(2401, 2), Fraction(1, 2), Fraction(1, 2), None)
+    >>> as_number("$1,200.50"), as_number("1/2"), as_number(r"1\frac{1}{2}"), as_number("12 eggs")
+    (Fraction(2401, 2), Fraction(1, 2), Fraction(3, 2), None)
     """
+    number = _number(answer)
+    return None if number is None else number.value
+
+
+def _number(answer: str) -> Number | None:
     if len(answer) > MAX_NUMBER:
         return None
-    text = _LATEX_FRACTION.sub(r"\1\2/\3", tidy(answer)).replace("−", "-").replace("\\$", "$")
-    text = _THOUSANDS.sub("", re.sub(r"^([+-]?)\$\s*", r"\1", text))
-    above, slash, below = (part.strip() for part in text.partition("/"))
-    if not _NUMBER.fullmatch(above) or (slash and not _NUMBER.fullmatch(below)):
-        return None
-    divisor = Fraction(below) if slash else Fraction(1)
-    return Fraction(above) / divisor if divisor else None
+    text = plain(tidy(answer))
+    number = None if _OTHER_AMOUNT.search(text) else read_number(text, variables=True)
+    return None if number is None or number.unit else number
 
 
 def normalised(answer: str) -> str:
     """One spelling for answers that are plainly the same: numbers by value, words by case, spaces and articles.
 
-    Inner punctuation stays, so `1/2` and `12` remain different.
+    Inner punctuation stays, so `1/2` and `12` remain different, and so do all signs of a formula.
 
     >>> normalised("The  Eiffel Tower."), normalised("(B)"), normalised("0.50") == normalised("1/2")
     ('eiffel tower', 'b', True)
+    >>> normalised("[0, 1)"), normalised("n!"), normalised("a + b")
+    ('[0, 1)', 'n!', 'a + b')
     """
     if len(answer) > MAX_TEXT:
         return " ".join(answer.split())  # No short answer: texts of this length agree when they are the same.
     number = as_number(answer)
     if number is not None:
         return str(number)
-    text = " ".join(unicodedata.normalize("NFKC", tidy(answer)).casefold().split())
+    level = _LEVEL.sub(lambda found: unicodedata.normalize("NFKC", found[0]), tidy(answer))
+    text = " ".join(level.casefold().split())
+    if letter := _LETTER.fullmatch(text):
+        return letter[1]
+    if _FORMULA.search(text) or not _WORD.search(text):
+        return text
     bare = _ARTICLES.sub("", text.strip(" .,;:!?'\"()[]"))
     return " ".join(bare.split()) or text
 
@@ -58,4 +77,5 @@ def same_answer(one: str, other: str) -> bool | None:
     """
     if normalised(one) == normalised(other):
         return True
-    return False if as_number(one) is not None and as_number(other) is not None else None
+    numbers = _number(one), _number(other)
+    return same_number(*numbers) if numbers[0] and numbers[1] else None

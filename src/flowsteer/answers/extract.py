@@ -24,12 +24,22 @@ MAX_LAYERS = 20
 
 _TAG = re.compile(r"<(?P<end>/?)answer>|<\|(?:begin|(?P<stop>end))_of_box\|>", re.IGNORECASE)
 _UNBRACED_BOX = re.compile(r"\\(?:boxed|fbox)\s{1,9}(?P<content>[^\s{$][^$\n]*)")
+_NOT_THE = "".join(rf"(?<!\b{word}\s)" for word in ("no", "wrong", "incorrect", "first", "other", "one", "an", "any"))
+_ANSWER = rf"{_NOT_THE}\banswer\b"
+_THE_BEST = r"\b(?:final|correct|right|best)\s"
+_OPTION = rf"(?:{_THE_BEST}|\b(?:the|my)\s)(?:option|choice)\b"
+_SIGN = r"[\s*_]{0,9}[:=]"
 _ANNOUNCEMENT = re.compile(
     r"^[ \t]*#{4}(?!#)"
-    r"|\b(?:answer|option|choice)\b(?:[\s*_]{0,9}[:=]"
-    r"|(?:\s(?:to|for|of|in)\b[^.:=]{0,80}?)?\s+(?:is|are|was|(?:would|should|must|will)\s+be|equals)\b:?)",
+    rf"|(?:{_ANSWER}|{_OPTION})"
+    r"(?:\s(?:to|for|of|in)\b[^.:=]{0,80}?)?\s+(?:is|are|was|(?:would|should|must|will)\s+be|equals)\b(?P<colon>:?)"
+    rf"|(?:(?:^\W{{0,9}}|{_THE_BEST})(?:option|choice)|(?:\b(?<![A-Za-z]\s)|{_THE_BEST})answer){_SIGN}"
+    rf"|(?P<bare>{_ANSWER}){_SIGN}",
     re.IGNORECASE,
 )
+"""A sentence that says what the answer is, or a label. Prose names answers and options as well: `her first choice was`,
+`one option is`, `an answer of 12 is too big`; `bare` stands in a sentence that may be on something else."""
+
 _HINT = re.compile(r"answer|option|choice|####", re.IGNORECASE)
 _HEADING = re.compile(r"[\W_]{0,20}(?:the\s+)?(?:(?:final|short|correct)\s+)?answer[\s*_.]{0,20}", re.IGNORECASE)
 _POLITE = re.compile(r"\bI hope (?:it|this|that)\b")
@@ -153,19 +163,24 @@ def _boxed(text: str) -> str | None:
 
 
 def _announced(text: str) -> str | None:
-    """What the last line that announces an answer says, or the line after it."""
+    """What the last line that announces an answer says, or the line after it.
+
+    `Let me check the answer: 3 * 4 = 12` does not count behind `My answer is: 12`.
+    """
     if not _HINT.search(text):
         return None
-    following = ""
+    following, bare = "", None
     for line in reversed(text.splitlines()):
         plain = without_emphasis(line)
         if _HEADING.fullmatch(plain) and following:
-            return following
+            return bare or following
         for found in reversed(list(_ANNOUNCEMENT.finditer(plain))):
             rest = _POLITE.split(plain[found.end() :])[0].strip(" \t*_:")
             rest = rest if tidy(rest).strip(".") else following
-            if rest:
-                return rest
+            if rest and found["bare"]:
+                bare = bare or rest
+            elif rest:
+                return rest if found["colon"] else bare or rest
         if _says(line):
             following = plain
-    return None
+    return bare

@@ -8,20 +8,21 @@ remark in brackets and a clause such as `, which is 6 dozen` are left out before
 import re
 
 from flowsteer.answers.extract import last_line, marked_answer, tidy, without_emphasis
+from flowsteer.answers.typography import with_minus
 
 _CALCULATOR = re.compile(r"<<[^<>\n]{0,200}>>")
 _UNDERSCORES = re.compile(r"(?<!\w)(_{1,2})([^_\n]{1,200})\1(?!\w)")
 _SYMBOLS = re.compile("[\u2190\u2705\u2713\u2714\u2794-\u27bf\u2b00-\u2bff\ufe0f\U0001f000-\U0001faff]")
 """Pictures beside an answer."""
 
+_SHOUT = re.compile(r"(?<=[^\W\d_]{2})!\Z")
+"""Behind a word; behind a single letter it is a factorial."""
+
 _BULLET = re.compile(r"(?:>\s+|\d{1,2}\.\s+(?=[A-Za-z*]))")
 _CONNECTIVE = re.compile(r"(?:therefore|thus|hence|so|then|finally|in total)\b[,:]?\s+", re.IGNORECASE)
 _LABEL = re.compile(r"[A-Z][a-z]{2,20}\s*:\s*(?=[^A-Za-z\s])")
 _COMMENT = re.compile(r"(?:this|that|these|those|hope|great)\b", re.IGNORECASE)
 _OR = re.compile(r"\b(?:and|or)\b")
-MAX_FORMULA = 300
-"""Longest line that is searched for a formula at its beginning."""
-
 _PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}(?:\s+[A-Za-z]+)+")
 _CLAUSE = re.compile(
     r"(?:,\s|\s[-–—]\s|\s)(?:which|because|since|so that|where|i\.e\.|that is|as required|assuming)\b", re.IGNORECASE
@@ -37,9 +38,10 @@ _NUMBER = re.compile(
 _TAIL = re.compile(
     r".*(?:\b(?:is|are|equals|be|gives?|get|was|makes?|has|have|needs?)\b:?|=|≈|:)\s*(.+)$", re.IGNORECASE
 )
-_HEAD = re.compile(
-    r"([^A-Za-z]*(?:\S*\d\S*|\\\S+|[A-Za-z])(?:\s*[-+*/^=<>]\s*\S+)*)\s+(?:is|are|of|for|when|if|as|with)\b"
-)
+_LEADS_ON = re.compile(r"\s(?:is|are|of|for|when|if|as|with)\b")
+_BARE_WORD = re.compile(r"(?:^|(?<![-+*/^=<>\s])\s+)[A-Za-z]{2,}+(?!\S*[\d(])")
+"""A word that is no part of a formula: `sin(x)`, `ab2` and what stands behind an operator are."""
+
 _DENIAL = re.compile(r"\bnot\b|n't\b|\b(?:half|twice|double)\b", re.IGNORECASE)
 
 
@@ -51,6 +53,7 @@ def math_value(text: str) -> str:
     >>> math_value("The total cost is $42."), math_value("The answer is 72 eggs, which is 6 dozen.")
     ('$42', '72 eggs')
     """
+    text = with_minus(text)
     marked = marked_answer(text)
     line = _CALCULATOR.sub("", last_line(text) if marked is None else marked)
     line = _without_lead(unwrap(_UNDERSCORES.sub(r"\2", without_emphasis(line))))
@@ -68,8 +71,7 @@ def _without_lead(line: str) -> str:
 def unwrap(text: str) -> str:
     """A line without quotes, emphasis and dollar signs around it and without the sign that ends its sentence."""
     text = tidy(_SYMBOLS.sub("", text.replace("`", ""))).rstrip(",; ")
-    if text.endswith("!") and text[-3:-1].isalpha():  # A shout, and no factorial.
-        text = text[:-1]
+    text = _SHOUT.sub("", text)
     return text if text.endswith("...") else tidy(text.rstrip("."))
 
 
@@ -94,5 +96,5 @@ def _of_prose(line: str) -> str:
         numbers = _NUMBER.findall(part)
         if len(numbers) == 1 and not _DENIAL.search(part):
             return str(numbers[0]).strip()
-    head = _HEAD.match(line) if len(line) <= MAX_FORMULA and not _DENIAL.search(line) else None
-    return unwrap(head[1]) if head and not tail else behind
+    head = "" if tail or _DENIAL.search(line) else _LEADS_ON.split(line, maxsplit=1)[0]
+    return (unwrap(head) if not _BARE_WORD.search(head) else "") or behind

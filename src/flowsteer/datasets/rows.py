@@ -6,6 +6,7 @@ a key means depends on the dataset for three of them: `answer` of a HumanEval ro
 """
 
 from collections.abc import Mapping
+from string import ascii_lowercase
 from typing import Any, get_args
 
 from flowsteer.answers.case_json import read_case, write_case
@@ -114,21 +115,37 @@ def _answer_form(row: Row, tests: HiddenTests | None) -> str:
 
 
 def _reference(row: Row, tests: HiddenTests | None, where: str) -> Reference:
+    if not isinstance(row.get("meta") or {}, Mapping):
+        raise ConfigError(f"{where}: 'meta' is no object: {str(row['meta'])[:80]}")
     meta = dict(row.get("meta") or {}) | {"license": row.get("license") or ""}
-    options = {str(letter).lower(): str(value) for letter, value in (meta.get("options") or {}).items()}
-    if row.get("dataset") == "mathqa" and not options:
-        options = parse_options(row["question"])
     answer = row.get("answer")
     if row["type"] == "code":
         body = answer if isinstance(answer, str) else ""
         whole = f"{row['prompt_code']}{body}" if body and row.get("dataset") == "humaneval" else body
         return Reference(solution=whole, tests=tests, meta=meta)
+    options = _options(meta.get("options"), where)
+    if row.get("dataset") == "mathqa" and not options:
+        options = parse_options(row["question"])
     accepted = _accepted(answer, where)
     if row["type"] == "math":
         accepted = tuple(text for text in accepted if text.strip())
     elif not accepted and meta.get("is_impossible"):
         accepted = ("",)
     return Reference(answers=accepted, options=options, meta=meta)
+
+
+def _options(given: Any, where: str) -> dict[str, str]:
+    """Values by letter; those of a list have the letters in order."""
+    if isinstance(given, list) and len(given) <= len(ascii_lowercase):
+        given = dict(zip(ascii_lowercase, given, strict=False))
+    found = {} if given is None else given
+    if not isinstance(found, Mapping) or not all(isinstance(one, str) or _is_number(one) for one in found.values()):
+        raise ConfigError(
+            f"{where}: 'options' of 'meta' is neither a list of texts or numbers, at most {len(ascii_lowercase)}, "
+            f"nor an object of them by letter: {str(given)[:80]}",
+            'options are {"a": "12", "b": "16"} or ["12", "16"]',
+        )
+    return {str(letter).lower(): str(value) for letter, value in found.items()}
 
 
 def _accepted(answer: Any, where: str) -> tuple[str, ...]:

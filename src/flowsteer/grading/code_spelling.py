@@ -7,7 +7,7 @@ no such spelling comes back as it was: LaTeX is its own spelling.
 import re
 from collections.abc import Callable
 
-from flowsteer.grading.typography import GREEK
+from flowsteer.answers.typography import GREEK
 
 MAX_CALLS = 200
 """Most calls in a formula that are spelled anew."""
@@ -120,9 +120,10 @@ def _name(word: str, coded: bool) -> str:
 
 def _innermost(text: str) -> str | None:
     """The text with its last call spelled in LaTeX: none stands in the arguments of the last."""
+    ends = _closings(text)
     for call in reversed(list(_CALL.finditer(text))):
         spell = _FUNCTIONS.get(call[1])
-        end = _closing(text, call.end() - 1)
+        end = ends.get(call.end() - 1)
         if spell is None or end is None:
             continue
         try:
@@ -145,23 +146,25 @@ def _arguments(text: str) -> list[str]:
     return [part.strip() for part in parts] if text.strip() else []
 
 
-def _closing(text: str, opening: int) -> int | None:
-    """Where the bracket closes that opens there."""
-    depth = 0
-    for at in range(opening, len(text)):
-        depth += (text[at] in "([{") - (text[at] in ")]}")
-        if depth == 0:
-            return at
-    return None
+def _closings(text: str) -> dict[int, int]:
+    """Where each bracket closes that opens in a text, by where it opens."""
+    opened: list[int] = []
+    ends: dict[int, int] = {}
+    for bracket in re.finditer(r"[()\[\]{}]", text):
+        if bracket[0] in "([{":
+            opened.append(bracket.start())
+        elif opened:
+            ends[opened.pop()] = bracket.start()
+    return ends
 
 
 def _powers(text: str) -> str:
     """Exponents in braces, whatever sign raises them."""
-    done, at = "", 0
+    done, at, ends = "", 0, _closings(text)
     while power := _POWER.search(text, at):
         begin = power.end()
         exponent = _EXPONENT.match(text, begin)
-        end = (_closing(text, begin) if text[begin] == "(" else None) if exponent is None else exponent.end() - 1
+        end = (ends.get(begin) if text[begin] == "(" else None) if exponent is None else exponent.end() - 1
         if end is None:
             done, at = done + text[at:begin].replace("**", "^"), begin
         else:

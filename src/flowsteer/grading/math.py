@@ -6,25 +6,30 @@ be read or compared with itself makes a task unscorable.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import cache
 from itertools import accumulate
 
+from flowsteer.answers.extract import final_answer
+from flowsteer.answers.numbers import FLOAT_DIGITS, read_number, same_number, without_unit, without_unit_marks
+from flowsteer.answers.spelling import plain, spelling
 from flowsteer.answers.thinking import without_thinking
 from flowsteer.answers.value import math_value
 from flowsteer.errors import GraderError
 from flowsteer.grading.base import RIGHT, Grade, wrong
 from flowsteer.grading.code_spelling import from_code
 from flowsteer.grading.math_process import MathWorkers, UnreadableGold
-from flowsteer.grading.numbers import FLOAT_DIGITS, read_number, same_number, without_unit
 from flowsteer.grading.relations import aligned, brackets, in_base, is_equation
-from flowsteer.grading.spelling import plain, spelling
 
 MAX_CHARS = 2000
 """An answer longer than this after extraction is no answer."""
 
 _INTEGER = re.compile(r"[+-]?\d+(?:\.0*)?")
-_LETTER = re.compile(r"\(?\s*([A-Ea-e])\s*(?:\)|\.|:|$)(?P<rest>.*)", re.DOTALL)
+_LETTERS = tuple("abcde")
+"""Letters of options where none are listed."""
+
 _OPTION_WORD = re.compile(r"^(?:option|choice)\s+", re.IGNORECASE)
+_REFUSAL = re.compile(r"\b(?:not|wrong|incorrect|false|neither)\b|n't\b", re.IGNORECASE)
 _COMMANDS = re.compile(r"\\(?:begin|end)\{\w+\}|\\[A-Za-z]+")
 _WORDS = re.compile(r"[A-Za-z]{3,}")
 _FUNCTION = re.compile(r"(?:arc)?(?:sin|cos|tan)h?|cot|sec|csc|log|exp|sqrt|lim|max|min|gcd|lcm|mod|det", re.IGNORECASE)
@@ -32,6 +37,7 @@ _JOINED = re.compile(r"\s*(?:,\s*)?\b(?:and|or)\b\s*|\s*;\s*")
 _ANGLE = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)")
 _DEGREES = re.compile(r"(\d+(?:\.\d+)?|\\frac\{[^{}]*\}\{[^{}]*\})\s*degrees?\b")
 
+_VARIABLE = re.compile(r"(?<![A-Za-z\\])[A-Za-z](?![A-Za-z])")
 _BARE_LOG = re.compile(r"\\log(?!\s*_)")
 _LOGARITHM = re.compile(r"(?<![A-Za-z\\])log(?=\s?\()")
 _IMAGINARY = re.compile(r"(?<=\d)i(?![A-Za-z])")
@@ -87,8 +93,8 @@ async def grade_option(gold: str, options: Mapping[str, str], answer: str, worke
     Raises:
         GraderError: The gold answer cannot be compared.
     """
-    right, given = gold.strip().lower(), math_value(answer)
-    if letter := chosen_letter(given[:MAX_CHARS]):
+    right, given, letters = gold.strip().lower(), math_value(answer), tuple(options) or _LETTERS
+    if letter := chosen_letter(given[:MAX_CHARS], letters):
         return RIGHT if letter == right else wrong("another option")
     value = re.sub(rf"^{right}\s*\)\s*", "", options.get(right, "").strip())
     try:
@@ -96,17 +102,40 @@ async def grade_option(gold: str, options: Mapping[str, str], answer: str, worke
             return RIGHT
     except UnreadableGold:
         pass  # A value in words, and other words given: the letter would have been right.
+    if letter := _named_letter(final_answer(answer)[:MAX_CHARS], letters):
+        return RIGHT if letter == right else wrong("another option")
     return wrong("neither the letter nor the value of the right option" if given else "there is no answer")
 
 
-def chosen_letter(text: str) -> str:
-    """The option letter that an answer names, in lower case; empty if it names none.
+def chosen_letter(text: str, letters: Iterable[str] = _LETTERS) -> str:
+    """The option letter that an answer is, in lower case; empty if it is none.
 
     >>> chosen_letter("(B)"), chosen_letter("option c"), chosen_letter("a ) 12"), chosen_letter("3 b")
     ('b', 'c', 'a', '')
     """
-    found = _LETTER.fullmatch(_OPTION_WORD.sub("", plain(text)))
+    found = _patterns(tuple(letters))[0].match(_OPTION_WORD.sub("", plain(text)))
     return found[1].lower() if found else ""
+
+
+def _named_letter(text: str, letters: tuple[str, ...]) -> str:
+    """The only letter that a sentence names as the right option."""
+    found = {next(filter(None, named)).lower() for named in _patterns(letters)[1].findall(text)}
+    return found.pop() if len(found) == 1 and not _REFUSAL.search(text) else ""
+
+
+@cache
+def _patterns(letters: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """What an answer looks like that begins with a letter, and where a sentence names one; `A` may be an article."""
+    capital, any_case = ("|".join(map(re.escape, case)) for case in (map(str.upper, letters), letters))
+    lone = rf"[(\[]?\s*({any_case})\s*(?:[)\].:!]|$)"
+    named = (
+        rf"(?i:\b(?:option|choice)\s+[(\[]?({any_case})\b)",
+        rf"\b(?i:answer|choose|chose|pick|picked|select|selected)\s+({capital})\b",
+        rf"(?<!\w)[(\[]({capital})[)\]]",
+        rf"(?i:^({any_case})\s+is\s+(?:the\s+)?(?:correct|right|best|answer)\b)",
+        rf"(?i:\b(?:and|or)\s+[(\[]?({any_case})\b(?!\s*\w))",
+    )
+    return re.compile(lone, re.IGNORECASE), re.compile("|".join(named))
 
 
 async def equivalent(gold: str, answer: str, workers: MathWorkers) -> bool:
@@ -129,7 +158,8 @@ async def equivalent(gold: str, answer: str, workers: MathWorkers) -> bool:
     based = in_base(right), in_base(given)
     if based[0] and based[1]:
         return based[0] == based[1]
-    gold_number, number = read_number(right), read_number(given)
+    gold_number, variables = read_number(right, variables=True), bool(_VARIABLE.search(without_unit(right, True)))
+    number = read_number(given, variables)
     if gold_number and number:
         return same_number(gold_number, number)
     if gold_number:
@@ -137,7 +167,7 @@ async def equivalent(gold: str, answer: str, workers: MathWorkers) -> bool:
     elif number and number.digits < FLOAT_DIGITS:
         given = str(number.value)
     natural = _BARE_LOG.search(right) is None
-    right, given = (_formula(text, natural) for text in (right, given))
+    right, given = _formula(right, natural, True), _formula(given, natural, variables)
     if _is_prose(right) or _is_prose(given):
         return spelling(right) == spelling(given)
     kinds = {brackets(right), brackets(given)}
@@ -174,7 +204,7 @@ def _is_prose(text: str) -> bool:
     return any(not _FUNCTION.fullmatch(word) for word in words)
 
 
-def _formula(text: str, natural: bool) -> str:
+def _formula(text: str, natural: bool, variables: bool) -> str:
     r"""The text as the parser wants it: LaTeX, `%` as a sign and not a comment, no dollar signs, no unit.
 
     Degrees are radians in the argument of a function and a unit elsewhere. `log` without a backslash is the natural
@@ -183,8 +213,8 @@ def _formula(text: str, natural: bool) -> str:
     text = from_code(text if natural else _LOGARITHM.sub(r"\\log", text))
     if _ANGLE.search(text):
         text = _DEGREES.sub(r"(\\frac{\1\\pi}{180})", text)
-    text = without_unit(_JOINED.sub(", ", re.sub(r"\s*degrees?\b", "", text)))
+    text = without_unit(_JOINED.sub(", ", re.sub(r"\s*degrees?\b", "", text)), variables)
     if text.startswith("{") and text.endswith("}"):
         text = f"\\{text[:-1]}\\}}"
     text = _IMAGINARY.sub(" i", text)
-    return text.replace("%", "\\%").replace("$", "").strip()
+    return without_unit_marks(text).replace("%", "\\%").replace("$", "").strip()

@@ -7,7 +7,7 @@ and relations are made of those stays the library's. Tested with the version tha
 from fractions import Fraction
 from typing import Any
 
-from flowsteer.grading.numbers import FLOAT_DIGITS, unit_of
+from flowsteer.answers.numbers import FLOAT_DIGITS, unit_of
 
 PLACES = 1000
 """Two irrational numbers whose first thousand digits agree are the same."""

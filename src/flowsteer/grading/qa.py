@@ -1,8 +1,9 @@
 """Questions: exact match and token F1, as the official evaluation scripts of the datasets compute them.
 
-SQuAD 2.0's rules are the ground; two datasets add to them. HotpotQA: F1 is 0 where yes, no or noanswer, on either side,
-is not the very same on the other. TriviaQA: its own normalisation turns punctuation into blanks; what it gives stands
-beside SQuAD's as `triviaqa_em` and `triviaqa_f1`.
+SQuAD 2.0's rules are the ground; two datasets add to them, and give no F1 where an answer normalises to nothing, even
+if both do. HotpotQA: F1 is 0 where yes, no or noanswer, on either side, is not the very same on the other. TriviaQA:
+its own normalisation turns punctuation into blanks; what it gives stands beside SQuAD's as `triviaqa_em` and
+`triviaqa_f1`.
 
 Answers are lower-cased, stripped of punctuation and of the articles a, an, the, and split at white space; F1 counts
 tokens as a multiset; the best over all accepted answers counts. The empty answer says "there is no answer" and is right
@@ -12,7 +13,7 @@ only where that is accepted.
 import re
 import string
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 
 from flowsteer.answers.thinking import without_thinking
 from flowsteer.grading.base import Grade
@@ -23,7 +24,9 @@ _NO_ANSWER = frozenset(("unanswerable", "no answer"))
 """How a workflow says "there is no answer" where a dataset allows it: operators cannot return an empty text."""
 
 _TRIVIAQA_BLANKS = str.maketrans(dict.fromkeys(string.punctuation + "‘’´`", " "))
-_HOTPOTQA_WHOLE = frozenset(("yes", "no", "noanswer"))
+_WHOLE = {"hotpotqa": frozenset(("yes", "no", "noanswer"))}
+_SHARES_WORDS = ("hotpotqa", "triviaqa")
+"""Their F1 is of words that both sides share: of nothing, it is 0."""
 
 Tokens = Callable[[str], list[str]]
 
@@ -49,21 +52,23 @@ def grade_qa(accepted: Iterable[str], answer: str, dataset: str = "") -> Grade:
         said = "" if " ".join(tokens(said)) in _NO_ANSWER else said
         accepted = [gold for gold in accepted if tokens(gold)] or [""]
     golds = list(accepted)
-    metrics = _best(golds, said, tokens, whole=_HOTPOTQA_WHOLE if dataset == "hotpotqa" else frozenset())
+    metrics = _best(golds, said, tokens, dataset)
     if dataset == "triviaqa":
-        own = _best(golds, said, triviaqa_tokens)
+        own = _best(golds, said, triviaqa_tokens, dataset)
         metrics |= {f"triviaqa_{name}": value for name, value in own.items()}
     return Grade(metrics["f1"], metrics, "" if metrics["f1"] == 1.0 else "the words differ")
 
 
-def _best(golds: list[str], answer: str, split: Tokens, whole: Collection[str] = ()) -> dict[str, float]:
-    """Exact match and F1 with the accepted answers that fit best; what is `whole` has no F1 but that of a match."""
-    given = split(answer)
+def _best(golds: list[str], answer: str, split: Tokens, dataset: str) -> dict[str, float]:
+    """Exact match and F1 with the accepted answers that fit best, by the dataset's rules."""
+    given, whole = split(answer), _WHOLE.get(dataset, frozenset())
     pairs = [(right, float(right == given)) for right in map(split, golds)]
     scores = [
-        same if {" ".join(right), " ".join(given)} & set(whole) else token_f1(right, given) for right, same in pairs
+        same if {" ".join(right), " ".join(given)} & whole else token_f1(right, given)
+        for right, same in pairs
+        if (right and given) or dataset not in _SHARES_WORDS
     ]
-    return {"em": max(same for _, same in pairs), "f1": max(scores)}
+    return {"em": max(same for _, same in pairs), "f1": max(scores, default=0.0)}
 
 
 def tokens(text: str) -> list[str]:

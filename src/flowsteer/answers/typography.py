@@ -4,7 +4,7 @@ import re
 import unicodedata
 
 _SIGNS = {
-    **dict.fromkeys("−–‒﹣", "-"),
+    **dict.fromkeys("−–‒‑﹣", "-"),
     **dict.fromkeys("∕⁄÷", "/"),
     **dict.fromkeys("·⋅∙•∗", "\\cdot "),
     **dict.fromkeys("°º˚", "\N{DEGREE SIGN}"),
@@ -71,7 +71,19 @@ _SUBSCRIPT = re.compile("[₀₁₂₃₄₅₆₇₈₉₊₋₍₎ₐₑₓₙ
 _VULGAR = re.compile(r"(\d?)\s?([¼½¾⅐-⅞])")
 _ROOT = re.compile(r"([√∛∜])\s*(?:(\d+(?:\.\d+)?|[A-Za-z]|\\[A-Za-z]+)|\(([^()]{1,200})\)|\{([^{}]{1,200})\})")
 _ROOTS = {"√": "\\sqrt", "∛": "\\sqrt[3]", "∜": "\\sqrt[4]"}
+_MINUS = re.compile(r"[−﹣－]|(?<![\w)}\]%°])[–‒‑](?=[.$€£]?\d)")
+"""A proper minus, or a dash before a number that no range begins before."""
+
 _BAR_ABOVE = re.compile("((?:\\d[\u0305\u0304])+)")
+
+
+def with_minus(text: str) -> str:
+    """The text with a hyphen for every sign that is a minus; the dash of a range stays.
+
+    >>> with_minus("−5 and \N{EN DASH}7"), with_minus("3\N{EN DASH}5") == "3\N{EN DASH}5"
+    ('-5 and -7', True)
+    """
+    return text if text.isascii() else _MINUS.sub("-", text)
 
 
 def as_latex(text: str) -> str:

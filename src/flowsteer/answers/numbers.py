@@ -18,11 +18,15 @@ _NUMBER = re.compile(
     re.IGNORECASE,
 )
 _UNIT_PARTS = re.compile(r"[A-Za-zµ]+|\\mu\b|\^\s*\{?\s*-?[123]\s*\}?|[./()'-]")
+UNIT_LETTERS = "mglshwvcf"
+"""Letters that are a unit; any other single letter is a variable."""
+
+_MARKED_UNIT = re.compile(r"\\unit\{([^{}]*)\}")
 _SHORT_UNIT = re.compile(
-    r"[mglshwvcf]|[ckm]m|f?t|in|[km]g|lbs?|hrs?|min|sec|mi|yd|sq|rs|cc|ml|oz|k?mph|kph|a[nt]?|o[nf]",
+    rf"[{UNIT_LETTERS}]|[ckm]m|f?t|in|[km]g|lbs?|hrs?|min|sec|mi|yd|sq|rs|cc|ml|oz|k?mph|kph|a[nt]?|o[nf]",
     re.IGNORECASE,
 )
-"""Units that may stand right behind the digits, or be shorter than three letters. Any other letter is a variable."""
+"""Units that may stand right behind the digits, or be shorter than three letters."""
 
 _NOT_A_UNIT = re.compile(
     r"or|and|plus|minus|times|over|if|sqrt|frac|pi|log|sin|cos|tan|squared|cubed|factorial|choose"
@@ -54,8 +58,12 @@ class Number:
     digits: int = 0
 
 
-def read_number(text: str) -> Number | None:
-    r"""The number that a text is, as `flowsteer.grading.spelling.plain` spells it; None if it is anything else.
+def read_number(text: str, variables: bool = False) -> Number | None:
+    r"""The number that a text is, as `flowsteer.answers.spelling.plain` spells it; None if it is anything else.
+
+    Args:
+        text: The text.
+        variables: Whether a single letter right behind digits or in a formula is a variable and no unit, unless marked.
 
     >>> read_number("1,200.50").value, read_number("22 1 / 2 days").value, read_number("-\\frac{1}{2}").value
     (Fraction(2401, 2), Fraction(45, 2), Fraction(-1, 2))
@@ -63,13 +71,16 @@ def read_number(text: str) -> Number | None:
     (Fraction(2000000, 1), True)
     >>> read_number("12 or 13") is read_number("3,5") is read_number("2x") is read_number("3 ab") is None
     True
+    >>> [read_number(text, variables=True) is None for text in ("6w^2", "6 w", r"\frac{3}{4} h", r"6 \unit{w}")]
+    [True, False, True, False]
     """
-    found = _NUMBER.fullmatch(text.strip())
+    text = text.strip()
+    found = _NUMBER.fullmatch(text)
     if found is None or (found["sign"] and found["sign2"]):
         return None
     value = _value(found)
-    unit = found["unit"].strip()
-    if value is None or (unit and not _is_unit(found["unit"])):
+    unit = without_unit_marks(found["unit"]).strip()
+    if value is None or (unit and not _is_unit(found["unit"], text[: found.start("unit")] if variables else None)):
         return None
     scale = _SCALES.get(unit.split()[0].lower().rstrip("s"), 1) if unit else 1
     negative = "-" in (found["sign"], found["sign2"])
@@ -80,13 +91,16 @@ def read_number(text: str) -> Number | None:
 def same_number(gold: Number, answer: Number) -> bool:
     """Whether two numbers are equal, exactly.
 
-    Units are not compared. Where one alone is in percent, 50% is 50 (the question asked for percent) and 1/2.
-    A fraction that is no integer is also equal to the decimal of ten or more digits that it was rounded or cut to.
+    Units are not compared, but for two different letters: 12 m is not 12 g. Where one alone is in percent, 50% is 50
+    (the question asked for percent) and 1/2. A fraction that is no integer is also equal to the decimal of ten or more
+    digits that it was rounded or cut to.
 
     >>> third = Number(Fraction(1, 3))
     >>> [same_number(third, read_number(text)) for text in ("0.3333333333", "0.333333333", "0.3333333335")]
     [True, False, False]
     """
+    if len(gold.unit) == len(answer.unit) == 1 and gold.unit != answer.unit:
+        return False
     if _is_float_of(gold, answer) or _is_float_of(answer, gold):
         return True
     if gold.percent == answer.percent:
@@ -113,14 +127,29 @@ def unit_of(value: Fraction, digits: int) -> Fraction:
     return Fraction(10) ** (order - min(digits, 15))
 
 
-def without_unit(text: str) -> str:
+def without_unit(text: str, variables: bool = False) -> str:
     r"""An expression without the unit that may stand behind it.
+
+    Args:
+        text: The expression, as `flowsteer.answers.spelling.plain` spells it.
+        variables: As of `read_number`.
 
     >>> without_unit(r"12\sqrt{3} square inches"), without_unit("x + 2"), without_unit("2 ab")
     ('12\\sqrt{3}', 'x + 2', '2 ab')
+    >>> without_unit(r"2 \pi h"), [without_unit(text, variables=True) for text in (r"2 \pi h", r"2\pi \unit{h}")]
+    ('2 \\pi', ['2 \\pi h', '2\\pi'])
     """
     found = _EXPRESSION_AND_UNIT.fullmatch(text)
-    return found[1] if found and _is_unit(found[2]) else text
+    return found[1] if found and _is_unit(found[2], found[1] if variables else None) else text
+
+
+def without_unit_marks(text: str) -> str:
+    r"""The text with the letters of `\unit{…}` alone.
+
+    >>> without_unit_marks(r"10 \unit{m}^2")
+    '10 m^2'
+    """
+    return _MARKED_UNIT.sub(r"\1", text)
 
 
 def _value(found: re.Match[str]) -> Fraction | None:
@@ -137,12 +166,18 @@ def _fraction(text: str) -> Fraction:
     return Fraction(re.sub(r"[\s,']", "", text).rstrip(".") or "0")
 
 
-def _is_unit(text: str) -> bool:
-    """Whether what stands behind a number is a unit: a few words without anything to compute or choose."""
+def _is_unit(marked: str, formula: str | None) -> bool:
+    """Whether what stands behind a number is a unit: a few words without anything to compute or choose.
+
+    Behind a formula, if one is given, a single letter is a unit only with a mark, or apart where nothing is LaTeX.
+    """
+    text = without_unit_marks(marked)
     if _UNIT_PARTS.sub("", text).strip():
         return False
     words = re.findall(r"[A-Za-zµ]+", text)
     if not words or len(words) > MAX_UNIT_WORDS or any(_NOT_A_UNIT.fullmatch(word) for word in words):
+        return False
+    if formula is not None and len(words[0]) == 1 and text == marked and (not text[0].isspace() or "\\" in formula):
         return False
     if text[0].isalpha() and not _SHORT_UNIT.fullmatch(words[0]):
         return False

@@ -2,13 +2,21 @@ r"""One spelling for what is written in many: LaTeX, typography, degrees, recurr
 
 import re
 
+from flowsteer.answers.numbers import UNIT_LETTERS, without_unit_marks
+from flowsteer.answers.typography import as_latex
 from flowsteer.answers.value import unwrap
-from flowsteer.grading.typography import as_latex
 
 _TEXT = re.compile(
     r"\\(?:text|textbf|textrm|textit|textnormal|mathrm|mathbf|mathit|mathsf|boldsymbol|bm|mbox|operatorname|emph|rm|bf)\s*"
     r"\{([^{}]*)\}"
 )
+_UNIT = re.compile(
+    r"(?:(?<=[\d})\]])|(?<=\\pi))\s*\\(?:text|textrm|textnormal|mathrm|mbox|rm)\s*"
+    rf"\{{\s*([{UNIT_LETTERS}](?:\s?[./]\s?[{UNIT_LETTERS}])?)\s*\}}",
+    re.IGNORECASE,
+)
+"""Letters behind a number that are set as text: a unit, where the same letters in a formula are variables."""
+
 _COLOUR = re.compile(r"\\(?:color|textcolor)\s*\{\w{1,20}\}")
 _BRACED = re.compile(r"\{\s*(-?\w+)\s*\}")
 _SPACE = re.compile(r"\\ |(?<!\\)\\\Z|\\q?quad\b|~")
@@ -38,15 +46,19 @@ _NAMES = (
 def plain(text: str) -> str:
     r"""One spelling of LaTeX and typography: no `\text`, no spacing, whole fractions, plain minus and percent signs.
 
+    Letters that are a unit for being set as text stand in `\unit{…}`.
+
     >>> plain(r"\dfrac12 \text{ cm}"), plain(r"\$32,\!348"), plain("50\\%"), plain(r"36^\circ")
     ('\\frac{1}{2} cm', '$32,348', '50%', '36 degrees')
     >>> plain(r"0.\overline{3}"), plain("0.333..."), plain("４√2")
     ('\\frac{3}{9}', '\\frac{3}{9}', '4\\sqrt{2}')
+    >>> plain(r"10\text{ m}"), plain("10m")
+    ('10 \\unit{m}', '10m')
     """
     text = _COLOUR.sub("", as_latex(text)).replace("{,}", ",")
     text = _DEGREES.sub(" degrees", text)
+    text = _UNIT.sub(r" \\unit{\1} ", _SPACING.sub("", _SPACE.sub(" ", text)))
     text = _TEXT.sub(r" \1 ", _TEXT.sub(r" \1 ", text))
-    text = _SPACING.sub("", _SPACE.sub(" ", text))
     text = text.replace("\\%", "%").replace("\\$", "$").replace("\\tfrac", "\\frac").replace("\\dfrac", "\\frac")
     for name, usual in _NAMES:
         text = name.sub(lambda _, usual=usual: usual, text)  # type: ignore[misc]
@@ -70,5 +82,6 @@ def spelling(text: str) -> str:
 
     A space between digits stays: `1 1/2` is not `11/2`.
     """
-    bare = re.sub(r"(?<=[A-Za-z])\.", "", re.sub(r"(?<!\d)\s+|\s+(?!\d)", "", text))
+    bare = without_unit_marks(text)
+    bare = re.sub(r"(?<=[A-Za-z])\.", "", re.sub(r"(?<!\d)\s+|\s+(?!\d)", "", bare))
     return _BRACED.sub(r"\1", bare).rstrip(".").casefold()
