@@ -97,9 +97,7 @@ def read_formula(text):
     same_answer(text, f"{text}x"), same_answer(text[:200], text[:199])
 
 
-PIECES = (
-    "a+|1+|(|^(|{|[|\\frac|\\frac{|\\text{|\\sqrt|sqrt(|\\boxed{|\\boxed |  |\n|answer is |answer: |option |7|1,"
-)
+PIECES = "a+|1+|(|^(|{|[|\\frac|\\frac{|\\text{|\\sqrt|sqrt(|\\boxed{|\\boxed |  |\n|answer is |answer: |option |7|1,"
 PIECES += "|1/|1.1|-1|−|$|$a|'|\"|`|**|*a|_|^|=|1 is = |x.|( a.|<<|<answer>|and |(A) |the |! |½|²|..."
 AROUND = [("Answer: 2", ", the sum of the primes"), ("It is 1", " in all, I think")]
 SIZES = (500, 2000)

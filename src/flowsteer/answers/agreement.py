@@ -20,7 +20,7 @@ _LEVEL = re.compile(f"[^{_RAISED}]+")
 
 _LETTER = re.compile(r"[(\[]?\s*([^\W\d_])\s*[)\].:]*")
 _WORD = re.compile(r"[^\W\d_]{2}")
-_FORMULA = re.compile(rf"[\\^_=+*/<>|{{}}{_RAISED}√∞]|[(\[][^()\[\],\d]*+[,\d][^()\[\]]*+[)\]]")
+_FORMULA = re.compile(rf"[\\^_=+*<>|{{}}{_RAISED}√∞]|[(\[][^()\[\],\d]*+[,\d][^()\[\]]*+[)\]]")
 """A sign of a formula, or a pair of brackets around numbers or several things: a tuple, an interval."""
 
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b(?=\s+\S)")
@@ -77,5 +77,5 @@ def same_answer(one: str, other: str) -> bool | None:
     """
     if normalised(one) == normalised(other):
         return True
-    numbers = _number(one), _number(other)
-    return same_number(*numbers) if numbers[0] and numbers[1] else None
+    number, another = _number(one), _number(other)
+    return same_number(number, another) if number and another else None
