@@ -123,6 +123,8 @@ OPTIONS = {"a": "rs . 400", "b": "1 / 3", "c": "b / 2", "d": "22 1 / 2 days", "e
         ("a", "I would pick option (A)", 1.0),
         ("f", "Therefore, option f is correct.", 1.0),
         ("a", "Option A or B", 0.0),
+        ("b", "The answer is A or B", 0.0),
+        ("e", "e.g. this", 0.0),
         ("a", "Option A is wrong.", 0.0),
         ("a", "A train takes 5 hours.", 0.0),
         ("b", "(A) is too large, so (B)", 0.0),

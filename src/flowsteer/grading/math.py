@@ -82,11 +82,12 @@ def grade_integer(gold: str, answer: str) -> Grade:
 async def grade_option(gold: str, options: Mapping[str, str], answer: str, workers: MathWorkers) -> Grade:
     """Grade a multiple-choice answer: the letter, or the value of an option.
 
-    A lone letter is a letter, even where an option's value is that letter.
+    A lone letter is a letter, even where an option's value is that letter. Where the answer is neither, the only letter
+    that its last sentence names counts: `I would pick option (A)`.
 
     Args:
         gold: The right letter.
-        options: Values by letter; may be empty, then only letters count.
+        options: Values by letter; may be empty, then only the letters a to e count.
         answer: What a workflow answered.
         workers: Where expressions are compared.
 
@@ -119,7 +120,7 @@ def chosen_letter(text: str, letters: Iterable[str] = _LETTERS) -> str:
 
 def _named_letter(text: str, letters: tuple[str, ...]) -> str:
     """The only letter that a sentence names as the right option."""
-    found = {next(filter(None, named)).lower() for named in _patterns(letters)[1].findall(text)}
+    found = {next(filter(None, named), "").lower() for named in _patterns(letters)[1].findall(text)}
     return found.pop() if len(found) == 1 and not _REFUSAL.search(text) else ""
 
 
@@ -127,13 +128,13 @@ def _named_letter(text: str, letters: tuple[str, ...]) -> str:
 def _patterns(letters: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """What an answer looks like that begins with a letter, and where a sentence names one; `A` may be an article."""
     capital, any_case = ("|".join(map(re.escape, case)) for case in (map(str.upper, letters), letters))
-    lone = rf"[(\[]?\s*({any_case})\s*(?:[)\].:!]|$)"
+    lone = rf"[(\[]?\s*({any_case})\s*(?:[)\]:!]|\.(?![A-Za-z])|$)"
     named = (
         rf"(?i:\b(?:option|choice)\s+[(\[]?({any_case})\b)",
         rf"\b(?i:answer|choose|chose|pick|picked|select|selected)\s+({capital})\b",
         rf"(?<!\w)[(\[]({capital})[)\]]",
         rf"(?i:^({any_case})\s+is\s+(?:the\s+)?(?:correct|right|best|answer)\b)",
-        rf"(?i:\b(?:and|or)\s+[(\[]?({any_case})\b(?!\s*\w))",
+        rf"(?i:\b(?:and|or)\s+[(\[]?(?:{any_case})\b(?!\s*\w))",  # One of several, named by no group.
     )
     return re.compile(lone, re.IGNORECASE), re.compile("|".join(named))
 
