@@ -1,11 +1,12 @@
 """Several models in one workflow: a step names its backend, also inside structures, and what each costs is counted."""
 
 import json
+from contextlib import nullcontext
 
 import pytest
 from typer.testing import CliRunner
 
-from flowsteer.backends.base import Message, Origin, Request
+from flowsteer.backends.base import Features, Message, Origin, Reply, Request, Usage
 from flowsteer.backends.budget import Budget, Caps
 from flowsteer.backends.budgeted import BudgetedBackend
 from flowsteer.backends.prices import Price
@@ -51,6 +52,53 @@ async def test_a_budget_in_dollars_counts_the_stated_price():
     with pytest.raises(BudgetExceeded):
         await BudgetedBackend(SimulatedBackend(), Budget(Caps(cost=5.0)), stated).complete(request)
     assert (await BudgetedBackend(SimulatedBackend(), Budget(Caps(cost=5.0))).complete(request)).usage.cost == 0
+
+
+class Untold:
+    """A model whose server does not tell what its first replies read and wrote."""
+
+    features = Features()
+
+    def __init__(self, spec: str, untold: int):
+        self.spec, self.untold, self.calls = spec, untold, 0
+
+    async def complete(self, request):
+        self.calls += 1
+        told = Usage(1, 19, 1024, cost=0.0103)
+        return Reply("so", told if self.calls > self.untold else Usage(1, cost=None), "m")
+
+
+@pytest.mark.parametrize(
+    ("caps", "stated", "untold", "passed"),
+    [
+        (Caps(cost=0.02), None, 1, 1),
+        (Caps(cost=0.02), None, 200, 1),
+        (Caps(cost=0.02), Price(1.25, 10), 200, 1),
+        (Caps(cost=0.05), Price(1.25, 10), 200, 4),
+        (Caps(tokens=3000), None, 200, 2),
+        (Caps(tokens=3000), Price(1.25, 10), 1, 2),
+    ],
+)
+async def test_what_is_not_told_of_a_call_counts_as_what_was_set_aside_for_it(caps, stated, untold, passed):
+    model = Untold("openai:gpt-5", untold)
+    backend = BudgetedBackend(model, Budget(caps), stated)
+    request = Request((Message("user", "Hello?"),))
+    costs = [(await backend.complete(request)).usage.cost for _ in range(passed)]
+    with pytest.raises(BudgetExceeded):
+        await backend.complete(request)
+    assert model.calls == passed
+    assert [cost is None for cost in costs] == [number < untold for number in range(passed)]
+
+
+@pytest.mark.parametrize(("caps", "passed"), [(Caps(), 2), (Caps(tokens=10**6), 2), (Caps(cost=1000.0), 0)])
+async def test_a_prompt_that_no_price_holds_for_is_not_asked_under_a_budget_in_dollars(caps, passed):
+    model, budget = Untold("openai:gpt-5", 2), Budget(caps)
+    backend = BudgetedBackend(model, budget, Price(3.0, 15.0, longest=200_000))
+    with pytest.raises(BudgetExceeded) if not passed else nullcontext():
+        for _ in range(2):
+            await backend.complete(Request((Message("user", "x" * 500_000),)))
+    assert model.calls == passed
+    assert budget.spent.cost == 0
 
 
 async def test_scripts_name_backends_where_there_is_a_roster_and_only_there():

@@ -124,6 +124,12 @@ USAGE = {"prompt_tokens": 10, "completion_tokens": 3}
         ([{"prompt_tokens": 10, "completion_tokens": 1}, USAGE], (10, 3)),
         ([{"prompt_tokens": 10, "completion_tokens": -1}], (10, None)),
         ([{"total_tokens": 13}], (None, None)),
+        ([USAGE | {"total_tokens": 13}], (10, 3)),
+        ([{"completion_tokens": 9, "prompt_tokens": 8, "total_tokens": 1417}], (8, 1409)),  # thinking counted apart
+        ([{"prompt_tokens": 8, "total_tokens": 1408}], (8, 1400)),
+        ([USAGE, {"prompt_tokens": 10, "total_tokens": 24}, {"total_tokens": 99}], (10, 14)),
+        ([{"prompt_tokens": 0, "completion_tokens": 3, "total_tokens": 13}], (0, 3)),
+        ([{"prompt_tokens": 10, "total_tokens": 10}], (10, None)),
         ([{"prompt_tokens": True, "completion_tokens": 10**30}], (None, None)),
         ([{"prompt_tokens": float("nan"), "completion_tokens": float("inf")}], (None, None)),
         ([[], "many", None, 3], (None, None)),

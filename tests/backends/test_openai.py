@@ -12,8 +12,11 @@ from fake_server import FakeServer, after, cut_json, die, hang, say, status, str
 
 from flowsteer.backends import presets
 from flowsteer.backends.base import Features, Message, Request, Sampling
+from flowsteer.backends.budget import Budget, Caps
+from flowsteer.backends.budgeted import BudgetedBackend
 from flowsteer.backends.connect import Backends
 from flowsteer.backends.limits import Limits
+from flowsteer.backends.prices import Price
 from flowsteer.errors import BackendRejected, BackendUnavailable, ContextExceeded
 
 KEY = "sk-test-0123456789"
@@ -221,6 +224,23 @@ async def test_a_server_without_usage_is_not_guessed_at(
         assert (await backend.complete(ASK)).usage.cost == pytest.approx(7 * 0.15e-6 + 3 * 0.6e-6)
     assert (usage.calls, usage.prompt_tokens, usage.completion_tokens, usage.cost) == (1, 0, 0, None)
     assert "token usage" in caplog.text
+
+
+@pytest.mark.parametrize("told", [{}, {"prompt_tokens": 7}, {"completion_tokens": 3}, {"prompt_tokens": 0}])
+async def test_no_price_is_asked_for_tokens_that_were_not_told(
+    server: FakeServer, told: dict[str, int], monkeypatch: pytest.MonkeyPatch
+):
+    server.script += [say("fine", usage=told)]
+    monkeypatch.setitem(presets.PRESETS, "openai", replace(presets.PRESETS["openai"], base_url=server.url))
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    server.models = [("gpt-4o-mini", "openai")]
+    async with pool() as backends:
+        budget = Budget(Caps())
+        backend = BudgetedBackend(await backends.get("openai:gpt-4o-mini"), budget, Price(1.0, 1.0))
+        usage = (await backend.complete(ASK)).usage
+    assert not usage.counted
+    assert usage.cost is None
+    assert budget.spent.cost == budget.spent.tokens / 1e6 > 0
 
 
 SCHEMA = {"type": "object", "properties": {"b": {"type": "integer"}, "a": {"type": "string"}}}

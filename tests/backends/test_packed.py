@@ -89,6 +89,36 @@ async def test_a_pack_that_was_cut_off_answers_what_is_left(tmp_path: Path):
     assert 1 <= answered < 3
 
 
+async def test_a_pack_that_was_cut_off_is_mended_before_anything_is_added(tmp_path: Path):
+    cache, _ = await kept(tmp_path)
+    file = tmp_path / "live.gz"
+    pack(cache, file)
+    first = file.stat().st_size
+    await PackedBackend(file, live=Counting()).complete(ask("torn"))
+    whole = file.read_bytes()
+    for size in [*range(first + 1, len(whole)), first - 1, first - 12, first - 40]:
+        file.write_bytes(whole[:size])
+        live = Counting()
+        backend = PackedBackend(file, live=live)
+        replies = [await backend.complete(ask(text)) for text in ("torn", "new", "newer")]
+        assert 2 <= live.calls <= 3
+        again = PackedBackend(file)
+        assert [await again.complete(ask(text)) for text in ("torn", "new", "newer")] == replies
+        if size > first:
+            assert all([await again.complete(request) for request in ASKED])
+
+
+async def test_a_pack_that_was_added_to_behind_a_tear_answers_what_stands_before_it(tmp_path: Path):
+    cache, replies = await kept(tmp_path)
+    file = tmp_path / "live.gz"
+    pack(cache, file)
+    await PackedBackend(file, live=Counting()).complete(ask("torn"))
+    file.write_bytes(file.read_bytes()[:-20] + gzip.compress(b'{"key": "k"}\n'))
+    backend = PackedBackend(file, live=Counting())
+    assert [await backend.complete(request) for request in ASKED] == replies
+    assert await PackedBackend(file).complete(ASKED[0]) == replies[0]
+
+
 def header(**changed: object) -> str:
     return json.dumps({"pack": 1, "models": [{"spec": "s", "served": "s", "features": {}}]} | changed)
 

@@ -224,6 +224,16 @@ def test_a_budget_that_is_spent_ends_the_episode_and_more_of_it_resumes(tmp_path
     assert json.loads(outcome.out)["usage"]["total"]["calls"] == 5
 
 
+async def test_a_budget_is_one_for_the_run_however_often_that_is_started(tmp_path: Path):
+    async with FakeServer() as server:
+        command = ("solve", "hi", "--director", "dsl:Plan -> Custom -> Verify", "--run", "r", "--executor", server.spec)
+        for _ in range(2):
+            assert (await run(*command, "--max-calls", "2", cwd=tmp_path)).code == 4
+        assert len(server.seen) == 2
+        assert (await run(*command, "--max-calls", "9", "--allow-unfinished", cwd=tmp_path)).code == 0
+        assert len(server.seen) > 2
+
+
 def test_two_at_once_on_one_folder(tmp_path: Path):
     async def both() -> list[Outcome]:
         async with FakeServer() as server:

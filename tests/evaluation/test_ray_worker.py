@@ -44,6 +44,8 @@ def test_every_episode_is_handed_in_once_in_batches_that_leave_the_worker_at_wor
     assert sorted(one.episode for batch in batches for one in batch) == sorted(one.id for one in jobs)
     assert all(one.outcome.score is not None and one.events for batch in batches for one in batch)
     assert max(map(len, batches)) <= max(1, min(BATCH, each // 2))
+    handed = [one for batch in batches for one in batch]
+    assert sum(one.paid.calls for one in handed) == sum(one.outcome.calls for one in handed)
 
 
 async def test_a_worker_without_work_answers_at_once():

@@ -11,6 +11,7 @@ import time
 import pytest
 
 from evaluation.evaluation_cases import SYSTEMS, SaysLLM, figures, run, small
+from flowsteer.backends.ledger import FILE
 from flowsteer.errors import BackendUnavailable, ConfigError, RunError, SandboxError
 from flowsteer.evaluation.evaluate import PLAN, read_plan
 from flowsteer.evaluation.job_runner import MAX_ERRORS
@@ -101,6 +102,79 @@ def test_budgets_of_tokens_and_seconds_stop_it_too(tmp_path, cap):
     assert progress.stopped
     assert progress.done < progress.total
     assert progress.tokens <= cap.get("tokens", 0)
+
+
+def paid(path):
+    """Calls that the run's account tells of."""
+    return json.loads((path / FILE).read_text())["calls"]
+
+
+CHAINS = [f"fixed:Custom{rest}" for rest in ("", " -> Format", " -> Review", " -> Custom")]
+
+
+def test_what_came_from_the_cache_was_paid_once(tmp_path):
+    llm, cache = SaysLLM("Answer: 1"), str(tmp_path / "replies.sqlite")
+    plain = {"executor": "says:it", "limit": 4, "cache": cache}
+    run(tmp_path / "run", small(**plain, systems=CHAINS), extra={"says:it": llm})
+    once = len(llm.requests)
+    told = sum(entry.summary.calls for entry in RunFolder.read(tmp_path / "run").entries.values())
+    assert once < told
+    assert paid(tmp_path / "run") == once
+    more = small(**plain, systems=["fixed:Plan -> Custom"], caps={"calls": once + 8})
+    progress = run(tmp_path / "run", more, extra={"says:it": llm})
+    assert (progress.done, progress.stopped) == (4, "")
+    assert paid(tmp_path / "run") == len(llm.requests) == once + 8
+
+
+def test_what_an_episode_paid_before_it_broke_off_is_paid(tmp_path):
+    config = small(executor="flaky:it", systems=["fixed:Custom -> Custom"], limit=4, concurrency=1, caps={"calls": 6})
+    flaky = Flaky(lambda request: "Answer: 1" in str(request.messages))
+    progress = run(tmp_path, config, extra={"flaky:it": flaky})
+    assert (progress.errors, len(flaky.requests), paid(tmp_path)) == (4, 4, 4)
+    well = SaysLLM("Answer: 1", "flaky:it")
+    assert run(tmp_path, config, extra={"flaky:it": well}).done == 1
+    assert "calls" in run(tmp_path, config, extra={"flaky:it": well}).stopped
+    assert len(well.requests) == 2
+    assert paid(tmp_path) == 6
+
+
+KILLS_ITSELF = """
+import os, signal, sys
+from pathlib import Path
+from evaluation.evaluation_cases import SaysLLM, run, small
+
+class Killed(SaysLLM):
+    async def complete(self, request):
+        if len(self.requests) == 5:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return await super().complete(request)
+
+run(Path(sys.argv[1]), small(**eval(sys.argv[2])), extra={"says:it": Killed("Answer: 1")})
+"""
+
+
+def test_a_kill_loses_nothing_of_what_was_paid(tmp_path):
+    asked = {"executor": "says:it", "systems": ["search:rounds=2,tasks=2", "sc:3"]}
+    command = [sys.executable, "-c", KILLS_ITSELF, str(tmp_path), repr(asked)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    assert subprocess.run(command, env=environment, check=False).returncode == -signal.SIGKILL
+    assert paid(tmp_path) == 5
+    llm = SaysLLM("Answer: 1")
+    assert not run(tmp_path, small(**asked), extra={"says:it": llm}).stopped
+    assert paid(tmp_path) == 5 + len(llm.requests)
+
+
+@pytest.mark.parametrize("account", [None, "", "{", "[]", '{"calls": -1}', '{"calls": 1e999}', '{"spent": 3}'])
+def test_where_no_account_was_kept_the_episodes_tell_what_was_paid(tmp_path, account):
+    config = small(executor="says:it", systems=["search:rounds=2,tasks=2", "sc:3"])
+    llm = SaysLLM("Answer: 1")
+    run(tmp_path, config, extra={"says:it": llm})
+    if account is None:
+        (tmp_path / FILE).unlink()
+    else:
+        (tmp_path / FILE).write_text(account)
+    assert not run(tmp_path, config, extra={"says:it": llm}).stopped
+    assert paid(tmp_path) == len(llm.requests)
 
 
 class Flaky(SaysLLM):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from evaluation.evaluation_cases import SYSTEMS, figures, run, small
+from flowsteer.backends.ledger import Ledger
 from flowsteer.backends.models import locate
 from flowsteer.errors import ConfigError
 from flowsteer.runs.events import EpisodeStarted
@@ -24,6 +25,8 @@ def test_ray_gives_the_figures_of_a_local_run_and_resumes_it(tmp_path):
     run(tmp_path / "ray", small(systems=["direct"], limit=2))
     progress = run(tmp_path / "ray", small(**config, engine="ray", caps={"calls": 5000}))
     assert (progress.resumed, progress.done) == (2, 10)
+    paid = [Ledger(tmp_path / name).read() for name in ("ray", "local")]
+    assert paid[0].calls == paid[1].calls > 0
     assert figures(tmp_path / "ray") == figures(tmp_path / "local")
 
 

@@ -13,6 +13,7 @@ pytest.importorskip("trl", reason="needs the extra: pip install 'flowsteer[train
 
 from safetensors.torch import load_file  # noqa: E402
 
+from flowsteer.backends.ledger import Ledger  # noqa: E402
 from flowsteer.errors import BackendUnavailable, BudgetExceeded, RunError  # noqa: E402
 from flowsteer.reward.reward import RewardSettings  # noqa: E402
 from flowsteer.runs.events import EpisodeStarted, Graded, TurnTaken  # noqa: E402
@@ -363,3 +364,12 @@ def test_scripts_may_be_played_on_an_executor_of_their_own(tmp_path, backend, re
     with suppress(BudgetExceeded):
         train(run, tmp_path / "run")
     assert (tmp_path / "run" / "start").exists() is reached
+
+
+def test_a_budget_is_one_for_the_run_however_often_that_is_started(tmp_path):
+    run = config(steps=1)
+    run = replace(run, executor=replace(run.executor, caps=replace(run.executor.caps, calls=3)))
+    for resume in (False, True):
+        with pytest.raises(BudgetExceeded, match="budget of 3 calls"):
+            train(run, tmp_path / "run", resume=resume)
+        assert Ledger(tmp_path / "run").read().calls == 3

@@ -48,19 +48,22 @@ class BudgetedBackend:
     async def complete(self, request: Request) -> Reply:
         """Answer one request if the budget allows it.
 
+        The reply says what is known of its cost; the budget counts what is not known as what was set aside for it.
+
         Raises:
             BudgetExceeded: It may cost more than is left.
         """
         characters = sum(len(message.content) for message in request.messages)
         most = Usage(1, characters // CHARACTERS_PER_TOKEN + 16, request.sampling.max_tokens)
-        most = Usage(1, most.prompt_tokens, most.completion_tokens, 0.0, self._price(most) or 0.0)
+        most = replace(most, cost=self._price(most))
         self._budget.reserve(most)
         actual = NO_USAGE
         try:
             async with asyncio.timeout(self._budget.seconds_left()) as limit:
                 reply = await self._inner.complete(request)
             if self._stated is not None:
-                reply = replace(reply, usage=replace(reply.usage, cost=self._stated.of(reply.usage)))
+                cost = self._stated.of(reply.usage) if reply.usage.counted else None
+                reply = replace(reply, usage=replace(reply.usage, cost=cost))
             actual = reply.usage
         except TimeoutError:
             if limit.expired():

@@ -50,12 +50,27 @@ def decode(fields: object) -> Reply:
     """
     try:
         values = dict(fields)  # type: ignore[call-overload]
-        usage = Usage(**values.pop("usage"))
-        if not (_is_usage(usage) and _is_reply(values)):
+        usage = read_usage(values.pop("usage"))
+        if not _is_reply(values):
             raise ValueError("not a reply: a field has the wrong type")
         return Reply(usage=usage, **values)
     except (TypeError, KeyError) as error:
         raise ValueError(f"not a reply: {error}") from None
+
+
+def read_usage(fields: object) -> Usage:
+    """A usage from JSON values.
+
+    Raises:
+        ValueError: They are not those of a usage.
+    """
+    try:
+        usage = Usage(**fields)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise ValueError(f"not a usage: {error}") from None
+    if not _is_usage(usage):
+        raise ValueError("not a usage: a field has the wrong type")
+    return usage
 
 
 def read_json(text: str | bytes) -> Any:

@@ -144,12 +144,19 @@ class Completion:
             (self._reasoning if thinks else self._text).add(text)
 
     def _count(self, usage: object) -> None:
-        """Book token counts; they only grow, so a zero that comes last is none."""
-        if isinstance(usage, Mapping):
-            for name in ("prompt_tokens", "completion_tokens"):
-                count = _whole_number(usage.get(name))
-                if count is not None:
-                    self._tokens[name] = max(count, self._tokens.get(name, 0))
+        """Book token counts; they only grow, so a zero that comes last is none.
+
+        Some servers, such as Google's and xAI's, count thinking in the total alone: what was not read was written.
+        """
+        if not isinstance(usage, Mapping):
+            return
+        counts = {name: _whole_number(usage.get(name)) for name in ("prompt_tokens", "completion_tokens")}
+        read, total = counts["prompt_tokens"], _whole_number(usage.get("total_tokens"))
+        if read and total and total > read:
+            counts["completion_tokens"] = max(counts["completion_tokens"] or 0, total - read)
+        for name, count in counts.items():
+            if count is not None:
+                self._tokens[name] = max(count, self._tokens.get(name, 0))
 
     def _ended(self) -> Literal["stop", "length"]:
         """Why the reply ended. A whole reply is a whole reply, whatever its server calls that."""

@@ -233,8 +233,8 @@ class OpenAIBackend:
     async def complete(self, request: Request) -> Reply:
         """Answer one request.
 
-        Where the server reports no token usage, the tokens are 0 and the cost of a paid model is unknown; nothing
-        is estimated.
+        Where the server reports no token usage, or half of it, the tokens read are 0 (`Usage.counted`) and the cost of
+        a paid model is unknown; nothing is estimated.
 
         Raises:
             BackendUnavailable: Unreachable, refused the key, or still failing after the retries.
@@ -256,11 +256,11 @@ class OpenAIBackend:
         await self._endpoint.aclose()
 
     def _usage(self, answer: Answer, seconds: float) -> Usage:
-        usage = Usage(1, answer.prompt_tokens or 0, answer.completion_tokens or 0, seconds)
-        known = answer.tokens is not None
-        if not known:
+        read = answer.prompt_tokens if answer.completion_tokens is not None else None
+        usage = Usage(1, read or 0, answer.completion_tokens or 0, seconds)
+        if not usage.counted:
             self._warn_once("does not report token usage; tokens count as 0")
-        return replace(usage, cost=price(self._spec, usage) if known or is_free(self._spec) else None)
+        return replace(usage, cost=price(self._spec, usage) if usage.counted or is_free(self._spec) else None)
 
     def _warn_once(self, what: str) -> None:
         if what not in self._warned:

@@ -9,10 +9,11 @@ asked stands in it: no dataset's text. Who asks the same again gets the same rep
 
 import gzip
 import json
+import logging
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from typing import Any
 from flowsteer.backends.base import Backend, Features, Reply, Request
 from flowsteer.backends.codec import decode, digest, encode, read_json
 from flowsteer.errors import BackendUnavailable, ConfigError
+
+_log = logging.getLogger(__name__)
 
 FORMAT = 1
 MAGIC = b"\x1f\x8b"
@@ -68,7 +71,6 @@ def pack(replies: Path, file: Path) -> Packed:
     """
     if not replies.is_file():
         raise ConfigError(f"{replies.parent} kept no replies", "run it again without --no-cache")
-    count, part = 0, file.with_name(f"{file.name}.part")
     try:
         with closing(sqlite3.connect(f"{replies.absolute().as_uri()}?mode=ro", uri=True)) as kept:
             models = tuple(_models(kept))
@@ -77,14 +79,9 @@ def pack(replies: Path, file: Path) -> Packed:
                     f"{replies} holds the replies of no model: none was asked but simulated ones",
                     "simulated: models answer the same again: name them, and no pack",
                 )
-            with gzip.open(part, "wt", encoding="utf-8") as lines:
-                lines.write(_line({"pack": FORMAT, "models": [asdict(model) for model in models]}))
-                for key, reply in kept.execute("SELECT key, reply FROM replies ORDER BY key"):
-                    lines.write(_line({"key": key, "reply": encode(decode(read_json(reply)))}))
-                    count += 1
-        part.replace(file)
+            rows = kept.execute("SELECT key, reply FROM replies ORDER BY key")
+            count = _write(file, models, ((key, decode(read_json(reply))) for key, reply in rows))
     except (OSError, sqlite3.Error, ValueError) as error:
-        part.unlink(missing_ok=True)
         raise ConfigError(f"{replies} cannot be packed into {file}: {error}", "name another file with --to") from error
     return Packed(models, count, file.stat().st_size)
 
@@ -98,12 +95,17 @@ class PackedBackend:
         live: Who is asked what the pack does not hold; the answer is added to the pack. None for nobody.
 
     Raises:
-        ConfigError: There is no such file, it is no pack, or it has no such model.
+        ConfigError: There is no such file, it is no pack, it has no such model, or it has to be mended and cannot be.
     """
 
     def __init__(self, path: Path, of: str = "", live: Backend | None = None) -> None:
         self._path, self._live = path, live
-        self._model, self._replies = _read(path, of)
+        lines = _Lines(path)
+        models, self._replies = _read(lines)
+        self._model = _chosen(path, models, of)
+        if lines.torn and live is not None:  # what is added behind a tear could not be read
+            with _writing(path):
+                _write(path, models, self._replies.items())
 
     @property
     def spec(self) -> str:
@@ -138,11 +140,8 @@ class PackedBackend:
         """Nothing is held open; who answers what is missing is closed by its maker."""
 
     def _add(self, key: str, reply: Reply) -> None:
-        try:
-            with gzip.open(self._path, "at", encoding="utf-8") as lines:
-                lines.write(_line({"key": key, "reply": encode(reply)}))
-        except OSError as error:
-            raise ConfigError(f"{self._path} cannot be written: {error.strerror}", "make room there") from error
+        with _writing(self._path), self._path.open("ab") as file:
+            file.write(gzip.compress(_line(key, reply).encode()))
 
 
 def is_pack(path: Path) -> bool:
@@ -164,8 +163,7 @@ def packed_model(path: Path, of: str = "") -> AskedModel:
     Raises:
         ConfigError: It is no pack, or has no such model.
     """
-    lines = _lines(path)
-    return _chosen(path, next(lines, {}), of)
+    return _chosen(path, _models_of(path, next(iter(_Lines(path)), {})), of)
 
 
 def _models(kept: sqlite3.Connection) -> Iterable[AskedModel]:
@@ -178,24 +176,58 @@ def _models(kept: sqlite3.Connection) -> Iterable[AskedModel]:
         yield AskedModel(spec, served, Features(**read_json(features)))
 
 
-def _read(path: Path, of: str) -> tuple[AskedModel, dict[str, Reply]]:
-    lines = _lines(path)
-    model = _chosen(path, next(lines, {}), of)
+class _Lines:
+    """The lines of a pack. One that was cut off in writing, or is damaged, is left out with all behind it.
+
+    Attributes:
+        torn: Whether that was so, once the lines have been read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.torn = False
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Read them.
+
+        Raises:
+            ConfigError: There is no file, or its first line cannot be read.
+        """
+        count = 0
+        try:
+            with gzip.open(self.path, "rt", encoding="utf-8") as lines:
+                for line in lines:
+                    yield read_json(line)
+                    count += 1
+        except (EOFError, gzip.BadGzipFile, zlib.error, ValueError) as error:
+            if not count:
+                raise _unreadable(self.path, error) from error
+            self.torn = True
+            _log.warning("%s is cut off or damaged behind %d replies; what follows is left out.", self.path, count - 1)
+        except OSError as error:
+            raise _unreadable(self.path, error) from error
+
+
+def _read(lines: _Lines) -> tuple[tuple[AskedModel, ...], dict[str, Reply]]:
+    rest = iter(lines)
+    models = _models_of(lines.path, next(rest, {}))
     try:
-        return model, {line["key"]: decode(line["reply"]) for line in lines}
+        return models, {line["key"]: decode(line["reply"]) for line in rest}
     except (KeyError, TypeError, ValueError) as error:
-        raise _unreadable(path, error) from error
+        raise _unreadable(lines.path, error) from error
 
 
-def _chosen(path: Path, header: dict[str, Any], of: str) -> AskedModel:
+def _models_of(path: Path, header: dict[str, Any]) -> tuple[AskedModel, ...]:
     try:
         if header["pack"] != FORMAT:
             raise ConfigError(f"{path} is of format {header['pack']!r}", f"this version reads format {FORMAT}")
-        models = [
-            AskedModel(str(one["spec"]), str(one["served"]), Features(**one["features"])) for one in header["models"]
-        ]
+        told = [(str(one["spec"]), str(one["served"]), Features(**one["features"])) for one in header["models"]]
     except (KeyError, TypeError) as error:
         raise _unreadable(path, error) from error
+    return tuple(AskedModel(*one) for one in told)
+
+
+def _chosen(path: Path, models: Sequence[AskedModel], of: str) -> AskedModel:
     chosen = [model for model in models if of in ("", model.spec)]
     if len(chosen) != 1:
         names = ", ".join(f"recorded:{path}#{model.spec}" for model in models)
@@ -204,20 +236,31 @@ def _chosen(path: Path, header: dict[str, Any], of: str) -> AskedModel:
     return chosen[0]
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Each line of a pack; one that was cut off in writing is left out, with all behind it."""
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
     try:
-        with gzip.open(path, "rt", encoding="utf-8") as lines:
-            for line in lines:
-                yield read_json(line)
-    except EOFError:
-        return
-    except (OSError, zlib.error, ValueError) as error:
-        raise _unreadable(path, error) from error
+        yield
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}", "make room there") from error
 
 
-def _line(plain: dict[str, Any]) -> str:
-    return json.dumps(plain, ensure_ascii=False) + "\n"
+def _write(file: Path, models: Sequence[AskedModel], replies: Iterable[tuple[str, Reply]]) -> int:
+    """Write a pack, whole or not at all; how many replies it has."""
+    count, part = 0, file.with_name(f"{file.name}.part")
+    try:
+        with gzip.open(part, "wt", encoding="utf-8") as lines:
+            lines.write(json.dumps({"pack": FORMAT, "models": [asdict(model) for model in models]}) + "\n")
+            for key, reply in replies:
+                lines.write(_line(key, reply))
+                count += 1
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
+    return count
+
+
+def _line(key: str, reply: Reply) -> str:
+    return json.dumps({"key": key, "reply": encode(reply)}, ensure_ascii=False) + "\n"
 
 
 def _unreadable(path: Path, error: Exception) -> ConfigError:

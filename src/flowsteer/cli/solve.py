@@ -204,7 +204,7 @@ def _work(
                 show(event)
 
             strict = stop_at_faults(emit) if fail_fast else emit
-            summary = asyncio.run(_episode(setup, task, episode, strict, seat, connected))
+            summary = asyncio.run(_episode(record.path, setup, task, episode, strict, seat, connected))
     except BaseException as error:
         if writer.abandon():
             error.add_note(f"what was done is kept; to go on, add --run {record.path} to the same command")
@@ -215,9 +215,16 @@ def _work(
 
 
 async def _episode(
-    setup: "Setup", task: "Task", episode: str, emit: "Emit", seat: "Seat | None", connected: Callable[[], None]
+    run: "Path",
+    setup: "Setup",
+    task: "Task",
+    episode: str,
+    emit: "Emit",
+    seat: "Seat | None",
+    connected: Callable[[], None],
 ) -> "EpisodeSummary":
     """Run the episode; what comes back is its entry in the record."""
+    from flowsteer.backends.ledger import resume_account
     from flowsteer.runs.summary import Tally
     from flowsteer.session import open_session
 
@@ -228,6 +235,7 @@ async def _episode(
         emit(event)
 
     async with open_session(setup) as session:
+        resume_account(session.budget, run)
         connected()
         if seat is not None:
             seat.connect = session.connect_director

@@ -5,22 +5,22 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from flowsteer.backends.base import Backend
+from flowsteer.backends.ledger import resume_account
 from flowsteer.errors import BudgetExceeded, FlowSteerError, RunError
 from flowsteer.evaluation.ablations import OPTION
 from flowsteer.evaluation.design import Designer
 from flowsteer.evaluation.evaluation_config import EvaluationConfig, make_config, settings_of, setup_of
-from flowsteer.evaluation.job_runner import LocalEngine, jobs_of, run_jobs, spent_before
+from flowsteer.evaluation.job_runner import TRIALS, LocalEngine, jobs_of, run_jobs, spent_before
 from flowsteer.evaluation.progress import OnProgress, Progress, quietly
 from flowsteer.evaluation.specs import named_specs, parse_systems
 from flowsteer.evaluation.systems import System
 from flowsteer.evaluation.task_sets import TaskSets, load_tasks
-from flowsteer.evaluation.validation import FOLDER, FolderBench, design_all
+from flowsteer.evaluation.validation import FolderBench, design_all
 from flowsteer.grading.connect import GradeAnswer, open_grader
 from flowsteer.runs.files import read_json, write_json
 from flowsteer.runs.folder import Listener, RunFolder, unheard
 from flowsteer.session import Session, open_session
 from flowsteer.settings import to_json
-from flowsteer.usage import NO_USAGE
 
 PLAN = "plan.json"
 """The configuration of the latest start: which episodes the run is to hold, and where its tasks are from."""
@@ -64,7 +64,7 @@ async def evaluate(
         async with _connected(config, systems, folder, extra) as session, open_grader() as grade:
             _keep_names(folder, config.systems)
             write_plan(path, config)
-            session.budget.settle(NO_USAGE, spent_before(folder))
+            resume_account(session.budget, path, lambda: spent_before(folder))
             try:
                 chosen = await _choose(systems, tasks, config, folder, session, grade)
             except BudgetExceeded as error:
@@ -73,10 +73,10 @@ async def evaluate(
             if config.engine == "local":
                 engine = LocalEngine(session, folder, grade, config.concurrency, fail_fast)
                 return await run_jobs(jobs, engine, folder, on_progress)
-            spent, llama = session.budget.spent, any(spec.startswith("llamacpp:") for spec in session.served)
+            budget, llama = session.budget, any(spec.startswith("llamacpp:") for spec in session.served)
         from flowsteer.evaluation.ray_engine import ray_engine
 
-        async with ray_engine(setup_of(config), spent, folder, config.workers, config.concurrency, llama) as remote:
+        async with ray_engine(setup_of(config), budget, folder, config.workers, config.concurrency, llama) as remote:
             return await run_jobs(jobs, remote, folder, on_progress)
 
 
@@ -118,8 +118,7 @@ async def _choose(
     ready = [system for system in systems if isinstance(system, System)]
     if len(ready) == len(systems):
         return dict.fromkeys(tasks.test, ready)
-    with RunFolder.create(folder.path / FOLDER, settings_of(config)) as trials:
-        session.budget.settle(NO_USAGE, spent_before(trials))
+    with RunFolder.create(folder.path / TRIALS, settings_of(config)) as trials:
         engine = LocalEngine(session, trials, grade, config.concurrency)
         return {
             dataset: await design_all(

@@ -10,15 +10,19 @@ from flowsteer.evaluation.episodes import Job, run_job, settled
 from flowsteer.evaluation.progress import OnProgress, Progress, quietly
 from flowsteer.evaluation.systems import System
 from flowsteer.grading.connect import GradeAnswer
+from flowsteer.runs.config import CONFIG
 from flowsteer.runs.events import stop_at_faults
 from flowsteer.runs.failure import UNEXPECTED
 from flowsteer.runs.folder import RunFolder
 from flowsteer.runs.summary import EpisodeSummary
 from flowsteer.session import Session
-from flowsteer.usage import Usage
+from flowsteer.usage import NO_USAGE, Usage
 
 GRADERS = 2
 """Gradings at once: they take a CPU each, where runs mostly wait for an LLM."""
+
+TRIALS = "validation"
+"""The run folder, inside a run's, of the workflows that designers tried out; paid from the same budget."""
 
 MAX_ERRORS = 10
 """So many infrastructure errors in a row mean that something is down: the rest would only fail as well."""
@@ -168,7 +172,15 @@ def _resume(jobs: Sequence[Job], folder: RunFolder, progress: Progress) -> list[
 
 
 def spent_before(folder: RunFolder) -> Usage:
-    """What the episodes and notes in a folder have cost: a budget is one for the run, however often it is started."""
+    """What episodes and notes tell of what was paid, for a run whose earlier starts kept no account of it.
+
+    That is more than was paid for what came from the cache, and less for what broke off.
+    """
+    trials = folder.path / TRIALS
+    return _told(folder) + (_told(RunFolder.read(trials)) if (trials / CONFIG).is_file() else NO_USAGE)
+
+
+def _told(folder: RunFolder) -> Usage:
     told = [entry.summary for entry in folder.entries.values()]
     calls = sum(one.calls for one in told) + sum(_calls_of(name, note) for name, note in folder.notes.items())
     tokens = sum(one.director_tokens + one.executor_tokens for one in told)

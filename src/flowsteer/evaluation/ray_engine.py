@@ -15,7 +15,7 @@ from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
-from flowsteer.backends.budget import Caps
+from flowsteer.backends.budget import Budget, Caps
 from flowsteer.errors import ConfigError
 from flowsteer.evaluation.llama_host import LlamaHost
 from flowsteer.evaluation.ray_worker import Finished, Worker
@@ -23,18 +23,18 @@ from flowsteer.evaluation.worker_pool import Exchange, WorkerPool
 from flowsteer.runs.folder import RunFolder
 from flowsteer.runs.summary import EpisodeSummary
 from flowsteer.session import Setup
-from flowsteer.usage import Usage
+from flowsteer.usage import NO_USAGE, Usage
 
 
 @asynccontextmanager
 async def ray_engine(
-    setup: Setup, spent: Usage, folder: RunFolder, workers: int, concurrency: int, llama: bool = False
+    setup: Setup, budget: Budget, folder: RunFolder, workers: int, concurrency: int, llama: bool = False
 ) -> AsyncIterator[WorkerPool]:
     """Start Ray, or join the cluster that `RAY_ADDRESS` names, and end it on leaving the block.
 
     Args:
         setup: What each worker connects.
-        spent: What the run has cost so far.
+        budget: Of the run; what the workers pay is booked there.
         folder: Where episodes are committed.
         workers: Most worker processes.
         concurrency: Episodes at once over all workers.
@@ -53,7 +53,7 @@ async def ray_engine(
     each, caps = -(-concurrency // workers), setup.caps
     # What a worker that died has spent is not known, so under a budget none takes its place.
     again = caps.calls is None and caps.tokens is None and caps.cost is None
-    own = replace(setup, roster=dict(setup.roster), caps=shared(caps, spent, workers))
+    own = replace(setup, roster=dict(setup.roster), caps=shared(caps, budget.spent, workers))
     actor, hosts = ray.remote(num_cpus=1)(Worker), dict[str, Any]()
 
     @asynccontextmanager
@@ -69,6 +69,7 @@ async def ray_engine(
             ray.kill(worker)
 
     def commit(batch: Sequence[Finished]) -> None:
+        budget.book(sum((one.paid for one in batch), NO_USAGE))
         folder.append_all(
             [
                 (one.episode, one.outcome, one.events)

@@ -14,6 +14,7 @@ from flowsteer.runs.event_json import event_line
 from flowsteer.runs.events import Event
 from flowsteer.runs.summary import EpisodeSummary
 from flowsteer.session import Session, Setup, open_session
+from flowsteer.usage import NO_USAGE, Usage
 
 BATCH = 32
 """Most episodes that are handed in at once; half of what a worker has at once, if that is fewer: it stays at work."""
@@ -33,11 +34,13 @@ class Finished:
         episode: Its id.
         outcome: What is told of it, also of one that broke off; or why the run cannot go on.
         events: Its events, each an `event_line`.
+        paid: What its worker has paid since the one before was over, whatever for.
     """
 
     episode: str
     outcome: EpisodeSummary | FlowSteerError
     events: list[str]
+    paid: Usage = NO_USAGE
 
 
 class Worker:
@@ -54,6 +57,7 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._finished: asyncio.Queue[Finished] = asyncio.Queue()
         self._held = 0
+        self._told = NO_USAGE  # of what was paid
         self._opening = asyncio.Lock()
         self._stack = AsyncExitStack()
         self._ready: tuple[Session, GradeAnswer] | None = None
@@ -108,7 +112,15 @@ class Worker:
             outcome: EpisodeSummary | FlowSteerError = await settled(job, played())
         except FlowSteerError as error:
             outcome = error
-        self._finished.put_nowait(Finished(job.id, outcome, events))
+        self._finished.put_nowait(Finished(job.id, outcome, events, self._paid()))
+
+    def _paid(self) -> Usage:
+        """What was paid that no episode has told yet."""
+        if self._ready is None:
+            return NO_USAGE
+        spent = self._ready[0].budget.spent
+        new, self._told = spent - self._told, spent
+        return new
 
     async def _open(self) -> tuple[Session, GradeAnswer]:
         async with self._opening:

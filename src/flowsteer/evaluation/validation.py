@@ -24,8 +24,6 @@ from flowsteer.task import Task
 from flowsteer.workflow.nodes import Workflow
 from flowsteer.workflow.serial import workflow_from_json, workflow_to_json
 
-FOLDER = "validation"
-
 
 @dataclass(frozen=True, slots=True)
 class FolderBench:

@@ -9,6 +9,7 @@
     open/            events of the episodes in flight, written as they happen
     requests.sqlite  what was sent to models, if it is kept (`flowsteer.runs.request_store`)
     replies.sqlite   replies of the backends, if they are kept: what lets a broken-off episode go on where it stopped
+    spent.json       what was paid over all starts (`flowsteer.backends.ledger`)
     lock             held by the one process that writes
 
 The same command on the same folder resumes: finished episodes are kept, unfinished ones are run again. A line that

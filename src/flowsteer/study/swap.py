@@ -7,6 +7,7 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 from flowsteer.backends.base import Backend
+from flowsteer.backends.ledger import resume_account
 from flowsteer.errors import ConfigError, FlowSteerError
 from flowsteer.evaluation.episodes import Job
 from flowsteer.evaluation.evaluate import read_plan, spec_of, write_plan
@@ -24,7 +25,6 @@ from flowsteer.runs.folder import RunFolder
 from flowsteer.runs.index import Entry
 from flowsteer.session import Session, open_session
 from flowsteer.task import Task
-from flowsteer.usage import NO_USAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ async def swap(
         try:
             async with open_session(setup_of(config), extra) as session, open_grader() as grade:
                 write_plan(target, config)
-                session.budget.settle(NO_USAGE, spent_before(folder))
+                resume_account(session.budget, target, lambda: spent_before(folder))
                 engine = LocalEngine(session, folder, grade, config.concurrency)
                 progress = await run_jobs(jobs, engine, folder, on_progress)
         except FlowSteerError:

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from flowsteer.backends.ledger import Ledger, resume_account
 from flowsteer.environments.arena import Arena
 from flowsteer.errors import FlowSteerError
 from flowsteer.grading.connect import open_grader
@@ -37,6 +38,7 @@ from flowsteer.training.resting_loop import RestingLoop
 from flowsteer.training.rl.learner import CHECKPOINTS, METRICS, Learner, last_checkpoint, step_of
 from flowsteer.training.rollout.metrics import summary
 from flowsteer.training.rollout.rollout import Rollout
+from flowsteer.usage import NO_USAGE
 
 JSON = dict[str, Any]
 STAGES = ("coldstart", "test", "training", "validation")
@@ -145,10 +147,12 @@ def open_run(
         stack = AsyncExitStack()
         try:
             arena = runner.run(_open(config, stack))
+            resume_account(arena.session.budget, path, keep=ranks.first)
             with closing(TrainingRun(config, path, folder, runner, arena, tasks, on_stage, record, ranks)) as run:
                 yield run
         except FlowSteerError:
-            if folder is not None and not any((path / name).exists() for name in (START, METRICS)):
+            made = any((path / name).exists() for name in (START, METRICS))
+            if folder is not None and not made and not (Ledger(path).read() or NO_USAGE).calls:
                 folder.discard_if_new()
             raise
         finally:
