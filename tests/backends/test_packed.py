@@ -11,6 +11,7 @@ from stub_backend import Counting, ask
 
 from flowsteer.backends.base import Reply
 from flowsteer.backends.cache import CachedBackend, ResponseCache
+from flowsteer.backends.codec import digest
 from flowsteer.backends.connect import Backends
 from flowsteer.backends.packed import AskedModel, PackedBackend, is_pack, pack, packed_model
 from flowsteer.errors import BackendUnavailable, ConfigError
@@ -113,7 +114,8 @@ async def test_a_pack_that_was_added_to_behind_a_tear_answers_what_stands_before
     file = tmp_path / "live.gz"
     pack(cache, file)
     await PackedBackend(file, live=Counting()).complete(ask("torn"))
-    file.write_bytes(file.read_bytes()[:-20] + gzip.compress(b'{"key": "k"}\n'))
+    behind = [gzip.compress(header(key=digest(ask(text), "x")).encode() + b"\n") for text in ("new", "newer")]
+    file.write_bytes(file.read_bytes()[:-20] + b"".join(behind))
     backend = PackedBackend(file, live=Counting())
     assert [await backend.complete(request) for request in ASKED] == replies
     assert await PackedBackend(file).complete(ASKED[0]) == replies[0]
