@@ -121,6 +121,12 @@ class TestProgrammer:
         assert await failure_of("Programmer", MATH, bad, bad, bad, sandbox=sandbox) == "code_failed"
         assert await failure_of("Programmer", MATH, "42", "42", "42", sandbox=sandbox) == "no_code"
 
+    async def test_an_integer_that_has_no_text_is_a_program_to_repair(self, sandbox):
+        backend = Scripted(fenced("def solve():\n    return 10**5000"), fenced("def solve():\n    return 6 * 7"))
+        call = call_of("Programmer", MATH, backend, sandbox=sandbox)
+        assert (await call.operator.run(call)).answer == "42"
+        assert "4300 digits" in backend.prompts[1]
+
     async def test_cut_code_is_not_run_even_if_it_parses(self, sandbox):
         whole = fenced("def solve():\n    return 6 * 7")
         backend = Scripted(cut("```python\ndef solve():\n    return 4"), whole)

@@ -9,7 +9,7 @@ MEANINGS: Mapping[int, str] = {
     1: "something outside failed: a server, a sandbox, a file; or a bug",
     2: "wrong input: an option, a name, a file",
     NO_ANSWER: "no answer, or not finished (solve, run); nothing could be graded (grade)",
-    INCOMPLETE: "stopped early, by a budget or by errors: the same command goes on",
+    INCOMPLETE: "stopped early, by errors or by a spent budget: it can go on",
     FAULT: "code of an operator or a grader failed",
     CHECK_FAILED: "a check failed (validate, doctor)",
     130: "interrupted; 128 and the signal's number: 129, 130, 141, 143",

@@ -86,8 +86,19 @@ def _output(task: Task, outcome: Outcome) -> str:
     printed = outcome.stdout.strip()
     if task.type == "code":
         return printed
-    returned = "" if outcome.value in (None, "None") else str(outcome.value).strip()
-    output = returned or printed.rpartition("\n")[2].strip()
+    output = _text(outcome.value) or printed.rpartition("\n")[2].strip()
     if not output:
         raise OperatorError("solve() returned nothing and nothing was printed", "code_failed")
     return output
+
+
+def _text(value: object) -> str:
+    """What `solve()` returned, in words; empty for nothing.
+
+    Raises:
+        OperatorError: `code_failed`: an integer that Python makes no text of, since it has more than 4300 digits.
+    """
+    try:
+        return "" if value in (None, "None") else str(value).strip()
+    except ValueError as error:
+        raise OperatorError(f"solve() returned what has no text: {error}", "code_failed") from error
