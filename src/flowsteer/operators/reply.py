@@ -17,6 +17,7 @@ from flowsteer.answers.thinking import without_thinking
 from flowsteer.backends.base import Message, Reply
 from flowsteer.errors import FlowSteerError, OperatorError
 from flowsteer.operators.base import OperatorCall
+from flowsteer.operators.json_escapes import with_latex_escaped
 from flowsteer.operators.prompting import follow_up
 
 RETRIES = 1
@@ -32,11 +33,6 @@ MAX_FAILURES = 50
 
 _OBJECT_START = re.compile(r"\{(?=\s*[\"}])")
 _TRAILING_COMMA = re.compile(r",(?=\s*[}\]])")
-_BARE_BACKSLASH = re.compile(
-    # Not an escape of JSON at all, or one that is in truth a LaTeX command, as \f in \frac and \t in \times.
-    r'(?<!\\)\\(?=[^"\\/bfnrtu]|(?:frac|forall|begin|beta|binom|boxed|bar|neq|nu|right|rho|text(?:bf|it|rm)?|times|theta|tan|to)'
-    r"(?![a-z]))"
-)
 _YES, _NO = ("true", "yes", "pass", "passed", "correct"), ("false", "no", "fail", "failed", "incorrect", "wrong")
 
 
@@ -188,7 +184,7 @@ def json_objects(text: str) -> Iterator[dict[str, Any]]:
     if not _OBJECT_START.search(text):
         return
     decoder = json.JSONDecoder(strict=False)
-    escaped = _BARE_BACKSLASH.sub(r"\\\\", text)
+    escaped = with_latex_escaped(text)
     forgiving = _TRAILING_COMMA.sub(" ", escaped)  # of the same length, so that places agree
     end = failures = 0
     for brace in _OBJECT_START.finditer(escaped):
