@@ -231,6 +231,24 @@ class TestSolving:
         assert await failure_of(name, task, said, {"answer": alone}, draft=Draft(answer="1")) == "bad_reply"
         assert (await run(name, task, said, {"answer": right}, draft=Draft(answer=right))).answer == right
 
+    @pytest.mark.parametrize(
+        "answer", ["letter", "The number", "result", "option", "value", "O -", "AB +", "Rh -", "Ca2 +", "C++"]
+    )
+    async def test_a_word_that_the_form_does_not_name_is_an_answer(self, answer):
+        assert (await run("AnswerGenerate", QA, f"It says so.\nAnswer: {answer}")).answer == answer
+
+    @pytest.mark.parametrize("echo", ["number", "The number", "<result>", "[value]", "your answer here", "2x +", "3 -"])
+    async def test_a_word_that_the_form_names_and_a_placeholder_are_none(self, echo):
+        assert (await run("AnswerGenerate", MATH, f"Hm.\nAnswer: {echo}", {"answer": "42"})).answer == "42"
+
+    @pytest.mark.parametrize("alone", [r"\frac{3}{8}", r"x^{2}", "{1, 2}", r"\text{Paris}"])
+    async def test_an_answer_alone_may_hold_braces(self, alone):
+        assert (await run("AnswerGenerate", MATH, "Hard to say", alone)).answer == alone
+
+    @pytest.mark.parametrize("alone", ['{"answer": 4', "{result: 4}", "{'answer': '4'}", "{}", 'So: {"answer": "4'])
+    async def test_what_begins_like_json_is_no_answer_alone(self, alone):
+        assert await failure_of("AnswerGenerate", MATH, "Hard to say", alone) == "bad_reply"
+
     async def test_answer_generate_does_not_guess(self):
         assert await failure_of("AnswerGenerate", QA, "Hard to say", {"reasoning": "?", "answer": "..."}) == "bad_reply"
 
@@ -462,10 +480,40 @@ class TestFormat:
             (MATH, "42 eggs in all", "41"),
             (QA, LONG, "Emily Bronte"),
             (OPTIONS, "It is b, since 2 + 2 is 4", "four"),
+            (MATH, "-5 degrees", "5"),
+            (MATH, "minus 5 degrees", "5"),
+            (MATH, "-$5 in all", "$5"),
+            (MATH, "1/2 cup", "1"),
+            (MATH, r"-\frac{1}{2} cup", "1/2"),
+            (MATH, "2 1/2 cups", "2"),
+            (MATH, r"2\frac{1}{2} cups", "2"),
+            (MATH, "18.5 dollars", "18"),
+            (QA, "It was 18.5 dollars.", "18"),
+            (QA, "It was 1/2 cup.", "1"),
         ],
     )
     async def test_another_answer_than_the_given_one_is_not_taken(self, task, answer, reply):
         assert (await run("Format", task, {"answer": reply}, draft=Draft(answer=answer))).answer == answer
+
+    @pytest.mark.parametrize(
+        ("task", "answer", "short"),
+        [
+            (MATH, "18.00 dollars", "18"),
+            (MATH, "1,200.50 dollars", "1200.5"),
+            (MATH, "minus 5 degrees", "-5"),
+            (MATH, "−5 degrees", "-5"),
+            (MATH, "x = -5 as stated", "-5"),
+            (MATH, "10-5 is 5 eggs", "5"),
+            (MATH, r"\frac{1}{2} cup", "1/2"),
+            (MATH, "1/2 cup", "0.5"),
+            (MATH, "2 1/2 cups", "2.5"),
+            (MATH, r"about \frac{\pi}{2} metres", r"\frac{\pi}{2}"),
+            (QA, "It was 18.00 dollars.", "18.00 dollars"),
+            (QA, "It was in 1914-18.", "1914-18"),
+        ],
+    )
+    async def test_the_same_value_written_shorter_is_taken(self, task, answer, short):
+        assert (await run("Format", task, {"answer": short}, draft=Draft(answer=answer))).answer == short
 
 
 REPLIES = {

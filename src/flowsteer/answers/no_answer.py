@@ -4,7 +4,10 @@ import re
 
 from flowsteer.answers.form_echo import is_echo
 
-_ENDS_INSIDE = re.compile(r"(?:=|[({]|(?<=\s)[-+*/×·÷]|\\(?:times|cdot|div|frac|sqrt))\Z")
+_ENDS_INSIDE = re.compile(
+    # A plus or minus is left hanging by a formula alone: `O -` is a blood group, and `Ca2 +` an ion.
+    r"(?:=|[({]|(?<=\s)[*/×·÷]|(?:[)}\]]|(?<![A-Za-z])[\da-z])\s{1,9}[-+]|\\(?:times|cdot|div|frac|sqrt))\Z"
+)
 
 
 def is_no_answer(answer: str, form: str) -> bool:
@@ -16,8 +19,8 @@ def is_no_answer(answer: str, form: str) -> bool:
 
     >>> [is_no_answer(text, "a number") for text in ("<number>", r"]}71 \times \frac{72}{2} =", "/5 * (", "3 +")]
     [True, True, True, True]
-    >>> [is_no_answer(text, "a number") for text in ("]0, 1[", "(0, 1]", "C++", "-5", "x = 4", "Who (band)")]
-    [False, False, False, False, False, False]
+    >>> [is_no_answer(text, "a number") for text in ("]0, 1[", "(0, 1]", "C++", "-5", "x = 4", "Who (band)", "O -")]
+    [False, False, False, False, False, False, False]
     """
     return is_echo(answer, form) or _is_piece(answer.strip())
 

@@ -13,7 +13,7 @@ from flowsteer.operators.solution import read_code
 
 
 @operator(
-    category="formatting", reads=("solution", "code", "output", "answer"), writes=("answer",), name="Format", version=2
+    category="formatting", reads=("solution", "code", "output", "answer"), writes=("answer",), name="Format", version=3
 )
 async def format_answer(call: OperatorCall) -> Draft:
     """Reduce the answer to the form that is graded.

@@ -4,6 +4,7 @@ Nothing is enforced while the LLM reasons: a grammar around it would cut the thi
 read, one short turn more asks for the answer alone, and only that one is held to a form.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,9 @@ _RECORD: Schema = record(reasoning={"type": "string"}, answer={"type": "string"}
 
 _MARKER, _AROUND = "answer:", " \n\t*`\"'"
 """What announces an answer, and the blanks and marks that may stand around it."""
+
+_LIKE_JSON = re.compile(r"""\{\s*"|\A\{\s*(?:'|\w+\s*:|\}\Z)""")
+"""An object that was begun; a brace alone is LaTeX's or a set's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +144,7 @@ def read_short(call: OperatorCall, reply: Reply, schema: Schema) -> dict[str, An
         answer = announced_answer(reply) or ""
         if not answer:
             answer = tidy(text)
-            if not answer or "\n" in answer or "{" in answer or reply.finish == "length":
+            if not answer or "\n" in answer or _LIKE_JSON.search(answer) or reply.finish == "length":
                 raise
     answer = _short(answer)
     if not answer:
