@@ -332,11 +332,81 @@ class TestVerification:
 
     @pytest.mark.parametrize(
         ("line", "passed"),
-        [("Verdict: right", True), ("**Verdict:** wrong.", False), ("Verdict: incorrect, 6 * 7 is 42", False)],
+        [
+            ("Verdict: right", True),
+            ("**Verdict:** wrong.", False),
+            ("Verdict: incorrect, 6 * 7 is 42", False),
+            ("Passed: yes", True),
+            ("Passed: no, 6 * 7 is 42", False),
+        ],
     )
     async def test_review_reads_the_verdict_line_and_keeps_what_stands_above_it(self, line, passed):
         draft = await run("Review", MATH, f"6 * 7 is 42.\n{line}", draft=Draft(answer="41"))
         assert draft.verdict == Verdict(passed, "6 * 7 is 42.", by="Review")
+
+    async def test_the_last_verdict_line_counts(self):
+        draft = await run("Review", MATH, "Verdict: right or wrong?\nVerdict: wrong", draft=Draft(answer="41"))
+        assert draft.verdict == Verdict(False, "Verdict: right or wrong?", by="Review")
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            *("Verdict: no errors found", "Verdict: no fault found", "Verdict: yes, there is an error", "Verdict: no"),
+            *(
+                "Verdict: right or wrong",
+                "Verdict: [right/wrong]",
+                'Verdict: "right" or "wrong"',
+                "Passed: true | false",
+            ),
+            *("Passed: no errors found", "Passed: yes/no"),
+        ],
+    )
+    @pytest.mark.parametrize("passed", [True, False])
+    async def test_a_line_that_says_neither_right_nor_wrong_is_no_verdict(self, line, passed):
+        draft = await run("Review", MATH, f"6 * 7 is 42.\n{line}", {"passed": passed}, draft=Draft(answer="41"))
+        assert draft.verdict.passed is passed
+
+    @pytest.mark.parametrize(
+        ("said", "confidence"),
+        [
+            *(
+                (": 80", 0.8),
+                (": 80 %", 0.8),
+                (": 0.95", 0.95),
+                (": 1.0", 1.0),
+                (": 0.5%", 0.005),
+                (": 0", 0.0),
+                (": 1", 0.01),
+                (" (100 sure, 0 not): 60", 0.6),
+            ),
+            *(
+                (" (0-100): 85", 0.85),
+                (" (0 to 1): 1", 1.0),
+                (" (my own): 70", 0.7),
+                (": 9/10", 0.9),
+                (": 9 out of 10", 0.9),
+            ),
+            *(
+                (": 0-100", None),
+                (": 80–90", None),
+                (": 300", None),
+                (": 12/10", None),
+                (": 1234", None),
+                (": high", None),
+            ),
+        ],
+    )
+    async def test_verify_reads_how_sure_the_llm_is(self, said, confidence):
+        draft = await run("Verify", MATH, f"6 * 7\nAnswer: 42\n**Confidence{said}**", draft=Draft(answer="42"))
+        assert draft.verdict.confidence == confidence
+
+    @pytest.mark.parametrize(
+        ("said", "confidence"), [(95, 0.95), (0.95, 0.95), ("90%", 0.9), (True, None), (None, None)]
+    )
+    async def test_a_critic_that_answers_in_json_may_say_how_sure_it_is(self, said, confidence):
+        reply = {"reasoning": "1 + 2 gives -1", "passed": False, "confidence": said}
+        draft = await run("Verify", CODE, reply, draft=Draft(code=WRONG, answer=WRONG))
+        assert draft.verdict.confidence == confidence
 
     async def test_review_asks_once_for_a_verdict_that_is_missing(self):
         draft = await run("Review", MATH, cut("6 * 7 is"), {"passed": False}, draft=Draft(answer="41"))

@@ -103,9 +103,34 @@ def test_optional_fields_may_be_missing_or_malformed():
 
 
 LATEX = (
-    *(r"\frac{1}{2}", r"\sqrt{2} \times 3", r"\text{no}", r"\boxed{4}", r"\theta", r"\tfrac{1}{2}", r"2\tau", r"\nabla f"),
-    *(r"\triangle ABC", r"\lfloor x \rfloor", r"x \ne 0", r"x\notin A", r"7 \bmod 3", r"\langle u, v\rangle", r"x\rightarrow 0"),
-    *(r"\underline{x}", r"\uparrow", r"\neg p", r"\textit{a}", r"\begin{pmatrix} 1 & 2 \end{pmatrix}", r"\right)", r"\rho_1"),
+    *(
+        r"\frac{1}{2}",
+        r"\sqrt{2} \times 3",
+        r"\text{no}",
+        r"\boxed{4}",
+        r"\theta",
+        r"\tfrac{1}{2}",
+        r"2\tau",
+        r"\nabla f",
+    ),
+    *(
+        r"\triangle ABC",
+        r"\lfloor x \rfloor",
+        r"x \ne 0",
+        r"x\notin A",
+        r"7 \bmod 3",
+        r"\langle u, v\rangle",
+        r"x\rightarrow 0",
+    ),
+    *(
+        r"\underline{x}",
+        r"\uparrow",
+        r"\neg p",
+        r"\textit{a}",
+        r"\begin{pmatrix} 1 & 2 \end{pmatrix}",
+        r"\right)",
+        r"\rho_1",
+    ),
 )
 
 
@@ -118,7 +143,17 @@ def test_latex_with_single_backslashes_is_read_as_latex(value):
 
 @pytest.mark.parametrize(
     "value",
-    ["Look:\nabout 3", "1\tthen 2", "so\nnote that", "one\rtwo", "a\nexample", "it\ne.g. is\ni.e. so", "a\\\nb", "C:\\new", "\u00e9"],
+    [
+        "Look:\nabout 3",
+        "1\tthen 2",
+        "so\nnote that",
+        "one\rtwo",
+        "a\nexample",
+        "it\ne.g. is\ni.e. so",
+        "a\\\nb",
+        "C:\\new",
+        "\u00e9",
+    ],
 )
 def test_an_escape_before_words_stays_one(value):
     assert parse_record(json.dumps({"answer": value}), record(answer={"type": "string"})) == {"answer": value}

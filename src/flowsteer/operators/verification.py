@@ -78,7 +78,7 @@ def _verdict(report: PublicTestReport, by: str) -> Verdict:
     return Verdict(report.ok, "\n".join((count, *report.failures)), by=by)
 
 
-@operator(category="verification", reads=("solution", "code", "output", "answer"), writes=("verdict",), version=2)
+@operator(category="verification", reads=("solution", "code", "output", "answer"), writes=("verdict",), version=3)
 async def review(call: OperatorCall) -> Draft:
     """Criticise the work: pass or fail.
 
@@ -91,7 +91,7 @@ async def review(call: OperatorCall) -> Draft:
     return Draft(verdict=Verdict(said.passed, said.words, by=call.operator.name))
 
 
-@operator(category="verification", reads=("answer",), writes=("verdict",), version=2)
+@operator(category="verification", reads=("answer",), writes=("verdict",), version=3)
 async def verify(call: OperatorCall) -> Draft:
     """Solve again and compare: pass or fail.
 
