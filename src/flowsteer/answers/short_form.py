@@ -78,7 +78,7 @@ def still_says(short: str, answer: str, task: Task, form: str) -> bool:
 
 
 def _numbers(text: str) -> set[Fraction | str]:
-    """The values of the numbers in a text, with sign and fraction; one without a value, such as 1/0, as it is written."""
+    """The values of the numbers in a text, with sign and fraction; one without a value, such as 1/0, as it stands."""
     text = _MINUS.sub("-", _THOUSANDS.sub("", text))
     text = _LATEX_FRACTION.sub(lambda found: f"{found[1]}{' ' if found[1] else ''}{found[2]}/{found[3]}", text)
     text = _MIXED.sub(lambda found: f"{int(found[1]) * int(found[3]) + int(found[2])}/{found[3]}", text)
