@@ -142,6 +142,57 @@ async def test_a_failed_branch_does_not_fail_the_workflow():
     assert len(execution.succeeded) == 2
 
 
+@operator(category="revision", reads=("answer", "verdict"), writes=("answer", "verdict"))
+async def keep(call):
+    """Keep what there is."""
+    return call.draft
+
+
+@pytest.mark.parametrize(
+    ("branches", "says", "votes"),
+    [
+        ("Keep, Solve", "pass", ["Keep", "Solve"]),
+        ("Check -> Keep, Solve", "pass", ["Check -> Keep", "Solve"]),
+        ("Check ? Keep : done, Solve", "pass", ["Check ? Keep : done", "Solve"]),
+        ("Solve, Check", "pass", ["Solve", "Check"]),
+        ("Keep, Keep", "pass", ["Keep", "Keep"]),
+        ("Check, Solve", "fail", ["Solve"]),
+        ("Check -> Broken, Solve", "fail", ["Solve"]),
+        ("Broken, Solve", "pass", ["Solve"]),
+        ("Broken -> Keep, Solve", "pass", ["Broken -> Keep", "Solve"]),
+        ("Plan, Solve", "pass", ["Solve"]),
+    ],
+)
+async def test_a_branch_that_comes_to_the_same_answer_votes_for_it(branches, says, votes):
+    library = Library.of("test", (*LIBRARY.operators.values(), keep))
+    run_on = Executor(library, Instant(says=lambda r: says), None, Memo(), {})
+    draft = (await run_on.run(parse_dsl(f"Solve -> [{branches}]"), TASK)).draft
+    assert [candidate.source for candidate in draft.candidates] == votes
+    assert {candidate.answer for candidate in draft.candidates} == {f"Solve:{says}"}
+
+
+@pytest.mark.parametrize("branches", ["Check, Check", "Plan, Check", "Broken, Broken"])
+async def test_branches_that_do_no_work_leave_earlier_candidates(branches):
+    draft = (await run(f"[Solve, Mend] -> [{branches}]", Instant(says=lambda r: "pass"))).draft
+    assert [candidate.source for candidate in draft.candidates] == ["Solve", "Mend"]
+
+
+async def test_what_a_branch_did_in_an_earlier_round_of_a_loop_is_no_vote():
+    outcomes = iter([False, True])
+
+    @operator(category="revision", reads=("answer",), writes=("answer",))
+    async def once(call):
+        """Keep what there is, once."""
+        if next(outcomes):
+            raise OperatorError("once only", kind="broken")
+        return call.draft
+
+    run_on = Executor(Library.of("test", (solve, once)), Instant(), None, Memo(), {})
+    execution = await run_on.run(parse_dsl("Solve -> ([Once, Solve]) * 2"), TASK)
+    assert trace(execution) == ["Solve", "Once.0", "Solve.0", "Once.1!", "Solve.1"]
+    assert [candidate.source for candidate in execution.draft.candidates] == ["Solve"]
+
+
 async def test_the_first_branch_speaks_until_an_ensemble_chooses():
     execution = await run("[Solve, Mend]", Instant(says=lambda request: request.origin.operator))
     assert execution.draft.answer == "Solve:Solve"

@@ -211,6 +211,7 @@ def test_a_graph_runs_the_same_nodes_to_the_same_draft(tree):
         "(Custom -> (Review -> Revise) * 3 -> Verify ? Programmer : (Test -> Plan)) * 4 -> Format",
         "([Custom -> (Review -> Revise) * 2, [Plan, Programmer] -> ScEnsemble] -> ScEnsemble -> Verify) * 3",
         "Verify ? (Review ? Custom : Programmer) : Format -> Custom",
+        "(Custom -> ([Review ? Revise : done, Verify -> Revise, Programmer] -> ScEnsemble) * 2) * 2",
         "(Verify ? Revise : done -> Custom) * 10",
     ],
 )

@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Annotated, Any, TypedDict
 
 from flowsteer.draft import EMPTY, Draft
-from flowsteer.execution.executor import Walk, branch_start, joined
+from flowsteer.execution.executor import Walk, branch_start
 from flowsteer.runs.events import Emit, ignore
 from flowsteer.session import Setup, open_session, roster_of
 from flowsteer.task import Task
-from flowsteer.workflow.nodes import NodeId, Parallel, Step, Workflow, walk
+from flowsteer.workflow.nodes import Loop, NodeId, Parallel, Step, Workflow, walk
 
 
 def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
@@ -90,10 +90,16 @@ class GraphNodes:
     def join(self, parallel: str) -> Update:
         """Behind the branches: their results become candidates."""
         node: Parallel = self._nodes[NodeId(parallel)]
+        loops = [
+            one.id
+            for one in self._nodes.values()
+            if isinstance(one, Loop) and any(inner.id == node.id for inner in walk(one.body))
+        ]
 
         async def run(state: FlowState) -> dict[str, Any]:
             ends = [state["ends"][parallel, number] for number in range(len(node.branches))]
-            return {"draft": joined(state["draft"], node, ends)}
+            at = tuple(state["turns"][loop] for loop in loops)
+            return {"draft": self._steps.joined(state["draft"], node, ends, at)}
 
         return run
 

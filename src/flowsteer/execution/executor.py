@@ -22,9 +22,12 @@ from flowsteer.runs.failure import Failure, unexpected
 from flowsteer.task import Task
 from flowsteer.usage import NO_USAGE, Usage
 from flowsteer.workflow.dsl import to_dsl
-from flowsteer.workflow.nodes import Conditional, Loop, NodeId, Parallel, Sequence, Step, Workflow
+from flowsteer.workflow.nodes import Conditional, Loop, NodeId, Parallel, Sequence, Step, Workflow, steps
 
 Iteration = tuple[int, ...]
+WORK = frozenset(("solution", "code", "output", "answer"))
+"""The fields of a draft that are a result."""
+
 Seen = set[tuple[object, ...]]
 """Node runs an episode already knows of, so that it tells of each once."""
 
@@ -189,7 +192,14 @@ class Walk:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             raise
-        return joined(draft, node, ends)
+        return self.joined(draft, node, ends, at)
+
+    def joined(self, before: Draft, node: Parallel, ends: list[Draft], at: Iteration) -> Draft:
+        """Join parallel branches that have run in an iteration: the results of those that worked become candidates."""
+        done = {run.node for run in self.ran if run.failure is None and run.iteration[: len(at)] == at}
+        operators = self._executor.library.operators
+        ran = [[operators[step.operator] for step in steps(branch) if step.id in done] for branch in node.branches]
+        return joined(before, node, ends, ran)
 
     async def step(self, step: Step, draft: Draft, at: Iteration) -> tuple[Draft, bool | None]:
         """Run one step.
@@ -291,23 +301,47 @@ def branch_start(draft: Draft) -> Draft:
     return replace(draft, candidates=())
 
 
-def joined(before: Draft, node: Parallel, ends: list[Draft]) -> Draft:
+def joined(before: Draft, node: Parallel, ends: list[Draft], ran: list[list[Operator]]) -> Draft:
     """Join parallel branches: their results become candidates, in the order of the branches.
 
-    Until an ensemble step chooses, the first branch with a new result speaks for all; plans, sub-problems and verdicts
-    come from the first branch that made one, a failing verdict before a passing one.
+    A branch that comes to the work it was given votes for it, as does one whose check passes that work beside branches
+    that do it anew. Until an ensemble step chooses, the first branch with a new result speaks for all; plans,
+    sub-problems and verdicts come from the first branch that made one, a failing verdict before a passing one.
+
+    Args:
+        before: The draft that all of them were given.
+        node: The parallel.
+        ends: The draft that left each branch.
+        ran: Operators that ran successfully, by branch.
     """
     start = branch_start(before)
-    new = [(branch, end) for branch, end in zip(node.branches, ends, strict=True) if _work(end) != _work(start)]
+    new = [end for end in ends if _work(end) != _work(start)]
+    worked = [_work(end) != _work(start) or any(map(_writes_work, names)) for end, names in zip(ends, ran, strict=True)]
+    candidates = tuple(
+        Candidate(to_dsl(branch), end.answer, end.solution, end.code)
+        for branch, end, names, did in zip(node.branches, ends, ran, worked, strict=True)
+        if did or _confirms(end, names)
+    )
     plan = next((end.plan for end in ends if end.plan != start.plan), before.plan)
     parts = next((end.subproblems for end in ends if end.subproblems != start.subproblems), before.subproblems)
     if new:
-        first = new[0][1]
-        candidates = tuple(Candidate(to_dsl(branch), end.answer, end.solution, end.code) for branch, end in new)
+        first = new[0]
         return Draft(plan, parts, first.solution, first.code, first.output, candidates, first.verdict, first.answer)
     checks = [end.verdict for end in ends if end.verdict is not None and end.verdict != start.verdict]
     verdict = next((check for check in checks if not check.passed), checks[0]) if checks else before.verdict
-    return replace(before, plan=plan, subproblems=parts, verdict=verdict)
+    kept = candidates if any(worked) else before.candidates
+    return replace(before, plan=plan, subproblems=parts, verdict=verdict, candidates=kept)
+
+
+def _writes_work(operator: Operator) -> bool:
+    """Whether what an operator gives is work: a check may repair it, but mostly judges."""
+    return operator.category != "verification" and not WORK.isdisjoint(operator.writes)
+
+
+def _confirms(end: Draft, ran: list[Operator]) -> bool:
+    """Whether a check in a branch has passed the work that left it."""
+    passed = end.verdict is not None and end.verdict.passed
+    return passed and any(operator.category == "verification" for operator in ran)
 
 
 def _work(draft: Draft) -> tuple[str, str, str, str]:
