@@ -68,6 +68,41 @@ def test_repairs(reply: str, action: object, repair: str):
     assert isinstance(understood(reply, asks_prompt=False), ActionError)
 
 
+SET_PROMPT = "<action>set_prompt</action><target>node_1</target><prompt>Rewrite the [prompt] of the user.</prompt>"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        SET_PROMPT,
+        "<action>set_prompt</action><target>node_1</target><prompt>Write [action], <target> and </answer>.</prompt>",
+        "<action>add</action><structure>loop</structure><operators>[Plan, Custom]</operators><count>2</count>",
+    ],
+)
+def test_what_has_a_form_is_not_repaired(reply: str):
+    assert understood_in(True, reply, asks_prompt=False) == (parse_action(reply), ())
+
+
+@pytest.mark.parametrize(
+    ("reply", "action"),
+    [
+        (f"So: {SET_PROMPT}", SetPrompt(ONE, "Rewrite the [prompt] of the user.")),
+        ("I'd change the [target] node. <action>delete</action><target>node_1</target>", Delete(ONE)),
+        ("I'd change the <target> node. <action>delete</action><target>node_1</target>", Delete(ONE)),
+        ("I'd change the [target] node. [action]delete[/action][target]node_1[/target]", Delete(ONE)),
+        (f"The [operator] is Plan. {PLAN}", AddStep("Plan")),
+        (f"The [action] is clear: {PLAN}", AddStep("Plan")),
+        (f"The [target] is the end. {PLAN}", AddStep("Plan")),
+        ("[action]add[/action]<operator>Plan</operator>", AddStep("Plan")),
+        ("[action]add</action>[operator]Plan</operator>", AddStep("Plan")),
+        ("[action]add[/action][operator]Plan", AddStep("Plan")),
+        ("<action>add</action>[operator]Plan</operator>", AddStep("Plan")),
+    ],
+)
+def test_a_tag_that_prose_names_is_no_part_of_the_action(reply: str, action: object):
+    assert understood_in(True, reply, asks_prompt=False)[0] == action
+
+
 @pytest.mark.parametrize(
     ("tags", "dsl"),
     [

@@ -37,10 +37,11 @@ class Rewritten:
 
 @dataclass(frozen=True, slots=True)
 class _Tag:
-    """A tag of the language where it stands in a reply."""
+    """A tag of the language where it stands in a reply, in angle or square brackets."""
 
     name: str
     closes: bool
+    square: bool
     start: int
     end: int
 
@@ -55,12 +56,12 @@ def rewritten(reply: str) -> Rewritten:
         reply: What the Director said, without its thinking.
     """
     tags = [
-        _Tag(found[2].lower(), bool(found[1]), found.start(), found.end())
+        _Tag(found[2].lower(), bool(found[1]), found[0][0] == "[", found.start(), found.end())
         for found in _TAG.finditer(reply)
         if found[2].lower() in WORDS
     ]
     repairs: dict[str, None] = {}
-    fields = _read(reply, tags, repairs)
+    fields = _read(reply, _without_prose(tags), repairs)
     if "action" not in fields:
         return Rewritten(reply)
     _mend_words(fields, repairs)
@@ -71,6 +72,22 @@ def rewritten(reply: str) -> Rewritten:
         _drop_foreign(kind, fields, repairs)
     text = "".join(f"<{name}>{value}</{name}>" for name, value in fields.items())
     return Rewritten(text, tuple(repairs))
+
+
+def _without_prose(tags: list[_Tag]) -> list[_Tag]:
+    """The tags without words such as [target] that prose only names: what is closed is what is meant.
+
+    A tag that is not closed counts where none of its name is, and not before an action that is.
+    """
+    closing = _closing(tags)
+    closed = [tag for tag, end in zip(tags, closing, strict=True) if end is not None]
+    names = {tag.name for tag in closed}
+    begin = next((tag.start for tag in closed if tag.name == "action"), 0)
+    return [
+        tag
+        for tag, end in zip(tags, closing, strict=True)
+        if tag.closes or end is not None or (tag.name not in names and tag.start >= begin)
+    ]
 
 
 def _read(reply: str, tags: list[_Tag], repairs: dict[str, None]) -> Fields:
@@ -106,15 +123,15 @@ def _read(reply: str, tags: list[_Tag], repairs: dict[str, None]) -> Fields:
 
 
 def _closing(tags: list[_Tag]) -> list[int | None]:
-    """For each tag the place of what closes it, before the next one of its name is opened; None for none."""
+    """For each tag the place of what closes it in its brackets, before the next such one is opened; None for none."""
     found: list[int | None] = [None] * len(tags)
-    nearest: dict[str, int | None] = {}
+    nearest: dict[tuple[str, bool], int | None] = {}
     for number in range(len(tags) - 1, -1, -1):
-        name = tags[number].name
+        tag = tags[number].name, tags[number].square
         if tags[number].closes:
-            nearest[name] = number
+            nearest[tag] = number
         else:
-            found[number], nearest[name] = nearest.get(name), None
+            found[number], nearest[tag] = nearest.get(tag), None
     return found
 
 

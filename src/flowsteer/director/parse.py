@@ -113,15 +113,18 @@ def understood(text: str, asks_prompt: bool) -> Action | PromptText | ActionErro
 def understood_in(
     lenient: bool, text: str, asks_prompt: bool
 ) -> tuple[Action | PromptText | ActionError, tuple[str, ...]]:
-    """What a reply says in one of the dialects, and what was repaired in it; only the lenient one repairs.
+    """What a reply says in one of the dialects, and what was repaired in it.
+
+    Only the lenient one repairs, and only what is in no form: an instruction may speak of tags.
 
     Args:
         lenient: Whether it is the lenient dialect.
         text: What the Director said.
         asks_prompt: Whether the canvas asked for an instruction, in two-step mode.
     """
-    if asks_prompt or not lenient:
-        return understood(text, asks_prompt), ()
+    said = understood(text, asks_prompt)
+    if asks_prompt or not lenient or not isinstance(said, ActionError):
+        return said, ()
     try:
         reply = rewritten(without_fence(_after_thinking(text)))
     except ActionError:  # thinking that is not closed: an action may stand in it
