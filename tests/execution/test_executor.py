@@ -13,6 +13,7 @@ from flowsteer.execution.executor import Executor
 from flowsteer.execution.memo import Memo
 from flowsteer.operators.base import operator
 from flowsteer.operators.registry import Library
+from flowsteer.runs.failure import MAX_TRACE
 from flowsteer.task import Task
 from flowsteer.usage import Usage
 from flowsteer.workflow.dsl import parse_dsl
@@ -337,6 +338,32 @@ async def test_a_slow_node_fails_by_name_and_the_rest_goes_on():
     execution = await run("Slow -> Plan", node_seconds=0.02)
     assert execution.ran[0].failure.kind == "timeout"
     assert execution.draft.plan == "1"
+
+
+async def test_the_record_of_a_fault_is_bounded_and_keeps_both_ends_of_its_trace():
+    @operator(category="solving", reads=(), writes=("answer",))
+    async def deep(call):
+        """Fail in the depth."""
+
+        def even(n):
+            return odd(n - 1) if n else 1 / 0
+
+        def odd(n):
+            return even(n - 1)
+
+        return Draft(answer=str(even(600)))
+
+    @operator(category="solving", reads=(), writes=("answer",))
+    async def wordy(call):
+        """Fail with many words."""
+        raise ValueError("word " * 100_000)
+
+    run_on = Executor(Library.of("test", (deep, wordy)), Instant(), None, Memo(), {})
+    one, two = (await run_on.run(parse_dsl("Deep -> Wordy"), TASK)).ran
+    assert one.failure.message == "ZeroDivisionError: division by zero"
+    assert one.failure.trace.startswith("Traceback")
+    assert one.failure.trace.endswith(f"{one.failure.message}\n")
+    assert max(len(one.failure.trace), len(two.failure.message), len(two.failure.trace)) < MAX_TRACE + 100
 
 
 async def test_a_lost_backend_ends_the_run_cancels_the_branches_and_is_not_remembered():

@@ -1,5 +1,7 @@
 """The library of tools: arithmetic, equations, retrieval, evidence."""
 
+import math
+
 import pytest
 from scripted import Scripted, call_of, run
 
@@ -58,6 +60,8 @@ async def test_calculator_asks_again_for_arithmetic(sandbox):
     call = call_of("Calculator", MATH, backend, sandbox=sandbox)
     assert (await call.operator.run(call)).answer == "31"
     assert 'not "eggs"' in backend.prompts[1]
+    deep = {"expression": "-" * 390 + "1"}
+    assert await failure_of("Calculator", MATH, deep, deep, sandbox=sandbox) == "bad_reply"
     assert await failure_of("Calculator", MATH, {"expression": "1 / 0"}, sandbox=sandbox) == "code_failed"
 
 
@@ -77,6 +81,8 @@ async def test_calculator_asks_again_for_arithmetic(sandbox):
         "1; 2",
         "",
         "1 +" * 300 + "1",
+        "-" * 390 + "1",
+        "-" * 390 + "open",
     ],
 )
 def test_only_arithmetic_is_let_through(text):
@@ -94,6 +100,13 @@ def test_only_arithmetic_is_let_through(text):
         ("x^2 = 49", "-7, 7"),
         ("x**3 - 2 = 0", "1.2599210499"),
         ("1 / x = 0.5", "2"),
+        ("60 / (x - 2.5) = 20", "5.5"),
+        ("120/x + 120/(x + 1.5) = 10", "23.2734146564"),
+        ("x**0.5 = 1.5", "2.25"),
+        ("x**2 = 1000000", "-1000, 1000"),
+        ("x**9 = 500000000", "9.2587471229"),
+        ("exp(x) = 20", "2.9957322736"),
+        ("comb(x, 2) = 10", "5"),
     ],
 )
 async def test_equation_is_solved_in_the_sandbox(equation, answer, sandbox):
@@ -101,8 +114,15 @@ async def test_equation_is_solved_in_the_sandbox(equation, answer, sandbox):
     assert draft.answer == answer
 
 
+async def test_a_pole_is_no_root(sandbox):
+    answer = (await run("Equation", MATH, {"equation": "tan(x) = 1"}, sandbox=sandbox)).answer
+    roots = [float(root) for root in answer.split(", ")]
+    assert len(roots) > 300
+    assert all(abs(math.tan(root) - 1) < 1e-6 for root in roots)
+
+
 async def test_an_equation_without_a_solution_has_no_answer(sandbox):
-    for equation in ("x**2 = -1", "x = x + 1"):
+    for equation in ("x**2 = -1", "x = x + 1", "60 / (x - 2.5) = 0", "x // 2 = 1.5", "comb(x, 2) = 11"):
         reply = {"equation": equation}
         assert await failure_of("Equation", MATH, reply, sandbox=sandbox) == "no_solution"
 

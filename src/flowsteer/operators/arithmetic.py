@@ -23,32 +23,37 @@ def solve():
     if at and at[0] != at[1]:
         return [-at[0] / (at[1] - at[0])]
     roots = []
-    low, below = -1000, value(-1000)
-    for high in range(-999, 1001):
+    low = below = None
+    for high in range(-1000, 1001):
         above = value(high)
         if above == 0:
             roots.append(float(high))
         elif below is not None and above is not None and below * above < 0:
-            roots.append(bisect(low, high, below))
+            roots += root_between(low, high, below, above)
         low, below = high, above
     return roots
 
 def value(x):
     try:
-        return difference(x)
-    except (ArithmeticError, ValueError):
+        at = difference(x)
+        return at if -1e300 < at < 1e300 else None
+    except (ArithmeticError, ValueError, TypeError):
         return None
 
-def bisect(low, high, below):
+def root_between(low, high, below, above):
+    small = max(abs(below), abs(above)) / 1000000
     for _ in range(100):
         middle = (low + high) / 2
-        at = difference(middle)
+        at = value(middle)
+        if at is None:
+            return []
         if below * at > 0:
             low, below = middle, at
         else:
-            high = middle
-    return low
+            high, above = middle, at
+    return [low] if min(abs(below), abs(above)) <= small else []
 """
+"""A complex number has no order, so it is no value; where the sign changes at a pole or a jump, nothing shrinks."""
 
 
 def check_expression(text: str, unknown: str = "") -> str:
@@ -70,28 +75,32 @@ def check_expression(text: str, unknown: str = "") -> str:
     if len(text) > MAX_CHARS:
         raise ValueError(f"an arithmetic expression of {len(text)} characters is too long")
     try:
-        tree = ast.parse(text.translate(_SIGNS).strip(), mode="eval")
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise ValueError(f'"{text}" is not an arithmetic expression') from None
+        return _checked(ast.parse(text.translate(_SIGNS).strip(), mode="eval").body, unknown)
+    except (SyntaxError, RecursionError, MemoryError):
+        raise ValueError(f'"{text}" is not an arithmetic expression, or too deep a one') from None
+
+
+def _checked(tree: ast.expr, unknown: str) -> str:
+    """The expression in Python's spelling; a deep one takes more stack than there may be."""
     known = (*FUNCTIONS, *CONSTANTS, unknown)
     called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     for node in ast.walk(tree):
         fits = (
-            isinstance(node, (ast.Expression, ast.BinOp, ast.UnaryOp, ast.expr_context, *OPERATORS))
+            isinstance(node, (ast.BinOp, ast.UnaryOp, ast.expr_context, *OPERATORS))
             or (isinstance(node, ast.Constant) and type(node.value) in (int, float))
             or (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords)
             or (isinstance(node, ast.Name) and node.id in known and (node.id in FUNCTIONS) == (id(node) in called))
         )
         if not fits:
             raise ValueError(f'only arithmetic is allowed, not "{ast.unparse(node)}"')
-    return ast.unparse(tree.body)
+    return ast.unparse(tree)
 
 
 def equation_program(equation: str) -> str:
     """A program whose `solve()` lists the solutions of an equation in one unknown.
 
     Linear equations are solved directly. Of all others it finds the roots in [-1000, 1000] that are integers or
-    lie where the sign changes between two integers, so a double root that is no integer is missed.
+    lie where the sign changes between two integers that have a value, so a double root that is no integer is missed.
 
     Args:
         equation: Two expressions with one `=` between them; the one name in them that is no function or constant

@@ -9,6 +9,9 @@ from flowsteer.unicode import make_sound
 UNEXPECTED = "unexpected"
 """The kind of a failure that nobody had foreseen: a fault of an operator's or a grader's own code, not of a model."""
 
+MAX_TRACE = 8000
+"""Most characters of a message or a traceback that are kept: a deep recursion has a trace of tens of thousands."""
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -40,7 +43,13 @@ def unexpected(error: Exception | SystemExit, place: str) -> Failure:
     ('unexpected', "KeyError: 'unit'", 'operator Convert')
     """
     name = type(error).__name__
-    return Failure(UNEXPECTED, f"{name}: {error}", name, place, "".join(format_exception(error)))
+    return Failure(UNEXPECTED, _kept(f"{name}: {error}"), name, place, _kept("".join(format_exception(error))))
+
+
+def _kept(text: str) -> str:
+    """A text, or the two ends of a long one: a traceback begins at the caller and ends with what went wrong."""
+    half = MAX_TRACE // 2
+    return text if len(text) <= MAX_TRACE else f"{text[:half]}\n[…]\n{text[-half:]}"
 
 
 def failure_of(error: FlowSteerError) -> Failure:
