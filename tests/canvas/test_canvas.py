@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from canvas.instant import InstantLLM, InstantSandbox
-from flowsteer.canvas.canvas import Canvas, Settings, rules_for
+from flowsteer.canvas.canvas import LONG_ANSWER, Canvas, Settings, rules_for
 from flowsteer.canvas.director import PromptText, Turn
 from flowsteer.canvas.feedback import Budgets, render
 from flowsteer.director.layouts import messages
@@ -128,6 +128,20 @@ async def test_a_long_answer_needs_a_format():
     canvas = make(backend, Task("Tell me.", "qa"), min_steps=1, needs_structure=False)
     await build(canvas, "Custom -> Review")
     assert "formatting" in render((await canvas.step(Turn("…", Finish()))).feedback)
+
+
+@pytest.mark.parametrize("operators", ["Plan,Custom,Review,Revise,Aggregate", "Plan,Custom"])
+async def test_nothing_is_asked_for_that_the_library_does_not_have(operators):
+    backend = InstantLLM()
+    backend._text = lambda operator, request: (
+        '{"feedback": "", "passed": true}' if operator == "Review" else "word " * 60
+    )
+    task, library = Task("Tell me.", "qa"), load_library(f"paper:{operators}")
+    executor = Executor(library, backend, InstantSandbox(), Memo(), {})
+    canvas = Canvas(task, executor, rules_for(task, library))
+    await build(canvas, f"Plan -> [Custom, Custom] -> {'Review' if 'Review' in operators else 'Plan'} -> Custom")
+    assert len(canvas.draft.answer) > LONG_ANSWER
+    assert (await canvas.step(Turn("…", Finish()))).accepted
 
 
 async def test_a_code_task_with_public_tests_needs_a_test():

@@ -14,6 +14,7 @@ from flowsteer.errors import ConfigError
 from flowsteer.workflow.apply import Applied, apply
 from flowsteer.workflow.dsl import parse_dsl
 from flowsteer.workflow.edits import AddStep, AddStructure, Finish
+from flowsteer.workflow.laws import MAX_DEPTH
 from flowsteer.workflow.nodes import NodeId, Workflow, steps
 
 EPISODES, TURNS = 60, 14
@@ -73,6 +74,12 @@ def test_a_check_stays_a_check() -> None:
     rng, sampler = Random(3), read(action_grammar(observe(parse_dsl("Verify ? Revise : done"))))
     changed = [parse_action(text) for text in (sampler.sample(rng) for _ in range(600)) if "modify" in text]
     assert {action.operator for action in changed if action.target == "node_2"} == {"Test", "Review"}
+
+
+def test_structures_nest_no_deeper_than_they_may() -> None:
+    almost, deepest = ("(" * levels + "Verify -> Plan" + ") * 1" * levels for levels in (MAX_DEPTH - 1, MAX_DEPTH))
+    assert ("set_structure", "loop") in kinds(almost)
+    assert kinds(deepest) == {("add", ""), ("delete", ""), ("modify", ""), ("set_prompt", "")}
 
 
 def test_a_prompt_request_takes_only_an_instruction() -> None:

@@ -100,7 +100,7 @@ def _condition(condition: Condition) -> str:
         case "steps":
             return f"at least {condition.least} operators (there are {condition.found})"
         case "category":
-            return f"a {condition.name} operator ({' or '.join(condition.choices) or 'the library has none'})"
+            return f"a {condition.name} operator ({' or '.join(condition.choices)})"
         case "operator":
             return f"the operator {condition.name}"
         case "structure":

@@ -3,8 +3,8 @@ r"""The grammar of the replies that are legal now, in GBNF, rebuilt each turn fo
 It knows the operators, the nodes and containers that exist, how many operators still fit and whether a finish is
 allowed, so whatever it admits parses and is accepted by the canvas, but for the bound on how often nested loops run in
 all, which is no matter of grammar. It admits less than the language does: structures
-are added flat (chains of operators; nesting comes from `<target>` and set_structure), free text is one line without
-`<`, and it leaves out `<answer>`.
+are added flat (chains of operators; nesting comes from `<target>` and set_structure) and none any more where one nests
+as deep as it may, free text is one line without `<`, and it leaves out `<answer>`.
 
 The text uses only what llama.cpp's GBNF and xgrammar's EBNF have in common (literals, character classes, groups,
 alternatives, `?` and `{m,n}`), so vLLM takes the same text: `structured_outputs={"grammar": …}`.
@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from flowsteer.canvas.director import Observation
 from flowsteer.errors import ConfigError
 from flowsteer.workflow.dsl import backend_dsl
-from flowsteer.workflow.laws import DONE
+from flowsteer.workflow.laws import DONE, MAX_DEPTH, depth
 from flowsteer.workflow.nodes import MAX_LOOP, Conditional, NodeId, Sequence, Step, steps, walk
 from flowsteer.workflow.rules import Rules
 from flowsteer.workflow.tree import containers
@@ -60,8 +60,10 @@ def action_grammar(observation: Observation, prompt_chars: int = PROMPT_CHARS, t
 def _actions(observation: Observation, rules: Productions) -> list[str]:
     legal = _adds(observation, rules)
     nodes = observation.workflow.nodes
+    if nodes and _may_nest(observation):
+        legal += _wraps(observation, rules)
     if nodes:
-        legal += [*_wraps(observation, rules), *_on_nodes(observation)]
+        legal += _on_nodes(observation)
     if not observation.unmet:
         legal.append(_action("finish"))
     if not legal:
@@ -81,6 +83,8 @@ def _adds(observation: Observation, rules: Productions) -> list[str]:
     prompt = "" if canvas.two_step else f" ({_tag('prompt', 'text')})?"
     backend = f" ({_tag('backend', _words(canvas.backends))})?" if canvas.backends else ""
     legal = [f"{_action('add')} {_tag('operator', 'op')}{prompt}{backend} place?"]
+    if not _may_nest(observation):
+        return legal
     rules["count"] = _words(map(str, range(1, MAX_LOOP + 1)))
     loop = f"{_tag('operators', _chain(min(room, MAX_CHAIN)))} {_tag('count', 'count')}"
     legal.append(f"{_action('add', 'loop')} {loop} place?")
@@ -92,6 +96,11 @@ def _adds(observation: Observation, rules: Productions) -> list[str]:
         rules["check"] = _words(checks) + _named(canvas)
         legal.append(f"{_action('add', 'conditional')} {_tag('condition', 'check')} {_choice(room - 1)} place?")
     return legal
+
+
+def _may_nest(observation: Observation) -> bool:
+    """Whether a structure more, wherever it is, keeps within the law of how deep they nest."""
+    return depth(observation.workflow.nodes) < MAX_DEPTH
 
 
 def _named(canvas: Rules) -> str:

@@ -57,7 +57,7 @@ async def retrieve(call: OperatorCall) -> Draft:
     return Draft(plan="\n\n".join(texts[index] for index in found))
 
 
-@operator(category="solving", reads=("plan", "subproblems"), writes=NEW_SOLUTION)
+@operator(category="solving", reads=("plan", "subproblems"), writes=NEW_SOLUTION, version=2)
 async def calculator(call: OperatorCall) -> Draft:
     """Put the question into one arithmetic expression and compute it exactly as written.
 
@@ -70,7 +70,7 @@ async def calculator(call: OperatorCall) -> Draft:
     return Draft(solution=f"{fields['expression']} = {value}", output=value, answer=value)
 
 
-@operator(category="solving", reads=("plan", "subproblems"), writes=NEW_SOLUTION)
+@operator(category="solving", reads=("plan", "subproblems"), writes=NEW_SOLUTION, version=2)
 async def equation(call: OperatorCall) -> Draft:
     """Put the question into one equation with one unknown and solve it numerically.
 

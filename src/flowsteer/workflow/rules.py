@@ -31,7 +31,7 @@ class RuleSettings:
         min_steps: Fewest operators before a finish (paper: 5).
         max_steps: Most operators a workflow may hold.
         max_runs: Most operator runs if every loop and branch ran in full; nested loops multiply.
-        needs: Categories that must occur before a finish (paper: verification).
+        needs: Categories that must occur before a finish (paper: verification), where the library has them.
         needs_structure: Whether a finish needs a parallel, conditional or loop (paper: yes).
         two_step: Whether the canvas asks for each new step's instruction in a turn of its own.
     """
@@ -150,6 +150,8 @@ class Condition:
 def unmet(workflow: Workflow, rules: Rules) -> tuple[Condition, ...]:
     """Finish conditions a workflow does not meet yet (spec §5); empty when it may be finished.
 
+    A category of which the library has no operator is not asked for.
+
     >>> from flowsteer.workflow import parse_dsl
     >>> missing = unmet(parse_dsl("Plan -> Verify"), Rules({"Plan": "planning", "Verify": "verification"}))
     >>> [condition.kind for condition in missing], missing[0].least, missing[0].found
@@ -160,9 +162,9 @@ def unmet(workflow: Workflow, rules: Rules) -> tuple[Condition, ...]:
     if found.steps < rules.min_steps:
         missing.append(Condition("steps", least=rules.min_steps, found=found.steps))
     missing += [
-        Condition("category", category, rules.of(category))
+        Condition("category", category, choices)
         for category in rules.needs
-        if category not in found.categories
+        if category not in found.categories and (choices := rules.of(category))
     ]
     missing += [Condition("operator", name) for name in rules.needs_operators if name not in found.operators]
     if rules.needs_structure and not found.structures:
