@@ -144,6 +144,7 @@ class _Play:
         for step in steps(workflow.nodes):
             self.use[step.id] = count[step.operator] = count.get(step.operator, -1) + 1
         self.ran = {step.id: np.zeros(model.size, bool) for step in steps(workflow.nodes)}
+        self.worked, self.judged = np.zeros((2, model.size), bool)
 
     def run(self):
         n = self.model.size
@@ -193,8 +194,17 @@ class _Play:
                 return drafts, no
             case Parallel(_, branches):
                 start = replace(drafts, candidates=drafts.candidates[:, :0])
-                ends = [self.sequence(branch, start, where, at, False)[0] for branch in branches]
-                return _join(drafts, start, ends), no
+                ended = [self.branch(branch, start, where, at) for branch in branches]
+                return _join(drafts, start, *zip(*ended, strict=True)), no
+
+    def branch(self, nodes, start, where, at):
+        """One of parallel branches: the drafts after it, where it did work, and where a check ran in it."""
+        before = self.worked, self.judged
+        self.worked, self.judged = np.zeros((2, self.model.size), bool)
+        end = self.sequence(nodes, start, where, at, False)[0]
+        worked, judged = self.worked, self.judged
+        self.worked, self.judged = before[0] | worked, before[1] | judged
+        return end, worked[where], judged[where]
 
     def step(self, step, drafts, where, at):
         """One step: the drafts after it, and for checks that ran the verdict, else 0."""
@@ -227,7 +237,7 @@ class _Play:
             out = self.choose(name, drafts, where, draws, some)
         elif category == "formatting":
             out = replace(drafts, plain=np.ones(len(where), bool))
-        self.ran[step.id][where] |= ok
+        self.note(step, where[ok])
         if not ok.all():
             kept = drafts.at(slice(None))
             kept = Drafts(*(getattr(kept, one.name).copy() for one in fields(kept)))
@@ -236,6 +246,12 @@ class _Play:
         if category == "verification":
             verdict = np.where(ok, out.verdict, 0)
         return out, verdict
+
+    def note(self, step, where):
+        """Note the tasks on which a step ran."""
+        self.ran[step.id][where] = True
+        done = {"planning": self.ran[step.id], "verification": self.judged}.get(CATEGORIES[step.operator], self.worked)
+        done[where] = True
 
     def wrong(self, draws):
         """Wrong answers: the most tempting one, or any."""
@@ -336,13 +352,15 @@ def _gate(workflow, ran):
     return gate
 
 
-def _join(before, start, ends):
-    """As the executor joins branches; whether a branch did anything new is seen by its answer or verdict."""
+def _join(before, start, ends, worked, judged):
+    """As the executor joins branches; whether a branch came to anything new is seen by its answer."""
     new = np.stack([
         (end.number != start.number) | (end.plain != start.plain) | (end.code != start.code) for end in ends
     ], axis=1)  # fmt: skip
+    did = new | np.stack(worked, axis=1)
+    votes = did | np.stack([ran & (end.verdict == PASSED) for end, ran in zip(ends, judged, strict=True)], axis=1)
     columns = [np.stack([end.number, end.plain, end.code], axis=1) for end in ends]
-    candidates = np.where(new[:, :, None], np.stack(columns, axis=1), NONE)
+    candidates = np.where(votes[:, :, None], np.stack(columns, axis=1), NONE)
     any_new, first = new.any(axis=1), new.argmax(axis=1)
     pick = lambda name: np.stack([getattr(end, name) for end in ends], axis=1)[np.arange(len(first)), first]  # noqa: E731
     verdicts = np.stack([np.where(end.verdict != start.verdict, end.verdict, 0) for end in ends], axis=1)
@@ -354,5 +372,5 @@ def _join(before, start, ends):
         plan=np.any([end.plan for end in ends], axis=0),
         parts=np.any([end.parts for end in ends], axis=0),
         verdict=np.where(any_new, pick("verdict"), verdict),
-        candidates=np.where(any_new[:, None, None], candidates, NONE),
+        candidates=np.where(did.any(axis=1)[:, None, None], candidates, NONE),
     )
