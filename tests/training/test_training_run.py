@@ -129,6 +129,23 @@ def test_the_best_policy_on_validation_tasks_is_kept_tested_and_taken(undisturbe
     )
 
 
+def test_tasks_of_two_files_that_share_ids_are_all_tested(tmp_path):
+    """Each task is tested once, greedily and drawn, whatever another dataset calls its own."""
+    files = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
+    for file, kind in zip(files, ("math", "qa"), strict=True):
+        rows = [{"id": str(n), "question": f"{file.stem}{n}?", "type": kind, "answer": "1"} for n in range(1, 9)]
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    asked = config(steps=0, validate_every=0)
+    data = replace(asked.data, datasets=tuple(map(str, files)), cut=True, tasks=4)
+    result = train(replace(asked, data=data), tmp_path / "run")
+    for figures in (result.before, result.before["sampled"], result.after, result.after["sampled"]):
+        assert figures["episodes"] == 4
+        assert set(figures["by_type"]) == {"math", "qa"}
+    record = RunFolder.read(tmp_path / "run")
+    assert len({(entry.summary.dataset, entry.summary.task) for entry in record.entries.values()}) == 4
+    assert len(record.entries) == 4 * 4
+
+
 def test_before_and_after_are_drawn_alike(tmp_path):
     """Greedily and at the training temperature, on the same draws: a policy that did not change plays the same."""
     result = train(config(steps=0, validate_every=0), tmp_path / "run")

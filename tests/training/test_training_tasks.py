@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from flowsteer.errors import ConfigError
-from flowsteer.training.data import DataSettings, Schedule, load_tasks
+from flowsteer.training.data import DataSettings, Schedule, load_tasks, name_of
 
 pytest.importorskip("torch", reason="needs the extra: pip install 'flowsteer[train]'")
 
@@ -83,3 +83,33 @@ def test_a_file_without_splits_is_cut(tmp_path):
     with pytest.raises(ConfigError, match="own has 12 tasks; 8 to train") as refused:
         load_tasks(replace(data, tasks=8), 0)
     assert refused.value.hint == "--set data.tasks=7"
+
+
+def two_files(folder, lengths=(8, 8), **of_rows):
+    """Two datasets of one's own, both with the ids 1, 2, 3, …, as plain files have them."""
+    for name, kind, length in zip("ab", ("math", "qa"), lengths, strict=True):
+        rows = [{"id": str(n), "question": f"{n} {name}?", "type": kind} | of_rows for n in range(1, length + 1)]
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    files = tuple(str(folder / f"{name}.jsonl") for name in "ab")
+    return DataSettings(datasets=files, cut=True, tasks=4, validation_tasks=2, test_tasks=2)
+
+
+@pytest.mark.parametrize("lengths", [(8, 8), (8, 30), (30, 9)])
+def test_ids_are_unique_within_a_dataset_only(tmp_path, lengths):
+    found = load_tasks(two_files(tmp_path, lengths), 0)
+    for part, size in ((found.train, 8), (found.validation, 4), (found.test, 4)):
+        assert Counter(sample.task.type for sample in part) == {"math": size // 2, "qa": size // 2}
+        assert {sample.task.dataset for sample in part} == {"a", "b"}
+    names = [name_of(sample.task) for part in (found.train, found.validation, found.test) for sample in part]
+    assert len(set(names)) == len(names) == 16
+
+
+def test_a_dataset_whose_tasks_have_names_of_their_own_keeps_them(tmp_path):
+    data = two_files(tmp_path)
+    alone = load_tasks(replace(data, datasets=data.datasets[:1]), 0)
+    assert {sample.task.dataset for sample in alone.test} == {""}
+
+
+def test_two_tasks_to_test_on_have_two_names(tmp_path):
+    with pytest.raises(ConfigError, match="two samples have the id 'same/"):
+        load_tasks(replace(two_files(tmp_path, dataset="same"), tasks=3, validation_tasks=0, test_tasks=5), 0)

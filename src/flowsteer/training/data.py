@@ -1,5 +1,6 @@
 """The tasks of a training run: what is learned on, in which order, and what is held out."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -10,9 +11,14 @@ from annotated_types import Ge, MinLen
 from flowsteer.datasets.base import Sample
 from flowsteer.datasets.excerpt import excerpt
 from flowsteer.datasets.registry import load_samples
-from flowsteer.datasets.splits import check_disjoint, shuffled, split
+from flowsteer.datasets.splits import check_disjoint, shuffled, split, take
 from flowsteer.errors import ConfigError
+from flowsteer.evaluation.task_sets import label_of
 from flowsteer.session import seed_of
+from flowsteer.task import Task
+
+Parts = Sequence[Sequence[Sample]]
+"""Tasks to learn on, to validate on and to test on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,28 +110,65 @@ def load_tasks(data: DataSettings, seed: int) -> TaskSplits:
     """Load the tasks of a run; the same ones for the same seed.
 
     Raises:
-        ConfigError: A dataset is unknown or too small, or two parts share a task that are to be disjoint.
+        ConfigError: A dataset is unknown or too small, two parts share a task that are to be disjoint, or two tasks to
+            validate or to test on are of one dataset and have one id.
     """
     parts: dict[str, list[Sample]] = {"training": [], "validation": [], "test": []}
     apart: dict[str, list[Sample]] = {part: [] for part in parts}
-    for name in data.datasets:
-        own = data.of(name)
-        for part, found in zip(parts, (_cut if own.cut else _splits)(name, own, seed), strict=True):
-            words = own.context_words
-            rows = list(found) if words is None else [excerpt(row, words) for row in found]
+    for name, found in _told_apart([(name, _loaded(name, data.of(name), seed)) for name in data.datasets]):
+        for part, rows in zip(parts, found, strict=True):
             parts[part] += rows
-            apart[part] += [] if name in data.overlapping else rows
+            apart[part] += [] if name in data.overlapping else map(_by_name, rows)
     check_disjoint(apart)
+    for part in ("validation", "test"):
+        take(map(_by_name, parts[part]), None)
     return TaskSplits(*map(tuple, parts.values()))
 
 
-def _splits(name: str, data: DataSettings, seed: int) -> list[Sequence[Sample]]:
+def name_of(task: Task) -> str:
+    """What a task is called in a run: ids are unique within a dataset only.
+
+    >>> name_of(Task("1 + 1?", id="7", dataset="gsm8k")), name_of(Task("1 + 1?", id="7"))
+    ('gsm8k/7', '7')
+    """
+    return "/".join(filter(None, (task.dataset, task.id)))
+
+
+def _by_name(sample: Sample) -> Sample:
+    """The sample with its name for an id."""
+    return replace(sample, task=replace(sample.task, id=name_of(sample.task)))
+
+
+def _told_apart(datasets: Sequence[tuple[str, Parts]]) -> Sequence[tuple[str, Parts]]:
+    """The datasets; where two share ids, tasks that name no dataset are of the one they stand in.
+
+    Elsewhere they stay as they are: what older runs and recordings say of them still fits.
+    """
+    names = Counter(name for _, parts in datasets for name in {name_of(row.task) for rows in parts for row in rows})
+    if not names or names.most_common(1)[0][1] == 1:
+        return datasets
+    return [
+        (dataset, [[_within(row, label_of(dataset)) for row in rows] for rows in parts]) for dataset, parts in datasets
+    ]
+
+
+def _within(sample: Sample, dataset: str) -> Sample:
+    return replace(sample, task=replace(sample.task, dataset=sample.task.dataset or dataset))
+
+
+def _loaded(name: str, data: DataSettings, seed: int) -> Parts:
+    """Training, validation and test tasks of a dataset, with contexts as long as is asked for."""
+    found, words = (_cut if data.cut else _splits)(name, data, seed), data.context_words
+    return found if words is None else [[excerpt(row, words) for row in rows] for rows in found]
+
+
+def _splits(name: str, data: DataSettings, seed: int) -> Parts:
     """Training, validation and test tasks of a dataset, each from a split of its own."""
     asked = (data.train, data.tasks), (data.validation, data.validation_tasks), (data.test, data.test_tasks)
     return [load_samples(name, part, count, seed, data.data) if count else [] for part, count in asked]
 
 
-def _cut(name: str, data: DataSettings, seed: int) -> list[Sequence[Sample]]:
+def _cut(name: str, data: DataSettings, seed: int) -> Parts:
     """Training, validation and test tasks of a dataset, cut from one list."""
     rows = load_samples(name, data.train, None, seed, data.data)
     left = len(rows) - data.validation_tasks - data.test_tasks

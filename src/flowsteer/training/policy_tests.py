@@ -7,6 +7,7 @@ from typing import Any
 from flowsteer.datasets.base import Sample
 from flowsteer.environments.arena import Arena
 from flowsteer.training.config import TrainingConfig
+from flowsteer.training.data import name_of
 from flowsteer.training.inference.batcher import SMALL
 from flowsteer.training.inference.distributed import Ranks
 from flowsteer.training.inference.sampling_engine import SamplingEngine
@@ -67,10 +68,11 @@ class PolicyTests:
         at_once = AT_ONCE if small else update.batch  # what the cache of keys and values has room for
         for first in range(0, len(tasks), at_once):
             some = tasks[first : first + at_once]
-            at = [f"T{temperature:g}/{sample.task.id}" for sample in some]
+            at = f"T{temperature:g}"
+            # Draws go by the id alone, as before names had the dataset: tests of runs begun then still share them.
             groups = [
-                Group(f"{name}/{place}", sample, 1, draws=f"{draws}/{place}")
-                for place, sample in zip(at, some, strict=True)
+                Group(f"{name}/{at}/{name_of(sample.task)}", sample, 1, draws=f"{draws}/{at}/{sample.task.id}")
+                for sample in some
             ]
             mine = groups[self._ranks.number :: self._ranks.count]
             playing = play(policy, mine, self._arena, limits, name, self._config.seed, engine)

@@ -110,10 +110,11 @@ def read_recorded(run: Path, arena: Arena, view: View, samples: Iterable[Sample]
         ConfigError: It holds no such episode.
     """
     record, by_id, found = RunFolder.read(run), {(s.task.dataset, s.task.id): s for s in samples}, []
-    for episode in record.entries:
+    for episode, entry in record.entries.items():
         events = record.events(episode)
         started = next(event for event in events if isinstance(event, EpisodeStarted))
-        sample = by_id.get((started.task.dataset, started.task.id))
+        named = started.task.dataset, entry.summary.dataset  # by its row; by the run, as evaluations name theirs
+        sample = next((by_id[of, started.task.id] for of in named if (of, started.task.id) in by_id), None)
         ended = next(event for event in events if isinstance(event, EpisodeEnded))
         if sample is None or not ended.finished or any(isinstance(event, EditRejected) for event in events):
             continue
