@@ -22,6 +22,7 @@ from flowsteer.settings import check  # noqa: E402
 from flowsteer.training import run as training  # noqa: E402
 from flowsteer.training.best_policy import score  # noqa: E402
 from flowsteer.training.config import TrainingConfig  # noqa: E402
+from flowsteer.training.inference.settings import SamplerSettings  # noqa: E402
 from flowsteer.training.policy.kept import best_of, replace_best  # noqa: E402
 from flowsteer.training.policy_director import PolicyDirector  # noqa: E402
 from flowsteer.training.rl import learner as trl_side  # noqa: E402
@@ -196,6 +197,33 @@ def test_a_run_of_an_earlier_version_takes_more_steps(tmp_path):
     assert json.loads((run / "validation.json").read_text())["2"] == 0.25
     rates = [json.loads(line)["learning_rate"] for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert rates[2] > 0  # the first added step learns: its rate is that of the longer schedule
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_a_start_that_is_gone_on_with_is_compared_at_one_temperature(tmp_path, older):
+    """An older version tested a run without steps at the temperature that training begins with."""
+    run, falling = tmp_path / "run", check(SamplerSettings, {"turn_tokens": 12, "episode_tokens": 256,
+        "temperature_end": 0.5}, "here")  # fmt: skip
+    first = train(replace(config(steps=0, validate_every=0), sampler=falling), run)
+    assert first.before["sampled"]["temperature"] == 0.5
+    if older:
+        for name in ("before.json", "after.json"):
+            found = json.loads((run / name).read_text())
+            (run / name).write_text(json.dumps(found | {"sampled": found["sampled"] | {"temperature": 1.0}}))
+    result = train(replace(config(steps=2, validate_every=0), sampler=falling), run, resume=True)
+    assert result.before["sampled"]["temperature"] == result.after["sampled"]["temperature"] == 0.5
+    assert (run / "before_T1.json").exists() == older
+    assert result.before == first.before
+
+
+def test_of_a_run_whose_tests_differ_in_temperature_the_start_is_tested_again(tmp_path):
+    """As an older version left a run that was gone on with after its cold start."""
+    run = tmp_path / "run"
+    first = train(config(steps=0, validate_every=0), run)
+    found = json.loads((run / "before.json").read_text())
+    (run / "before.json").write_text(json.dumps(found | {"sampled": found["sampled"] | {"temperature": 0.5}}))
+    assert train(config(steps=0, validate_every=0), run, resume=True).before == first.before
+    assert (run / "before_T0.5.json").exists()
 
 
 def test_the_best_is_even_over_types_and_whole_at_every_moment(tmp_path):

@@ -4,6 +4,7 @@ How many steps a run takes is no part of what it is: a run of 100 steps can be g
 temperature then follow the schedule of 200 steps from where the run is.
 """
 
+from math import isclose
 from pathlib import Path
 from typing import Any
 
@@ -52,24 +53,32 @@ def check_folder(run: Path, resume: bool, steps: int) -> None:
     _refuse_fewer(run, steps)
 
 
-def set_aside(run: Path, steps: int) -> None:
+def set_aside(run: Path, steps: int, temperature: float) -> None:
     """Keep results of fewer steps than are asked for now under a name with their number: `after_100.json`.
 
-    A test of the start by an older version is set aside with them: it was made at temperature 1, with draws of its own,
-    and what comes now could not be compared with it.
+    A test of the start that an older version made at another temperature than the test it stands beside is set aside
+    with them, as `before_T1.json`. The oldest tests name no temperature; they had draws of their own.
 
     Args:
         run: The run folder.
         steps: Steps that are asked for.
+        temperature: At which policies are tested now, besides greedily.
     """
     then = (read_json(run / RESULT) or {}).get("steps", _recorded_steps(run) or 0)
     for name in (AFTER, RESULT):
         found = read_json(run / name)
         if found is not None and (was := found.get("steps", then)) < steps:
             _rename(run / name, str(was))
-    before = read_json(run / BEFORE)
-    if before is not None and not (run / AFTER).exists() and "temperature" not in before.get("sampled", {}):
-        _rename(run / BEFORE, "T1")
+    before, after = read_json(run / BEFORE), read_json(run / AFTER)
+    if before is not None:
+        drawn, beside = _drawn_at(before), temperature if after is None else _drawn_at(after)
+        if drawn != beside and not isclose(drawn or 0.0, beside or 0.0):
+            _rename(run / BEFORE, f"T{drawn or 1.0:g}")
+
+
+def _drawn_at(test: JSON) -> float | None:
+    temperature: float | None = test.get("sampled", {}).get("temperature")
+    return temperature
 
 
 def _refuse_fewer(run: Path, steps: int) -> None:

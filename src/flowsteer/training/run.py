@@ -193,7 +193,7 @@ class TrainingRun:
         self._first = FirstPolicy(config, path, runner, arena, self._schedule, tasks.train, on_stage)
         self._learner: Learner | None = None
         self._tests = PolicyTests(config, arena, runner, ranks, self._draws, self._keep)
-        last = config.temperature_at(max(1, config.update.steps))
+        last = config.sampler.last_temperature
         self._held_out = HeldOut(path, self.test, last, self.write)
         self._best = BestPolicy(path, self._tests, tasks.validation, last, ranks, self._save)
 
@@ -262,9 +262,9 @@ class TrainingRun:
         return self._best.chosen
 
     def set_aside(self) -> None:
-        """Keep results of fewer steps than are asked for now under other names; see `resuming.set_aside`."""
+        """Keep results that what comes now is not compared with under other names; see `resuming.set_aside`."""
         if self._ranks.first:
-            resuming.set_aside(self._path, self.config.update.steps)
+            resuming.set_aside(self._path, self.config.update.steps, self.config.sampler.last_temperature)
         self._ranks.wait()
 
     def write(self, name: str, content: JSON) -> None:
