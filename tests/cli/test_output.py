@@ -157,13 +157,14 @@ temperature = 0.5
 
 def test_the_users_own_defaults_do_not_win_over_a_file(tmp_path: Path):
     (tmp_path / "flowsteer.toml").write_text(
-        '[defaults]\nexecutor = "simulated:null"\nmax-calls = 50\n[eval]\nlimit = 2\n'
+        '[defaults]\nexecutor = "simulated:null"\nmax-calls = 50\n[eval]\nlimit = 2\nset = "epochs=2"\n'
     )
     (tmp_path / "e.toml").write_text(f'datasets = ["simulated:math"]\nsystems = ["direct"]\nlimit = 1\n{FLAT}\n')
     done = flowsteer("eval", "e.toml", "--run", "r", cwd=tmp_path)
     assert (done.code, said_of_executor(done)) == (0, [])
     plan = json.loads((tmp_path / "r" / "plan.json").read_text())
     assert (plan["executor"], plan["limit"], plan["caps"]["calls"]) == ("simulated:flat", 1, None)
+    assert plan["epochs"] == 1
 
 
 def test_an_executor_that_nobody_named_is_told_with_a_file_too(tmp_path: Path):

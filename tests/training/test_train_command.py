@@ -8,7 +8,7 @@ import time
 import httpx
 import pytest
 import typer
-from flowsteer_cli import COMMAND, environment
+from flowsteer_cli import COMMAND, environment, flowsteer
 from typer.testing import CliRunner
 
 pytest.importorskip("torch", reason="needs the extra: pip install 'flowsteer[train]'")
@@ -132,6 +132,15 @@ def test_a_dry_run_does_nothing_but_count(file, tmp_path):
     assert (plan["steps"], plan["rollouts"], plan["train_tasks"], plan["test_tasks"]) == (7, 14, 20, 4)
     assert not (tmp_path / "run").exists()
     assert "7 steps, 14 rollouts" in run(file, "--dry-run", "--set", "update.steps=7").stdout
+
+
+def test_the_users_own_defaults_do_not_win_over_a_training_file(file, tmp_path):
+    (tmp_path / "flowsteer.toml").write_text('[defaults]\nexecutor = "simulated:null"\n[train]\nset = "update.steps=9"\n')
+    plan = flowsteer("train", str(file), "--dry-run", "--json", cwd=tmp_path).json
+    assert (plan["executor"], plan["steps"]) == ("simulated:typed", 1)
+    asked = ("--executor", "simulated:flat", "--set", "update.steps=3")
+    plan = flowsteer("train", str(file), "--dry-run", "--json", *asked, cwd=tmp_path).json
+    assert (plan["executor"], plan["steps"]) == ("simulated:flat", 3)
 
 
 @pytest.mark.parametrize(

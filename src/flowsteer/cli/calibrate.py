@@ -9,9 +9,10 @@ import typer
 from flowsteer.cli import options as o
 from flowsteer.cli.collector import calm
 from flowsteer.cli.console import guarded, note, print_json, resumable, say
-from flowsteer.cli.evaluate import Concurrency, Data, Datasets, evaluation_bar, keep_replies
+from flowsteer.cli.evaluate import Concurrency, Data, evaluation_bar, keep_replies
 from flowsteer.cli.exit_codes import INCOMPLETE
 from flowsteer.cli.folders import new_run_folder
+from flowsteer.cli.shell_completion import dataset_names
 from flowsteer.cli.verbosity import tell
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ TASKS = 24
 
 @guarded
 def calibrate(
-    datasets: Datasets,
+    datasets: Annotated[list[str], typer.Argument(help="Datasets.", autocompletion=dataset_names)],
     executor: o.ExecutorSpec = None,
     data: Data = None,
     tasks: Annotated[int, typer.Option("--tasks", min=1, help="Tasks of each dataset.")] = TASKS,

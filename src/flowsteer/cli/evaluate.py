@@ -104,8 +104,8 @@ def evaluate(
     from flowsteer.evaluation.evaluation_config import make_config
 
     chosen = o.chosen_executor(executor)
-    where, plain = read_options(context)  # most of the options above are read there, with where each is from
-    config = make_config({"executor": chosen} | plain, where, settings or [])
+    where, plain, overrides = read_options(context)  # most of the options above are read there
+    config = make_config({"executor": chosen} | plain, where, overrides)
     if "executor" not in plain and config.executor == chosen:
         o.tell_chosen(executor=(None, chosen))
     if dry_run:

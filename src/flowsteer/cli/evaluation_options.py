@@ -6,6 +6,7 @@ from typing import Any
 import typer
 
 from flowsteer.cli import options as o
+from flowsteer.cli.user_settings import on_command_line
 
 SAME = ("without", "library", "sandbox", "layout", "constrained", "epochs", "split", "seed", "engine", "concurrency")
 SETTINGS = {name: name for name in (*SAME, "data", "limit", "executor")} | {
@@ -23,10 +24,8 @@ SETTINGS = {name: name for name in (*SAME, "data", "limit", "executor")} | {
 CANVAS = ("max_turns", "min_steps", "max_steps", "finish", "two_step")
 
 
-def read_options(context: typer.Context) -> tuple[str, dict[str, Any]]:
-    """What to call the settings in an error, and the settings.
-
-    What stands on the command line wins over a file. Defaults of options do not, be they built in or the user's own.
+def read_options(context: typer.Context) -> tuple[str, dict[str, Any], list[str]]:
+    """What to call the settings in an error, the settings, and what `--set` asks for on top.
 
     Args:
         context: That of the command: its options, and where each is from.
@@ -39,14 +38,9 @@ def read_options(context: typer.Context) -> tuple[str, dict[str, Any]]:
     datasets, options = context.params["datasets"], context.params
     if len(datasets) == 1 and datasets[0].endswith(".toml"):
         file = Path(datasets[0])
-        named = {name: value for name, value in options.items() if _is_named(context, name)}
-        return file.name, _on_top(read_evaluation(file), named)
-    return "the evaluation", _on_top({"datasets": datasets, "systems": ["direct"]}, options)
-
-
-def _is_named(context: typer.Context, option: str) -> bool:
-    source = context.get_parameter_source(option)
-    return source is not None and source.name == "COMMANDLINE"
+        options = on_command_line(context)
+        return file.name, _on_top(read_evaluation(file), options), options.get("settings") or []
+    return "the evaluation", _on_top({"datasets": datasets, "systems": ["direct"]}, options), options["settings"] or []
 
 
 def _on_top(plain: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import sys
 from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,7 @@ from flowsteer.cli.console import guarded, print_json, resumable, say, tell_faul
 from flowsteer.cli.folders import new_run_folder
 from flowsteer.cli.for_programs import ForPrograms
 from flowsteer.cli.shell_completion import backend_names
+from flowsteer.cli.user_settings import on_command_line
 from flowsteer.cli.verbosity import tell
 from flowsteer.cli.viewer import shown
 from flowsteer.errors import ConfigError
@@ -30,24 +31,25 @@ Library = Annotated[str | None, typer.Option("--library", help="As --set executo
 MaxTurns = Annotated[int | None, typer.Option("--max-turns", help="As --set canvas.max_turns.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="As --set seed.")]
 
-SHORTCUTS = (
-    "warmup.run",
-    "executor.backend",
-    "executor.library",
-    "canvas.max_turns",
-    "executor.sampling.max_tokens",
-    "executor.sampling.temperature",
-    "seed",
-    "executor.caps.calls",
-    "executor.caps.tokens",
-    "executor.caps.seconds",
-    "executor.caps.cost",
-)
-"""Settings that have an option of their own."""
+SHORTCUTS = {
+    "warmup": "warmup.run",
+    "executor": "executor.backend",
+    "library": "executor.library",
+    "max_turns": "canvas.max_turns",
+    "executor_tokens": "executor.sampling.max_tokens",
+    "temperature": "executor.sampling.temperature",
+    "seed": "seed",
+    "max_calls": "executor.caps.calls",
+    "max_tokens": "executor.caps.tokens",
+    "max_seconds": "executor.caps.seconds",
+    "max_cost": "executor.caps.cost",
+}
+"""Options that stand for a setting."""
 
 
 @guarded
 def train(
+    context: typer.Context,
     file: Annotated[Path, typer.Argument(help="TOML file of the run, such as examples/demo.toml.")],
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting, such as update.steps=20; repeat.")
@@ -86,9 +88,7 @@ def train(
     """Train a Director by CWRPO on the canvas; its policy, metrics and every episode go to the run folder."""
     from flowsteer.training.config import load_training
 
-    shortcuts = (warmup, executor, library, max_turns, executor_tokens, temperature, seed)
-    caps = (max_calls, max_tokens, max_seconds, max_cost)
-    config = load_training(file, [*(settings or []), *_as_settings(*shortcuts, *caps)])
+    config = load_training(file, _overrides(on_command_line(context)))
     check_extra()
     if dry_run:
         _dry_run(config, file, run, stand_in, json)
@@ -118,9 +118,10 @@ def train(
             tell_faults(folder)
 
 
-def _as_settings(*values: object) -> list[str]:
-    """What was asked for by `SHORTCUTS`, as `--set` takes it."""
-    return [f"{name}={value}" for name, value in zip(SHORTCUTS, values, strict=True) if value is not None]
+def _overrides(options: dict[str, Any]) -> list[str]:
+    """What options ask for, as `--set` takes it."""
+    asked = [f"{SHORTCUTS[name]}={value}" for name, value in options.items() if name in SHORTCUTS]
+    return [*options.get("settings", []), *asked]
 
 
 def _keeping(config: "TrainingConfig", folder: Path) -> "TrainingConfig":

@@ -98,6 +98,20 @@ def option_defaults(settings: list[UserSetting], commands: Mapping[str, Any]) ->
     return defaults
 
 
+def on_command_line(context: Any) -> dict[str, Any]:
+    """The options of a command that stand on the command line, by parameter.
+
+    They alone win over a file that says what to do, such as that of `train` or `eval`; defaults of options do not, be
+    they built in or the user's own.
+
+    Args:
+        context: That of the command, a `typer.Context`: its options, and where each is from.
+    """
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    there = [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
+    return {name: context.params[name] for name in there}
+
+
 def _options(command: Any) -> Iterator[tuple[str, Any]]:
     for parameter in getattr(command, "params", ()):
         for spelling in parameter.opts:
