@@ -91,3 +91,17 @@ def test_a_note_that_is_damaged_is_told(tmp_path: Path):
         notes.write(f"{json.dumps({'note': 'x', 'content': {'calls': 'many'}})}\n")
     outcome = flowsteer(*EVAL, cwd=tmp_path)
     assert (outcome.code, "the note x of the run is damaged: calls is 'many'" in outcome.err) == (1, True)
+
+
+def test_a_swap_that_stops_early_says_why_as_an_evaluation_does(tmp_path: Path):
+    assert flowsteer("eval", "simulated:math", "--limit", "4", *SIMULATED, "--run", "r", cwd=tmp_path).code == 0
+    swap = ("swap", "r", "--executor", "simulated:flat", "--run", "s", "--concurrency", "1", "--json")
+    stopped = flowsteer(*swap, "--max-calls", "2", cwd=tmp_path)
+    assert stopped.code == 4
+    assert (stopped.json["done"], stopped.json["total"]) == (2, 4)
+    assert "budget of 2 calls" in stopped.json["stopped"]
+    assert "2 of 4 episodes: " in stopped.err
+    assert "budget of 2 calls" in stopped.err
+    assert "--run s to go on" in stopped.err
+    done = flowsteer(*swap, "--max-calls", "4", cwd=tmp_path)
+    assert (done.code, done.json["done"], done.json["stopped"]) == (0, 4, "")

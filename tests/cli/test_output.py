@@ -75,6 +75,31 @@ def test_events_of_run_and_eval(tmp_path: Path):
     assert evaluated[-1]["result"]["progress"]["done"] == 2
 
 
+@pytest.mark.parametrize(("flag", "taken"), [("--json", lambda told: told), ("--events", lambda told: told["result"])])
+@pytest.mark.parametrize(
+    ("command", "key"),
+    [
+        (("eval", "simulated:math", "--limit", "1", "--executor", "simulated:", "--dry-run"), "datasets"),
+        (("train", str(ROOT / "examples" / "demo.toml"), "--dry-run"), "policy"),
+    ],
+)
+def test_a_plan_is_a_result_like_any_other(tmp_path: Path, command, key, flag, taken):
+    if command[0] == "train":
+        pytest.importorskip("trl", reason="needs the extra: pip install 'flowsteer[train]'")
+    done = flowsteer(*command, flag, cwd=tmp_path)
+    assert done.code == 0, done.err
+    assert key in taken(done.json)
+
+
+def test_the_page_of_an_episode_is_told_as_the_report_is(tmp_path: Path):
+    assert flowsteer("solve", "6*7?", *FINISHING, "--run", "r", "--json", cwd=tmp_path).code == 0
+    episode = flowsteer("show", "r", "--json", cwd=tmp_path).json["episode"]
+    told = flowsteer("report", "r", "--episode", episode, "--json", cwd=tmp_path).json
+    assert (told["run"], told["episode"]) == ("r", episode)
+    assert (tmp_path / told["report"]).is_file()
+    assert flowsteer("report", "r", "--episode", episode, cwd=tmp_path).out == f"{told['report']}\n"
+
+
 def test_an_error_is_the_last_line_of_events(tmp_path: Path):
     told = lines(flowsteer("solve", "hi", *FINISHING, "--max-calls", "0", "--events", cwd=tmp_path))
     assert [*told[-1]] == ["error"]

@@ -99,6 +99,17 @@ def test_run_says_it_too(tmp_path, monkeypatch):
     assert "operator Plan failed by a fault of its own code" in done.err
 
 
+def test_swap_and_calibrate_say_it_too(tmp_path, monkeypatch):
+    asked = asking("eval", "simulated:math", "--limit", "2", "--system", SYSTEMS[0], "--run", "run")
+    assert flowsteer(*asked, cwd=tmp_path).code == 0
+    monkeypatch.setattr(paper, "LIBRARY", broken(KeyError("unit")))
+    swapped = flowsteer("swap", "run", "--executor", "simulated:flat", "--run", "swapped", cwd=tmp_path)
+    assert swapped.code == 5
+    assert "code of an operator or a grader failed in 2 episodes" in swapped.err
+    calibrated = flowsteer(*asking("calibrate", "simulated:math", "--tasks", "2"), cwd=tmp_path)
+    assert calibrated.code == 5
+
+
 @pytest.mark.parametrize("error", BUGS[:5], ids=lambda error: type(error).__name__)
 async def test_a_graders_fault_is_neither_right_nor_wrong_and_told(error):
     async def fail(sample, answer):

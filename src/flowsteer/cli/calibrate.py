@@ -9,8 +9,7 @@ import typer
 from flowsteer.cli import options as o
 from flowsteer.cli.collector import calm
 from flowsteer.cli.console import guarded, note, print_json, resumable, say
-from flowsteer.cli.evaluate import Concurrency, Data, evaluation_bar, keep_replies
-from flowsteer.cli.exit_codes import INCOMPLETE
+from flowsteer.cli.evaluate import Concurrency, Data, conclude, evaluation_bar, keep_replies
 from flowsteer.cli.folders import new_run_folder
 from flowsteer.cli.shell_completion import dataset_names
 from flowsteer.cli.verbosity import tell
@@ -75,14 +74,10 @@ def calibrate(
     o.tell_chosen(executor=(executor, chosen))
     calm()
     with resumable(folder):
-        behind = [part for part in _run(designed(config), folder) if part.partial or not part.done]
+        parts = list(_run(designed(config), folder))
     if RunFolder.read(folder).entries:
         _tell(asyncio.run(fit_profile(folder, name or folder.name, config)), folder, json)
-    for part in behind:
-        note(f"{part.done} of {part.total} episodes: {part.stopped or part.error or 'some are missing'}")
-    if behind:
-        note(f"run the same command again with --run {folder} to go on")
-        raise typer.Exit(INCOMPLETE)
+    conclude(folder, *parts)
 
 
 def _run(parts: Sequence["EvaluationConfig"], folder: Path) -> "Iterator[Progress]":

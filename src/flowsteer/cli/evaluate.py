@@ -108,11 +108,12 @@ def evaluate(
     config = make_config({"executor": chosen} | plain, where, overrides)
     if "executor" not in plain and config.executor == chosen:
         o.tell_chosen(executor=(None, chosen))
+    programs = ForPrograms(json, events)
     if dry_run:
-        _dry_run(config, json)
+        _dry_run(config, programs)
         return
     _refuse_fail_fast(fail_fast, config)
-    folder, programs = run or new_run_folder("eval"), ForPrograms(json, events)
+    folder = run or new_run_folder("eval")
     with shown(folder, view), followed(folder, trace, report_to, programs.listener(), config) as (hear, track):
         _evaluate(keep_replies(config, folder, no_cache, no_requests), folder, programs, hear, fail_fast, track)
 
@@ -163,7 +164,7 @@ def _counts(progress: "Progress") -> dict[str, Any]:
 
 
 def _conclude(folder: Path, progress: "Progress", asked: ForPrograms, track: Track) -> None:
-    """Write the report, print the table, send its figures, and exit with `INCOMPLETE` if episodes are missing."""
+    """Write the report, print the table, send its figures, and end as `conclude` does."""
     from flowsteer.reporting.report import write_figures
     from flowsteer.reporting.summary import to_json
     from flowsteer.reporting.table import table_text
@@ -179,22 +180,36 @@ def _conclude(folder: Path, progress: "Progress", asked: ForPrograms, track: Tra
     else:
         say(table_text(summary))
         tell(f"report: {page}")
-    if progress.partial:
-        why = progress.stopped or progress.error or "episodes are missing"
-        note(f"{progress.done} of {progress.total} episodes: {why}")
+    conclude(folder, progress)
+
+
+def conclude(folder: Path, *parts: "Progress") -> None:
+    """End a command that ran episodes: with `INCOMPLETE`, and why, if some are missing, else as `tell_faults` does.
+
+    Args:
+        folder: Where they are recorded.
+        parts: How far it came, evaluation by evaluation.
+
+    Raises:
+        typer.Exit: Episodes are missing, or code of an operator or a grader failed.
+    """
+    behind = [part for part in parts if part.partial]
+    for part in behind:
+        note(f"{part.done} of {part.total} episodes: {part.stopped or part.error or 'episodes are missing'}")
+    if behind:
         note(f"run the same command again with --run {folder} to go on")
         raise typer.Exit(INCOMPLETE)
     tell_faults(folder)
 
 
-def _dry_run(config: "EvaluationConfig", json: bool) -> None:
+def _dry_run(config: "EvaluationConfig", asked: ForPrograms) -> None:
     from dataclasses import asdict
 
     from flowsteer.evaluation.evaluation_plan import dry_run
 
     plan = dry_run(config)
-    if json:
-        print_json(asdict(plan))
+    if asked:
+        asked.result(asdict(plan))
     else:
         say("\n".join(plan.lines()))
 
@@ -212,13 +227,15 @@ def report(
     from flowsteer.runs.folder import RunFolder
     from flowsteer.viewing.report_file import write_episode_page, write_report_page
 
-    folder = out or run / "report"
+    folder, told = out or run / "report", dict[str, Any]()
     if episode:
-        say(str(write_episode_page(run, folder, episode)))
-        return
-    summary, page = write_figures(RunFolder.read(run), folder), write_report_page(run, folder)
+        page = write_episode_page(run, folder, episode)
+        told["episode"] = episode
+    else:
+        told |= to_json(write_figures(RunFolder.read(run), folder))
+        page = write_report_page(run, folder)
     if json:
-        print_json({"run": str(run), "report": str(page), **to_json(summary)})
+        print_json({"run": str(run), "report": str(page), **told})
     else:
         say(str(page))
 
@@ -253,16 +270,28 @@ def swap(
     executor: Annotated[str, typer.Option("--executor", help="The other LLM.")],
     to: Annotated[Path | None, typer.Option("--run", help="Folder of the new run.")] = None,
     concurrency: Concurrency = 8,
+    max_calls: o.MaxCalls = None,
+    max_tokens: o.MaxTokens = None,
+    max_seconds: o.MaxSeconds = None,
+    max_cost: o.MaxCost = None,
     json: o.Json = False,
 ) -> None:
-    """Run the workflows that a run designed under another executor, and compare."""
+    """Run the workflows that a run designed under another executor, and compare.
+
+    Its budget is that of the run, as far as no other is given. Run the same command with the same --run again to go on
+    where it stopped.
+    """
     import asyncio
 
+    from flowsteer.evaluation.evaluate import read_plan
     from flowsteer.study.swap import swap as run_swap
 
     folder = to or new_run_folder("swap")
+    asked = {"calls": max_calls, "tokens": max_tokens, "seconds": max_seconds, "cost": max_cost}
+    caps = replace(read_plan(run).caps, **{name: cap for name, cap in asked.items() if cap is not None})
+    changes = {"concurrency": concurrency, "caps": caps}
     with resumable(folder), evaluation_bar() as show:
-        progress, pairs = asyncio.run(run_swap(run, folder, executor, show, changes={"concurrency": concurrency}))
+        progress, pairs = asyncio.run(run_swap(run, folder, executor, show, changes=changes))
     rows = [
         {
             "system": pair.system,
@@ -275,13 +304,14 @@ def swap(
         for pair in pairs
     ]
     if json:
-        print_json({"run": str(folder), "done": progress.done, "total": progress.total, "systems": rows})
-        return
-    for row in rows:
-        say(
-            f"{row['system']}: {row['before']:.3f} → {row['after']:.3f} "
-            f"(difference {row['difference']:+.3f}, p = {row['p']:.3f}, {row['pairs']} pairs)"
-        )
+        print_json({"run": str(folder), **_counts(progress), "systems": rows})
+    else:
+        for row in rows:
+            say(
+                f"{row['system']}: {row['before']:.3f} → {row['after']:.3f} "
+                f"(difference {row['difference']:+.3f}, p = {row['p']:.3f}, {row['pairs']} pairs)"
+            )
+    conclude(folder, progress)
 
 
 @contextmanager

@@ -209,5 +209,5 @@ def _ask(question: str, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise ConfigError(f"{question[:-1]}: there is nobody to ask", "add --yes")
-    if not typer.confirm(question):
+    if not typer.confirm(question, err=True):
         raise typer.Exit(0)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flowsteer.cli import options as o
-from flowsteer.cli.console import guarded, print_json, resumable, say, tell_faults
+from flowsteer.cli.console import guarded, resumable, say, tell_faults
 from flowsteer.cli.folders import new_run_folder
 from flowsteer.cli.for_programs import ForPrograms
 from flowsteer.cli.shell_completion import backend_names
@@ -90,8 +90,9 @@ def train(
 
     config = load_training(file, _overrides(on_command_line(context)))
     check_extra()
+    asked = ForPrograms(json, events)
     if dry_run:
-        _dry_run(config, file, run, stand_in, json)
+        _dry_run(config, file, run, stand_in, asked)
         return
     if stand_in:
         raise ConfigError("nothing stands in for the policy in a run", "--stand-in goes with --dry-run")
@@ -107,7 +108,6 @@ def train(
     folder = run or new_run_folder("train")
     if not no_requests:
         config = _keeping(config, folder)
-    asked = ForPrograms(json, events)
     hear, bar = asked.listener(), progress(config.update.steps, ranks.first, asked)
     # Trackers print what they do; standard output is for the result.
     with shown(folder, view and ranks.first):
@@ -147,12 +147,12 @@ def check_extra() -> None:
         raise ConfigError(f"training needs {', '.join(missing)}", "pip install 'flowsteer[train]'")
 
 
-def _dry_run(config: "TrainingConfig", file: Path, run: Path | None, stand_in: str, json: bool) -> None:
+def _dry_run(config: "TrainingConfig", file: Path, run: Path | None, stand_in: str, asked: ForPrograms) -> None:
     from flowsteer.training.plan.training_plan import dry_run
 
     plan = dry_run(config, str(file), str(run or Path("runs") / file.stem), stand_in)
-    if json:
-        print_json(plan.to_json())
+    if asked:
+        asked.result(plan.to_json())
     else:
         say("\n".join(plan.lines()))
 
