@@ -52,9 +52,9 @@ class Gated:
 
 
 @asynccontextmanager
-async def serving(folder, backend=None, systems=(DIRECTOR, FIXED), **changes):
+async def serving(folder, backend=None, systems=(DIRECTOR, FIXED), executor=None, **changes):
     """A server in this event loop; its address."""
-    executor = "simulated:" if backend is None else "gated:"
+    executor = executor or ("simulated:" if backend is None else "gated:")
     settings = ServeSettings(systems=systems, setup=Setup(director="", executor=executor), run=folder, **changes)
     address = asyncio.get_running_loop().create_future()
     extra = None if backend is None else {"gated:": backend}
@@ -331,6 +331,50 @@ async def test_a_budget_of_its_own_ends_an_episode(tmp_path):
         with pytest.raises(openai.RateLimitError) as refused:
             await ai.chat.completions.create(model=FIXED, messages=ASK, extra_body={"budget": {"calls": 1}})
     assert refused.value.code == "budget_exceeded"
+    assert "raise budget.calls" in refused.value.message
+    assert "--max-calls" not in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("model", "budget", "answered"),
+    [
+        ("sc:3", {"calls": 3}, True),
+        ("sc:3", {"calls": 2}, False),
+        ("director:pretrained?votes=3", {"calls": 2}, False),
+        ("sc:3", {"tokens": 60}, False),
+    ],
+)
+async def test_an_episode_makes_no_call_beyond_its_budget(tmp_path, model, budget, answered):
+    """Votes and the steps of one workflow count together; the next request has a budget of its own."""
+    backend, asked = Gated(), []
+    backend.let.set()
+    answer = backend.complete
+
+    async def complete(request):
+        asked.append(request)
+        return await answer(request)
+
+    backend.complete = complete
+    body = {"model": model, "messages": ASK, "budget": budget}
+    async with serving(tmp_path / "r", backend, (model,)) as url, httpx.AsyncClient(timeout=60) as plain:
+        for _ in range(2):
+            asked.clear()
+            got = await plain.post(f"{url}/v1/chat/completions", json=body)
+            assert got.status_code == (200 if answered else 429), got.text
+            assert len(asked) == budget.get("calls", 0)
+
+
+@pytest.mark.parametrize(("model", "executor"), [("cot", None), ("director:gated:", "simulated:")])
+async def test_a_budget_in_dollars_needs_a_known_price(tmp_path, model, executor):
+    backend = Gated()
+    backend.let.set()
+    body = {"model": model, "messages": ASK, "budget": {"cost": 0}}
+    async with serving(tmp_path / "r", backend, (model,), executor) as url, httpx.AsyncClient(timeout=60) as plain:
+        got = await plain.post(f"{url}/v1/chat/completions", json=body)
+    assert got.status_code == 400
+    assert got.json()["error"]["param"] == "budget.cost"
+    assert "the price of gated: is unknown" in got.json()["error"]["message"]
+    assert not backend.asked.is_set()
 
 
 @pytest.mark.parametrize(

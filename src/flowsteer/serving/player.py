@@ -8,19 +8,19 @@ from uuid import uuid4
 
 from flowsteer.backends.budget import Caps
 from flowsteer.canvas.canvas import changed_canvas
-from flowsteer.errors import BudgetExceeded, FlowSteerError, RunError
+from flowsteer.errors import FlowSteerError, RunError
 from flowsteer.evaluation.systems import System
-from flowsteer.runs.events import EpisodeEnded, EpisodeStarted, Event, NodeRan, TurnTaken
+from flowsteer.runs.events import EpisodeEnded, EpisodeStarted, Event
 from flowsteer.runs.failure import Failure, failure_of, unexpected
 from flowsteer.runs.folder import EpisodeWriter, RunFolder
 from flowsteer.runs.summary import EpisodeSummary, Tally
 from flowsteer.serving.admission import Admission, ServeLimits
 from flowsteer.serving.gauges import Gauges
 from flowsteer.serving.live_episode import LiveEpisode
+from flowsteer.serving.own_budget import within
 from flowsteer.serving.refusals import RequestRefused
 from flowsteer.session import Session
 from flowsteer.task import Task
-from flowsteer.usage import NO_USAGE
 
 log = logging.getLogger(__name__)
 
@@ -109,18 +109,13 @@ class Player:
     async def _recorded(self, ask: EpisodeAsked, live: LiveEpisode) -> EpisodeEnded:
         """Play an episode whose turn it is; what breaks off is in the record as well."""
         writer, tally, seed = self.folder.begin(live.id), Tally(), self._seed(ask)
-        spent = NO_USAGE
 
         def emit(event: Event) -> None:
-            nonlocal spent
             if isinstance(event, EpisodeStarted):
                 event = replace(event, episode=live.id)
             tally.see(event)
             writer.emit(event)
             live.emit(event)
-            if isinstance(event, NodeRan | TurnTaken):
-                spent += event.usage
-                _check(ask.caps, spent.calls, spent.tokens, spent.cost)
 
         try:
             # The task names the draws, so that the same question with the same seed draws the same.
@@ -136,13 +131,11 @@ class Player:
         return self._session.setup.seed if ask.seed is None else ask.seed
 
     def _seat(self, ask: EpisodeAsked) -> Session:
-        """The session, with what this client asks of the canvas."""
+        """The session, with what this client asks of the canvas and may spend."""
+        session, setup = within(self._session, ask.caps), self._session.setup
         if ask.max_turns is None:
-            return self._session
-        setup = self._session.setup
-        return replace(
-            self._session, setup=replace(setup, canvas=changed_canvas(setup.canvas, max_turns=ask.max_turns))
-        )
+            return session
+        return replace(session, setup=replace(setup, canvas=changed_canvas(setup.canvas, max_turns=ask.max_turns)))
 
     def _broke_off(self, ask: EpisodeAsked, live: LiveEpisode, writer: EpisodeWriter, error: BaseException) -> None:
         failure = _failure(error, ask, live.stopped)
@@ -170,11 +163,3 @@ def _failure(error: BaseException, ask: EpisodeAsked, stopped: str) -> Failure:
         log.exception("an episode of %s broke off", ask.system.name)
         return unexpected(error, f"system {ask.system.name}")
     return Failure(type(error).__name__, str(error))
-
-
-def _check(caps: Caps, calls: int, tokens: int, cost: float | None) -> None:
-    for name, cap, value in (("calls", caps.calls, calls), ("tokens", caps.tokens, tokens), ("cost", caps.cost, cost)):
-        if cap is not None and value is not None and value > cap:
-            raise BudgetExceeded(
-                f"the budget of {cap:g} {name} is spent: {value:g}", f"raise budget.{name}, or leave it out"
-            )
