@@ -32,6 +32,7 @@ class RunOnDisk:
         run: The folder.
         kind: The command that made it, or `DAMAGED`.
         finished: Finished episodes.
+        empty: Whether nothing at all has come of it; see `RunFolder.empty`.
         unfinished: Episodes that broke off, or are in flight.
         writing: Whether a process is writing to it.
         megabytes: Its size, in 10^6 bytes.
@@ -41,6 +42,7 @@ class RunOnDisk:
     run: str
     kind: str
     finished: int
+    empty: bool
     unfinished: int
     writing: bool
     megabytes: float
@@ -121,7 +123,7 @@ def prune(
     yes: Yes = False,
     json: o.Json = False,
 ) -> None:
-    """Remove the runs without a finished episode, and old ones if asked to.
+    """Remove the runs of which nothing has come, no episode, figure or policy; and old ones if asked to.
 
     None that is being written to, and none that is damaged.
     """
@@ -131,7 +133,7 @@ def prune(
         for one in _runs_below(root)
         if not one.writing
         and one.kind != DAMAGED
-        and (one.finished == 0 or (older_than is not None and now - one.changed > older_than * DAY))
+        and (one.empty or (older_than is not None and now - one.changed > older_than * DAY))
         and Path(one.run) != root
     ]
     if going and not json:
@@ -174,16 +176,17 @@ def _on_disk(run: Path) -> RunOnDisk:
 
     try:
         record = RunFolder.read(run)
-        made_by, finished = str(record.config.get("command", "other")), len(record.entries)
+        made_by, finished, empty = str(record.config.get("command", "other")), len(record.entries), record.empty
     except RunError:
         if not is_run(run):
             raise
-        made_by, finished = DAMAGED, 0
+        made_by, finished, empty = DAMAGED, 0, False
     stats = [file.stat() for file in run.rglob("*") if file.is_file() and not file.is_symlink()]
     return RunOnDisk(
         str(run),
         made_by,
         finished,
+        empty,
         sum(1 for _ in (run / "open").glob("*.jsonl")),
         is_locked(run),
         sum(stat.st_size for stat in stats) / 1e6,

@@ -59,6 +59,9 @@ _log = logging.getLogger(__name__)
 
 ERRORS, NOTES, OPEN = "errors.jsonl", "notes.jsonl", "open"
 
+RESULTS = ("result.json", "start", "policy", "best", "checkpoints")
+"""What may come of a run besides episodes: figures and policies of a training."""
+
 
 Whole = tuple[str, EpisodeSummary, list[str]]
 """A finished episode: its id, what is told of it in lists and reports, and its events, each an `event_line`."""
@@ -223,6 +226,13 @@ class RunFolder:
     def unfinished_episodes(self) -> list[str]:
         """Ids of the episodes that broke off or are in flight, if anything has happened in them."""
         return list(unfinished_files(self.path / OPEN))
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing has come of it: no finished episode, here or in a run within, no note, figure or policy."""
+        if self.entries or self.notes or any((self.path / name).exists() for name in RESULTS):
+            return False
+        return not any(file.stat().st_size for file in self.path.rglob(EPISODES) if file.is_file())
 
     def close(self) -> None:
         """Release the folder."""
