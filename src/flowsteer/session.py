@@ -319,7 +319,11 @@ def checked_setup(setup: Setup | None, **named: Any) -> Setup:
     if not isinstance(setup, Setup | None):
         raise ConfigError(f"the setup is a {type(setup).__name__}, no Setup", "setup=flowsteer.Setup(seed=1)")
     given = {name: value for name, value in named.items() if value is not None}
-    return check(Setup, part_of(setup or Setup(), Setup) | given, "the setup")
+    values = part_of(setup or Setup(), Setup) | given
+    checked = check(Setup, values, "the setup")
+    if isinstance(values["canvas"], Settings):
+        return checked
+    return replace(checked, canvas=values["canvas"])  # a few changes by name stay that: pydantic makes a whole of them
 
 
 def _check_backends(extra: Mapping[str, Backend] | None) -> None:

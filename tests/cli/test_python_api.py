@@ -4,7 +4,7 @@ import pytest
 
 import flowsteer
 from flowsteer.errors import ConfigError
-from flowsteer.runs.events import EpisodeEnded, NodeRan
+from flowsteer.runs.events import EpisodeEnded, EpisodeStarted, NodeRan
 
 DSL = "Plan -> [Programmer, Custom] -> ScEnsemble -> Verify"
 
@@ -26,6 +26,17 @@ async def test_run_gives_every_node_and_the_answer_of_the_last():
     assert [node.operator for node in ran.nodes] == ["Plan", "Programmer", "Custom", "ScEnsemble", "Verify"]
     assert ran.answer
     assert ran.usage.calls == 5
+
+
+def test_a_change_of_the_canvas_leaves_the_rest_as_the_director_learned_it():
+    def rules(setup):
+        events = []
+        flowsteer.solve("6*7?", "math", director="pretrained", executor="simulated:", setup=setup, emit=events.append)
+        settings = next(event.settings for event in events if isinstance(event, EpisodeStarted))
+        return settings.rules, settings.max_turns
+
+    learned, _ = rules(None)
+    assert rules(flowsteer.Setup(canvas={"max_turns": 4})) == (learned, 4)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,10 @@ WRONG: list[tuple[tuple[str, ...], int, str]] = [
     ((*SOLVE, "--type", "poem"), 2, "poem"),
     ((*SOLVE, "--max-turns", "0"), 2, "--max-turns"),
     ((*SOLVE, "--seed", "one"), 2, "--seed"),
+    *(
+        ((*command, "--seed", "-1"), 2, "--seed")
+        for command in (SOLVE, (*RUN, "Custom", "hi"), EVAL, ("serve",), ("calibrate", "simulated:math"))
+    ),
     ((*SOLVE, "--quiet", "--verbose"), 2, "--quiet and --verbose"),
     ((*SOLVE, "--log-level", "loud"), 2, "loud"),
     ((*SOLVE, "--log-file", "nowhere/log"), 2, "nowhere/log"),

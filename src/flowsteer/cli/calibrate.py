@@ -65,7 +65,7 @@ def calibrate(
         "seed": seed,
         "limit": tasks,
         "concurrency": concurrency,
-        "caps": {"calls": max_calls, "tokens": max_tokens, "seconds": max_seconds, "cost": max_cost},
+        "caps": o.caps_asked(max_calls, max_tokens, max_seconds, max_cost),
     }
     if executor_tokens is not None:
         plain["executor_sampling"] = {"max_tokens": executor_tokens}

@@ -283,13 +283,14 @@ def swap(
     """
     import asyncio
 
+    from flowsteer.backends.budget import Caps
     from flowsteer.evaluation.evaluate import read_plan
+    from flowsteer.settings import check
     from flowsteer.study.swap import swap as run_swap
 
     folder = to or new_run_folder("swap")
-    asked = {"calls": max_calls, "tokens": max_tokens, "seconds": max_seconds, "cost": max_cost}
-    caps = replace(read_plan(run).caps, **{name: cap for name, cap in asked.items() if cap is not None})
-    changes = {"concurrency": concurrency, "caps": caps}
+    caps = o.on_top(read_plan(run).caps, o.caps_asked(max_calls, max_tokens, max_seconds, max_cost))
+    changes = {"concurrency": concurrency, "caps": check(Caps, caps, "the budget")}
     with resumable(folder), evaluation_bar() as show:
         progress, pairs = asyncio.run(run_swap(run, folder, executor, show, changes=changes))
     rows = [

@@ -62,9 +62,8 @@ def run(
     """  # noqa: D301 - \b keeps the lines of the examples apart
     import asyncio
 
-    from flowsteer.backends.budget import Caps
     from flowsteer.cli.inputs import operators_of, read_task, read_workflow
-    from flowsteer.session import Setup, roster_of
+    from flowsteer.session import checked_setup, roster_of
     from flowsteer.workflow.dsl import to_dsl
 
     source, asking = _arguments([workflow, question], workflow_option, question_option)
@@ -72,14 +71,15 @@ def run(
     if not tree.nodes:
         raise WorkflowError("the workflow is empty", 'name one operator or more: "Plan -> Programmer"')
     task, guessed = read_task(asking, kind, context)
-    setup = Setup(
+    setup = checked_setup(
+        None,
         director="",
         executor=o.chosen_executor(executor),
         roster=roster_of(tree) | o.parse_roster(backend),
         library=library or operators_of(source),
         sandbox=sandbox,
         seed=seed,
-        caps=Caps(max_calls, max_tokens, max_seconds, max_cost),
+        caps=o.caps_asked(max_calls, max_tokens, max_seconds, max_cost),
         stream=stream,
     )
     asked = ForPrograms(json, events)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -143,7 +143,7 @@ NodeBackends = Annotated[
     list[str] | None,
     typer.Option("--backend", metavar="NAME=SPEC", help="A backend that single nodes may name; can be repeated."),
 ]
-Seed = Annotated[int, typer.Option("--seed", help="Seed of every draw.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of every draw.")]
 DirectorTokens = Annotated[int | None, typer.Option("--director-tokens", min=1, help="Most new tokens of a turn.")]
 ExecutorTokens = Annotated[
     int | None, typer.Option("--executor-tokens", min=1, help="Most new tokens of one call of an operator.")
@@ -311,20 +311,42 @@ def parse_roster(items: list[str] | None) -> dict[str, str]:
     return roster
 
 
+def caps_asked(
+    calls: int | None, tokens: int | None, seconds: float | None, cost: float | None
+) -> dict[str, float | None]:
+    """The budget that options ask for, as `Caps` has it.
+
+    Args:
+        calls: `--max-calls`.
+        tokens: `--max-tokens`.
+        seconds: `--max-seconds`.
+        cost: `--max-cost`.
+    """
+    return {"calls": calls, "tokens": tokens, "seconds": seconds, "cost": cost}
+
+
 def with_sampling(
     setup: "Setup", director: int | None, executor: int | None, temperature: float | None = None
 ) -> "Setup":
-    """The setup with limits on new tokens, as asked or as fits the model, and the temperature of its operators."""
+    """The setup with limits on new tokens, as asked or as fits the model, and the temperature of its operators.
+
+    Raises:
+        ConfigError: A value does not fit.
+    """
     from flowsteer.backends.models import reply_tokens
+    from flowsteer.session import checked_setup
 
     if director is None and setup.director.startswith("llamacpp:"):
         director = SMALL_DIRECTOR_TOKENS
     if executor is None:
         executor = reply_tokens(setup.executor)
-    if director is not None:
-        setup = replace(setup, director_sampling=replace(setup.director_sampling, max_tokens=director))
-    if executor is not None:
-        setup = replace(setup, executor_sampling=replace(setup.executor_sampling, max_tokens=executor))
-    if temperature is not None:
-        setup = replace(setup, executor_sampling=replace(setup.executor_sampling, temperature=temperature))
-    return setup
+    asked = {
+        "director_sampling": {"max_tokens": director},
+        "executor_sampling": {"max_tokens": executor, "temperature": temperature},
+    }
+    return checked_setup(setup, **{name: on_top(getattr(setup, name), values) for name, values in asked.items()})
+
+
+def on_top(record: Any, asked: Mapping[str, object]) -> dict[str, object]:
+    """The plain values of a record, with those on top that were asked for."""
+    return asdict(record) | {name: value for name, value in asked.items() if value is not None}

@@ -86,15 +86,15 @@ def serve(
       flowsteer serve --system cot --system "director:openai:gpt-5-mini" --executor openai:gpt-5-mini
       flowsteer serve --system "fixed:Plan -> Custom" --executor simulated: --port 0
     """  # noqa: D301 - \b keeps the lines of the examples apart
-    from flowsteer.backends.budget import Caps
     from flowsteer.runs.folder import unheard
     from flowsteer.runs.request_store import FILE as REQUESTS
-    from flowsteer.session import Setup
+    from flowsteer.session import checked_setup
 
     systems = system or ["direct"]
     if director_tokens is None and any("director:llamacpp:" in spec for spec in systems):
         director_tokens = o.SMALL_DIRECTOR_TOKENS
-    setup = Setup(
+    setup = checked_setup(
+        None,
         director="",
         executor=o.chosen_executor(executor),
         roster=o.parse_roster(backend),
@@ -104,7 +104,7 @@ def serve(
         constrained=constrained,
         canvas=o.canvas_asked(max_turns, min_steps, max_steps, finish, two_step, settings or []),
         seed=seed,
-        caps=Caps(max_calls, max_tokens, None, max_cost),
+        caps=o.caps_asked(max_calls, max_tokens, None, max_cost),
         stream=stream,
     )
     setup = o.with_sampling(setup, director_tokens, executor_tokens, temperature)

@@ -79,12 +79,12 @@ def solve(
     Examples:
       flowsteer solve - --context notes.txt --director openai:gpt-5-mini < question.txt
     """  # noqa: D301 - \b keeps the lines of the examples apart
-    from flowsteer.backends.budget import Caps
     from flowsteer.cli.inputs import read_task
-    from flowsteer.session import Setup
+    from flowsteer.session import checked_setup
 
     task, guessed = read_task(question, kind, context)
-    setup = Setup(
+    setup = checked_setup(
+        None,
         director=o.chosen_director(director),
         executor=o.chosen_executor(executor),
         roster=o.parse_roster(backend),
@@ -94,7 +94,7 @@ def solve(
         constrained=constrained,
         canvas=o.canvas_asked(max_turns, min_steps, max_steps, finish, two_step, settings or []),
         seed=seed,
-        caps=Caps(max_calls, max_tokens, max_seconds, max_cost),
+        caps=o.caps_asked(max_calls, max_tokens, max_seconds, max_cost),
         stream=stream,
     )
     setup = o.with_sampling(setup, director_tokens, executor_tokens, temperature)

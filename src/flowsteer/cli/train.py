@@ -29,7 +29,7 @@ Executor = Annotated[
 ]
 Library = Annotated[str | None, typer.Option("--library", help="As --set executor.library.")]
 MaxTurns = Annotated[int | None, typer.Option("--max-turns", help="As --set canvas.max_turns.")]
-Seed = Annotated[int | None, typer.Option("--seed", help="As --set seed.")]
+Seed = Annotated[int | None, typer.Option("--seed", min=0, help="As --set seed.")]
 
 SHORTCUTS = {
     "warmup": "warmup.run",
