@@ -79,6 +79,7 @@ def runs(tmp_path_factory):
             ),
             *("--set", "executor_sampling.max_tokens=77"),
             *("--system", "sc:3", "--system", f"fixed:{DSL}", "--system", "director:simulated:", "--system", "direct"),
+            *("--system", "vote=sc:2", "--system", f"sc.mine=fixed:{DSL}"),
             cwd=path,
         ),
     ]
@@ -102,21 +103,21 @@ def test_a_program_reproduces_every_node_of_its_record(runs, run):
         assert module.SETUP.seed != 0
         assert module.SETUP.executor_sampling.max_tokens == 77
         checked += 1
-    assert checked == (18 if run == "evaluated" else 1)
+    assert checked == (30 if run == "evaluated" else 1)
 
 
 def test_a_program_keeps_temperature_library_and_the_whole_task(runs):
     folder = RunFolder.read(runs / "evaluated")
     systems = {entry.summary.system: episode for episode, entry in folder.entries.items()}
-    assert reproduction(folder, systems["sc:3"]).setup.executor_sampling.temperature == 0.7
-    assert reproduction(folder, systems[f"fixed:{DSL}"]).setup.executor_sampling.temperature == 0
+    for system, temperature in (("sc:3", 0.7), ("vote", 0.7), (f"fixed:{DSL}", 0), ("sc.mine", 0)):
+        assert reproduction(folder, systems[system]).setup.executor_sampling.temperature == temperature, system
     (solved,) = RunFolder.read(runs / "solved").entries
     assert reproduction(RunFolder.read(runs / "solved"), solved).setup.library == "paper+tools"
     with pytest.raises(RunError, match="DirectAnswer is no operator of the library paper"):
         python_program(reproduction(folder, systems["direct"]))
     assert flowsteer("export", "evaluated", "--episode", systems["direct"], cwd=runs).out == "DirectAnswer\n"
     code = next(
-        e for e, entry in folder.entries.items() if entry.summary.type == "code" and "sc" in entry.summary.system
+        e for e, entry in folder.entries.items() if entry.summary.type == "code" and entry.summary.system == "sc:3"
     )
     reproduced = reproduction(folder, code)
     assert isinstance(reproduced.task.public_tests, AssertTests)

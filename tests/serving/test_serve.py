@@ -13,7 +13,8 @@ pytest.importorskip("fastapi")
 openai = pytest.importorskip("openai")
 
 from flowsteer.backends.base import Features, Reply  # noqa: E402
-from flowsteer.errors import ConfigError  # noqa: E402
+from flowsteer.errors import ConfigError, RunError  # noqa: E402
+from flowsteer.exporting.reproduction import reproduction  # noqa: E402
 from flowsteer.runs.events import EpisodeEnded  # noqa: E402
 from flowsteer.runs.folder import RunFolder  # noqa: E402
 from flowsteer.serving.admission import ServeLimits  # noqa: E402
@@ -375,6 +376,17 @@ async def test_a_budget_in_dollars_needs_a_known_price(tmp_path, model, executor
     assert got.json()["error"]["param"] == "budget.cost"
     assert "the price of gated: is unknown" in got.json()["error"]["message"]
     assert not backend.asked.is_set()
+
+
+async def test_what_a_name_of_ones_own_stands_for_is_kept_in_the_record(tmp_path):
+    async with serving(tmp_path / "r", systems=("vote=sc:2",)) as url, client(url) as ai:
+        raw = await ai.chat.completions.with_raw_response.create(model="vote", messages=ASK)
+    record = RunFolder.read(tmp_path / "r")
+    ran = reproduction(record, raw.headers["x-flowsteer-episode"])
+    assert ran.setup.executor_sampling.temperature == 0.7
+    with pytest.raises(RunError, match="vote is the system sc:2, not cot"):
+        async with serving(tmp_path / "r", systems=("vote=cot",)):
+            pass
 
 
 @pytest.mark.parametrize(

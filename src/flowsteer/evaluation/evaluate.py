@@ -62,7 +62,7 @@ async def evaluate(
     tasks = load_tasks(config, systems)
     with RunFolder.create(path, settings_of(config), listener) as folder:
         async with _connected(config, systems, folder, extra) as session, open_grader() as grade:
-            _keep_names(folder, config.systems)
+            keep_names(folder, config.systems)
             write_plan(path, config)
             resume_account(session.budget, path, lambda: spent_before(folder))
             try:
@@ -128,8 +128,12 @@ async def _choose(
         }
 
 
-def _keep_names(folder: RunFolder, specs: Sequence[str]) -> None:
+def keep_names(folder: RunFolder, specs: Sequence[str]) -> None:
     """Keep what the user's own names stand for: in one run, a name means one system.
+
+    Args:
+        folder: The run.
+        specs: The systems as the user named them.
 
     Raises:
         RunError: A name stood for another system when the run was begun.

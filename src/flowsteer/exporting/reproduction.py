@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from flowsteer.backends.base import SamplingSettings
-from flowsteer.errors import RunError
-from flowsteer.evaluation.baselines import SC_TEMPERATURE
+from flowsteer.errors import FlowSteerError, RunError
+from flowsteer.evaluation.evaluate import spec_of
+from flowsteer.evaluation.specs import parse_system
+from flowsteer.evaluation.systems import WorkflowSystem
 from flowsteer.operators.registry import load_library
 from flowsteer.runs.events import EditApplied, EpisodeEnded, EpisodeStarted, Voted
 from flowsteer.runs.folder import RunFolder
@@ -61,10 +63,11 @@ def reproduction(folder: RunFolder, episode: str) -> Reproduction:
     named = _settings(folder.config)
     if finished:
         system, seed = folder.entries[episode].summary.system, folder.entries[episode].summary.seed
-    else:  # its id begins with its system; a solve's has none
-        system, seed = episode, int(folder.config.get("seed", 0))
-    temperature = {"temperature": SC_TEMPERATURE} if system.startswith("sc:") else {}
-    sampling = check(SamplingSettings, named.pop("sampling") | temperature, "the record")
+    else:  # its id begins with its system, of which those that draw at a temperature of their own have no slash
+        system, seed = episode.partition("/")[0], int(folder.config.get("seed", 0))
+    own = _temperature(folder, system)
+    drawn = named.pop("sampling") | ({} if own is None else {"temperature": own})
+    sampling = check(SamplingSettings, drawn, "the record")
     vote = next((event.taken for event in events if isinstance(event, Voted)), 0)
     setup = Setup(
         director="", executor=started.executor, executor_sampling=sampling, seed=vote_seed(seed, vote), **named
@@ -73,6 +76,15 @@ def reproduction(folder: RunFolder, episode: str) -> Reproduction:
         "its record does not say which of its votes was taken" if vote < 0 else _not_in(setup.library, ended.workflow)
     )
     return Reproduction(ended.workflow, started.task, setup, flaw)
+
+
+def _temperature(folder: RunFolder, system: str) -> float | None:
+    """At which the operators of a system drew, if not at the run's own: a solve and a training have no such system."""
+    try:
+        ran = parse_system(spec_of(folder, system))
+    except FlowSteerError:
+        return None
+    return ran.temperature if isinstance(ran, WorkflowSystem) else None
 
 
 def _not_in(library: str, workflow: Workflow) -> str:

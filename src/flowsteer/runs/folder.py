@@ -229,8 +229,8 @@ class RunFolder:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing has come of it: no finished episode, here or in a run within, no note, figure or policy."""
-        if self.entries or self.notes or any((self.path / name).exists() for name in RESULTS):
+        """Whether nothing has come of it: no finished episode, here or in a run within, no figure, no policy."""
+        if self.entries or any((self.path / name).exists() for name in RESULTS):
             return False
         return not any(file.stat().st_size for file in self.path.rglob(EPISODES) if file.is_file())
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from flowsteer.backends.base import Backend
 from flowsteer.canvas.director import Director
 from flowsteer.errors import ConfigError
+from flowsteer.evaluation.evaluate import keep_names
 from flowsteer.evaluation.specs import parse_systems
 from flowsteer.evaluation.systems import System
 from flowsteer.runs.folder import Listener, RunFolder, unheard
@@ -99,6 +100,7 @@ async def _player(
                 shared = _directors_once(session)
                 for system in systems.values():
                     await system.check(shared)
+                keep_names(folder, settings.systems)
                 yield Player(shared, folder, settings.limits)
         finally:
             folder.discard_if_new()
