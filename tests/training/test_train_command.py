@@ -143,6 +143,16 @@ def test_the_users_own_defaults_do_not_win_over_a_training_file(file, tmp_path):
     assert (plan["executor"], plan["steps"]) == ("simulated:flat", 3)
 
 
+def test_a_dry_run_asks_no_server_and_knows_a_wrong_name(file, tmp_path):
+    nowhere = "http://127.0.0.1:9/v1#m"
+    servers = ("--executor", nowhere, "--set", f"executor.roster.cheap={nowhere}")
+    plan = run(file, *servers, "--dry-run", "--json")
+    assert plan.exit_code == 0, plan.stderr
+    assert json.loads(plan.stdout)["executor"] == nowhere
+    refused = run(file, "--set", "executor.roster.cheap=opnai:gpt-5-mini", "--dry-run")
+    assert (refused.exit_code, "Did you mean openai:gpt-5-mini?" in refused.stderr) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

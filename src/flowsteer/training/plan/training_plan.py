@@ -169,7 +169,7 @@ def dry_run(config: c.TrainingConfig, file: str, run: str, stand_in: str = "") -
     """
     quiet()
     check_trackers(config.report_to)
-    for backend in (config.executor.backend, *([config.warmup.backend] if config.warmup.backend else [])):
+    for backend in filter(None, (config.executor.backend, *config.executor.roster.values(), config.warmup.backend)):
         check_spec(backend)
     if config.warmup.run is not None:
         RunFolder.read(config.warmup.run)
@@ -364,8 +364,10 @@ def _prompt(
 
 
 async def _observed(config: c.TrainingConfig, sample: Sample) -> Any:
-    """What the policy sees first; a simulated executor stands behind the canvas and is not asked."""
-    setup = replace(c.setup_of(config), executor="simulated:typed", cache=None, requests=None)
+    """What the policy sees first; simulated backends stand behind the canvas and are not asked."""
+    setup, simulated = c.setup_of(config), "simulated:typed"
+    roster = dict.fromkeys(setup.roster, simulated)
+    setup = replace(setup, executor=simulated, roster=roster, cache=None, requests=None)
     async with open_session(setup) as session:
         arena = Arena(session, _ungraded, config.canvas, config.reward)
         return arena.open(sample, ignore, 0, Memo()).observe()
