@@ -135,7 +135,8 @@ def test_a_dry_run_does_nothing_but_count(file, tmp_path):
 
 
 def test_the_users_own_defaults_do_not_win_over_a_training_file(file, tmp_path):
-    (tmp_path / "flowsteer.toml").write_text('[defaults]\nexecutor = "simulated:null"\n[train]\nset = "update.steps=9"\n')
+    own = '[defaults]\nexecutor = "simulated:null"\n[train]\nset = "update.steps=9"\n'
+    (tmp_path / "flowsteer.toml").write_text(own)
     plan = flowsteer("train", str(file), "--dry-run", "--json", cwd=tmp_path).json
     assert (plan["executor"], plan["steps"]) == ("simulated:typed", 1)
     asked = ("--executor", "simulated:flat", "--set", "update.steps=3")

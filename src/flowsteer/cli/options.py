@@ -340,7 +340,7 @@ def with_sampling(
         director = SMALL_DIRECTOR_TOKENS
     if executor is None:
         executor = reply_tokens(setup.executor)
-    asked = {
+    asked: dict[str, dict[str, Any]] = {
         "director_sampling": {"max_tokens": director},
         "executor_sampling": {"max_tokens": executor, "temperature": temperature},
     }
@@ -348,5 +348,10 @@ def with_sampling(
 
 
 def on_top(record: Any, asked: Mapping[str, object]) -> dict[str, object]:
-    """The plain values of a record, with those on top that were asked for."""
+    """The plain values of a record, with those on top that were asked for.
+
+    Args:
+        record: A dataclass.
+        asked: Values by name; None for what was not asked for.
+    """
     return asdict(record) | {name: value for name, value in asked.items() if value is not None}
