@@ -144,6 +144,8 @@ def test_the_report_says_what_the_cells_say(finished):
     assert printed["executors"]["typed"][0] in text
     assert "2 seeds cannot give a p below 0.5" in text
     assert "polyline" in (place / "figure.svg").read_text()
+    assert (place / "differences.svg").read_text().count("<circle") == 2 * 2  # arms besides the reference, temperatures
+    assert "](differences.svg)" in text
     assert '"differences":' in (place / "report.html").read_text()
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
+from itertools import pairwise
 from math import ceil, floor
 
 from flowsteer.reporting.statistics import Estimate
@@ -12,6 +13,7 @@ DARK = ("#4aa8e0", "#f0834a", "#2dbd92", "#dd8fc4", "#d9ad3d", "#8fcdf2", "#a893
 """The colours of arms, on light and on dark ground."""
 
 HUES = len(LIGHT)
+"""Behind so many arms the colours begin again, dashed."""
 
 TITLES = {"cwrpo": "the paper's R", "accuracy": "accuracy", "gate_open": "gate open", "valid": "valid edits"}
 WIDTH, HEIGHT, LEFT, TOP, GAP = 214, 150, 92, 34, 46
@@ -29,16 +31,19 @@ def figure(summary: StudySummary, worlds: Sequence[str], arms: Sequence[str]) ->
         arms: Arms, in the order of their colours.
     """
     drawn = [world for world in worlds if any(curve.world == world for curve in summary.curves)]
-    parts = list(_legend(arms))
+    width = LEFT + len(CURVES) * (WIDTH + GAP)
+    spots = _legend_spots(arms, width)
+    head_room = TOP + spots[-1][1]
+    parts = list(_legend(arms, spots))
     for row, world in enumerate(drawn):
-        top = TOP + 20 + row * (HEIGHT + GAP)
+        top = head_room + row * (HEIGHT + GAP)
         parts.append(_text(8, top + HEIGHT / 2, world, "name"))
         for column, name in enumerate(CURVES):
             curves = [curve for curve in summary.curves if (curve.world, curve.figure) == (world, name)]
             left = LEFT + column * (WIDTH + GAP)
             parts.append(_text(left + WIDTH / 2, top - 8, TITLES[name], "name middle"))
             parts += _panel(left, top, name, curves, arms)
-    width, height = LEFT + len(CURVES) * (WIDTH + GAP), TOP + 20 + len(drawn) * (HEIGHT + GAP)
+    height = head_room + len(drawn) * (HEIGHT + GAP)
     label = f"Learning curves of {', '.join(arms)} in {', '.join(drawn)}"
     size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" class="curves" {size} role="img" aria-label="{escape(label)}">'
@@ -68,8 +73,7 @@ def _panel(left: float, top: float, name: str, curves: Sequence[Curve], arms: Se
         path = " ".join(f"{x(step):.1f},{y(point.mean):.1f}" for step, point in enumerate(curve.points, 1))
         last = f"{curve.arm}: {curve.points[-1].mean:.2f} after {len(curve.points)} steps"
         yield (
-            f'<polyline class="line-{arms.index(curve.arm) % HUES}" points="{path}">'
-            f"<title>{escape(last)}</title></polyline>"
+            f'<polyline class="{_line(arms.index(curve.arm))}" points="{path}"><title>{escape(last)}</title></polyline>'
         )
 
 
@@ -89,12 +93,28 @@ def _ends(name: str, points: Sequence[Estimate]) -> tuple[float, float]:
     return low, max(ceil(max(means) / TICK) * TICK, low + TICK)
 
 
-def _legend(arms: Sequence[str]) -> Iterator[str]:
-    across = float(LEFT)
-    for place, arm in enumerate(arms):
-        yield f'<line class="line-{place % HUES}" x1="{across}" y1="16" x2="{across + 22}" y2="16"/>'
-        yield _text(across + 28, 20, arm, "name")
-        across += 28 + 8 * len(arm) + 28
+def _legend_spots(arms: Sequence[str], width: float) -> list[tuple[float, float]]:
+    """Where the arms stand in the legend: side by side, in as many lines as that takes."""
+    spots = [(float(LEFT), 20.0)]
+    for before, arm in pairwise(arms):
+        across, down = spots[-1][0] + _room(before), spots[-1][1]
+        spots.append((across, down) if across + _room(arm) <= width else (float(LEFT), down + 20))
+    return spots
+
+
+def _room(arm: str) -> float:
+    return 56 + 8 * len(arm)
+
+
+def _legend(arms: Sequence[str], spots: Sequence[tuple[float, float]]) -> Iterator[str]:
+    for place, (arm, (across, down)) in enumerate(zip(arms, spots, strict=True)):
+        yield f'<line class="{_line(place)}" x1="{across}" y1="{down - 4}" x2="{across + 22}" y2="{down - 4}"/>'
+        yield _text(across + 28, down, arm, "name")
+
+
+def _line(place: int) -> str:
+    """The classes of an arm's line."""
+    return f"line-{place % HUES}" + (" again" if place >= HUES else "")
 
 
 def _text(x: float, y: float, text: str, kind: str) -> str:
@@ -106,6 +126,7 @@ def _style() -> str:
     lines = [
         ".curves{font:12px system-ui,sans-serif;background:#fff;max-width:100%;height:auto}",
         ".curves text{fill:#1c2128}.curves .tick{fill:#57606a}",
+        ".curves .again{stroke-dasharray:5 3}",
         ".curves .middle{text-anchor:middle}.curves .end{text-anchor:end}.curves .grid{stroke:#d8dee4}",
         *(_hue(place, colour) for place, colour in enumerate(LIGHT)),
         "@media (prefers-color-scheme:dark){.curves{background:#0d1117}.curves text{fill:#e6edf3}",

@@ -1,8 +1,9 @@
 """The report of a study: headings, texts, tables and curves as Markdown, and the figures as JSON.
 
-report.md     for people
-figure.svg    its curves
-report.json   the figures, which the viewer shows, too
+report.md         for people
+figure.svg        its curves
+differences.svg   how much arms differ from the reference in accuracy
+report.json       the figures, which the viewer shows, too
 """
 
 import json
@@ -17,9 +18,14 @@ from flowsteer.reporting.markdown import markdown_table
 from flowsteer.reporting.statistics import Estimate
 from flowsteer.runs.files import write_json
 from flowsteer.study.curves import figure
+from flowsteer.study.difference_plot import difference_plot
 from flowsteer.study.seed_statistics import least_p
 from flowsteer.study.study_config import Study
 from flowsteer.study.study_summary import FIGURES, SHARES, SMOOTH, START, ArmDifference, ArmRow, StudySummary, summarise
+
+CURVES, DIFFERENCES = "figure.svg", "differences.svg"
+ALTERNATIVES = {CURVES: "Learning curves", DIFFERENCES: "Differences in accuracy, with intervals"}
+"""What stands for an image that is not shown."""
 
 HEADS = {
     "accuracy": "accuracy %",
@@ -49,8 +55,8 @@ class ReportBlock:
     """A part of the report.
 
     Attributes:
-        kind: `h2`, `h3`, `p`, `table` (of figures), `words` (a table of words) or `figure`.
-        text: A heading, a paragraph or an image.
+        kind: `h2`, `h3`, `p`, `table` (of figures), `words` (a table of words) or `image`.
+        text: A heading, a paragraph, or the name of an image.
         heads: Of a table.
         rows: Of a table.
     """
@@ -86,11 +92,15 @@ def write_study_report(study: Study, name: str, run: Path) -> Reported:
         RunError: The folder holds a study with other settings, or cannot be written.
     """
     summary = summarise(study, run)
-    drawn = figure(summary, tuple(study.config.worlds), tuple(study.config.arms))
-    blocks = tuple(_blocks(study, summary, drawn))
+    images = {
+        CURVES: figure(summary, tuple(study.config.worlds), tuple(study.config.arms)),
+        DIFFERENCES: difference_plot(summary),
+    }
+    blocks = tuple(_blocks(study, summary))
     paths = Reported(summary, run / "report.md")
     try:
-        (run / "figure.svg").write_text(drawn, encoding="utf-8")
+        for image, drawn in images.items():
+            (run / image).write_text(drawn, encoding="utf-8")
         write_json(run / "report.json", asdict(summary))
         paths.markdown.write_text(_markdown(name, blocks), encoding="utf-8")
     except OSError as error:
@@ -104,8 +114,8 @@ def _markdown(name: str, blocks: Sequence[ReportBlock]) -> str:
         match block.kind:
             case "table" | "words":
                 lines += markdown_table(block.heads, block.rows)
-            case "figure":
-                lines.append("![Learning curves](figure.svg)\n")
+            case "image":
+                lines.append(f"![{ALTERNATIVES[block.text]}]({block.text})\n")
             case "p":
                 lines.append(f"{block.text}\n")
             case heading:
@@ -113,7 +123,7 @@ def _markdown(name: str, blocks: Sequence[ReportBlock]) -> str:
     return "\n".join(lines)
 
 
-def _blocks(study: Study, summary: StudySummary, drawn: str) -> Iterator[ReportBlock]:
+def _blocks(study: Study, summary: StudySummary) -> Iterator[ReportBlock]:
     yield from _design(study, summary)
     yield ReportBlock("h2", "Learning curves")
     yield ReportBlock(
@@ -121,7 +131,7 @@ def _blocks(study: Study, summary: StudySummary, drawn: str) -> Iterator[ReportB
         f"Of the episodes trained on: means over seeds of each seed's last {SMOOTH} steps; bands are Student's 95 % "
         "intervals over seeds.",
     )
-    yield ReportBlock("figure", drawn)
+    yield ReportBlock("image", CURVES)
     yield ReportBlock("h2", "Held-out tasks")
     yield ReportBlock("p", " ".join(UNIT.split()))
     for world in study.config.worlds:
@@ -228,6 +238,7 @@ def _differences(study: Study, summary: StudySummary) -> Iterator[ReportBlock]:
         f"temperature and figure. {seeds} seeds cannot give a p below {least_p(seeds):.4g}, however large the "
         "difference: read the intervals.",
     )
+    yield ReportBlock("image", DIFFERENCES)
     heads = ("world", "test", "figure", "arm", "minus", "seeds", "difference", "p", "p (Holm)")
     yield ReportBlock("table", heads=heads, rows=tuple(_compared(one) for one in shown))
 
