@@ -56,9 +56,8 @@ class FirstPolicy:
         config, asked, warmup = self._config, self._config.policy, self._config.warmup
         policy = None if asked.name == TINY else load_policy(asked.name, asked.task_chars, asked.dtype, asked.revision)
         view = CompactView() if policy is None else policy.view
-        dialogues = self._runner.run(self._scripts(view))
-        if warmup.run is not None:
-            dialogues += read_recorded(warmup.run, self._arena, view, self._train)
+        recorded = [] if warmup.run is None else read_recorded(warmup.run, self._arena, view, self._train)
+        dialogues = [*self._runner.run(self._scripts(view)), *recorded]
         if policy is None:
             policy = make_tiny((dialogue.text for dialogue in dialogues), config.seed)
         if dialogues:
