@@ -410,8 +410,8 @@ export interface TurnTaken {
  *
  * Attributes:
  *     calls: Requests answered by a model.
- *     prompt_tokens: Tokens read.
- *     completion_tokens: Tokens written.
+ *     prompt_tokens: Tokens read; 0 where they were not told (`counted`).
+ *     completion_tokens: Tokens written; likewise.
  *     seconds: Wall time of the calls, added up.
  *     cost: US dollars; None when the price is unknown, which is not the same as free.
  *
