@@ -11,12 +11,16 @@ _POWER = rf"(?:e(?P<exponent>[+-]?\d{{1,3}})|{_TEN_TO})"
 _LATEX = rf"\\frac\{{\s*(?P<top>-?{_DIGITS})\s*\}}\{{\s*(?P<bottom>{_DIGITS})\s*\}}"
 _FRACTION = rf"(?:(?P<whole>{_DIGITS})[ -]?)?{_LATEX}"
 _SLASH = rf"(?:(?P<whole2>{_DIGITS})\s)?(?P<top2>{_DECIMAL})\s*/\s*(?P<bottom2>{_DECIMAL})"
-_NUMBER = re.compile(
-    r"(?P<sign>[+-]?)\s*(?P<money>[$€£¥]|(?:US|CA|AU)?\$|(?:USD|EUR|GBP)\b|rs\s?\.?)?\s*(?P<sign2>[+-]?)\s*"
+_AMOUNT = (
+    r"(?:(?:[$€£¥]|(?:US|CA|AU)?\$|(?:USD|EUR|GBP)\b|rs\s?\.?)\s*(?P<sign2>[+-]?)\s*)?"
     rf"(?:{_FRACTION}|{_SLASH}|(?P<decimal>{_DECIMAL}){_POWER}?)"
-    r"(?:\s*[$€£¥])?(?:\s*(?P<percent>%|percent\b))?(?P<unit>.*)",
-    re.IGNORECASE,
 )
+_NUMBER = re.compile(
+    rf"(?P<sign>[+-]?)\s*{_AMOUNT}(?:\s*[$€£¥])?(?:\s*(?P<percent>%|percent\b))?(?P<unit>.*)", re.IGNORECASE
+)
+_WITHIN = re.compile(rf"(?P<sign>(?:(?<![\w)\]}}])[+-])?){_AMOUNT}", re.IGNORECASE)
+"""A number somewhere in a text: in `3-5` the minus is none of its sign."""
+
 _UNIT_PARTS = re.compile(r"[A-Za-zµ]+|\\mu\b|\^\s*\{?\s*-?[123]\s*\}?|[./()'-]")
 UNIT_LETTERS = "mglshwvcf"
 """Letters that are a unit; any other single letter is a variable."""
@@ -83,9 +87,20 @@ def read_number(text: str, variables: bool = False) -> Number | None:
     if value is None or (unit and not _is_unit(found["unit"], text[: found.start("unit")] if variables else None)):
         return None
     scale = _SCALES.get(unit.split()[0].lower().rstrip("s"), 1) if unit else 1
-    negative = "-" in (found["sign"], found["sign2"])
     digits = len(found["decimal"].replace(".", "").strip("0")) if "." in (found["decimal"] or "") else 0
-    return Number((-value if negative else value) * scale, found["percent"] is not None, unit.lower(), digits)
+    return Number(value * scale, found["percent"] is not None, unit.lower(), digits)
+
+
+def numbers_in(text: str) -> set[Fraction | str]:
+    r"""The values of all numbers that stand in a text; one without a value, such as 1/0, as it stands.
+
+    Args:
+        text: The text, as `flowsteer.answers.spelling.plain` spells it.
+
+    >>> sorted(numbers_in("-5 degrees, 1 1/2 cups, 3-4 eggs")), numbers_in("$1,200.50"), numbers_in("1/0")
+    ([Fraction(-5, 1), Fraction(3, 2), Fraction(3, 1), Fraction(4, 1)], {Fraction(2401, 2)}, {'1/0'})
+    """
+    return {found[0] if (value := _value(found)) is None else value for found in _WITHIN.finditer(text)}
 
 
 def same_number(gold: Number, answer: Number) -> bool:
@@ -153,13 +168,14 @@ def without_unit_marks(text: str) -> str:
 
 
 def _value(found: re.Match[str]) -> Fraction | None:
+    sign = -1 if "-" in (found["sign"], found["sign2"]) else 1
     if found["decimal"]:
-        return _fraction(found["decimal"]) * Fraction(10) ** int(found["exponent"] or found["power"] or 0)
+        return sign * _fraction(found["decimal"]) * Fraction(10) ** int(found["exponent"] or found["power"] or 0)
     whole, top, bottom = (found[name] or found[f"{name}2"] for name in ("whole", "top", "bottom"))
     divisor = _fraction(bottom)
     if divisor == 0:
         return None
-    return _fraction(whole or "0") + _fraction(top) / divisor
+    return sign * (_fraction(whole or "0") + _fraction(top) / divisor)
 
 
 def _fraction(text: str) -> Fraction:

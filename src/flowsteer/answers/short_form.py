@@ -1,10 +1,11 @@
 """Whether an answer has the form that is graded already, and whether a shortened one still says the same."""
 
 import re
-from fractions import Fraction
 
 from flowsteer.answers.agreement import as_number
 from flowsteer.answers.no_answer import is_no_answer
+from flowsteer.answers.numbers import numbers_in
+from flowsteer.answers.spelling import plain
 from flowsteer.task import Task
 
 MAX_WORDS = 5
@@ -17,11 +18,7 @@ _LETTER = re.compile(r"\(?[A-Za-z]\)?")
 _PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 _VERB = re.compile(r"\b(?:is|are|was|were|be|has|have|had|does|did)\b", re.IGNORECASE)
 _WORD = re.compile(r"\w+")
-_NUMBER = re.compile(r"(?:(?<![\w)\]}])-)?(?:\\?\$)?(?:\d+(?:\.\d+)?|\.\d+)(?:\s?/\s?\d+(?:\.\d+)?)?")
-_MINUS = re.compile(r"−|\b(?:minus|negative)\s+(?=[\d$.\\])", re.IGNORECASE)
-_LATEX_FRACTION = re.compile(r"(\d?)\s?\\[dt]?frac\s?\{\s?(\d+)\s?\}\s?\{\s?(\d+)\s?\}")
-_MIXED = re.compile(r"(?<![\d.])(\d{1,9})\s(\d{1,9})\s?/\s?(\d{1,9})(?!\d)")
-_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3})")
+_MINUS = re.compile(r"\b(?:minus|negative)\s+(?=[\d$.\\])", re.IGNORECASE)
 
 
 def has_form(answer: str, task: Task, form: str) -> bool:
@@ -71,19 +68,10 @@ def still_says(short: str, answer: str, task: Task, form: str) -> bool:
     """
     if asks_letter(form):
         return bool(_LETTER.fullmatch(short.strip()))
-    given, found = _numbers(answer), _numbers(short)
+    given, found = (numbers_in(plain(_MINUS.sub("-", text))) for text in (answer, short))
     if task.type == "math":
         return not given or (bool(found) and found <= given)
     return (_within(short, answer) and found <= given) or _within(short, form)
-
-
-def _numbers(text: str) -> set[Fraction | str]:
-    """The values of the numbers in a text, with sign and fraction; one without a value, such as 1/0, as it stands."""
-    text = _MINUS.sub("-", _THOUSANDS.sub("", text))
-    text = _LATEX_FRACTION.sub(lambda found: f"{found[1]}{' ' if found[1] else ''}{found[2]}/{found[3]}", text)
-    text = _MIXED.sub(lambda found: f"{int(found[1]) * int(found[3]) + int(found[2])}/{found[3]}", text)
-    written = _NUMBER.findall(text)
-    return {number if (value := as_number(number)) is None else value for number in written}
 
 
 def _within(short: str, long: str) -> bool:
