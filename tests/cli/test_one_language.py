@@ -89,7 +89,6 @@ def test_a_note_that_is_damaged_is_told(tmp_path: Path):
     assert flowsteer(*EVAL, cwd=tmp_path).code == 0
     with (tmp_path / "r" / "notes.jsonl").open("a") as notes:
         notes.write(f"{json.dumps({'note': 'x', 'content': {'calls': 'many'}})}\n")
-    (tmp_path / "r" / "spent.json").unlink()  # without an account, notes say what was paid
     outcome = flowsteer(*EVAL, cwd=tmp_path)
     assert (outcome.code, "the note x of the run is damaged: calls is 'many'" in outcome.err) == (1, True)
 

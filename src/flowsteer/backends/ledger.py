@@ -7,7 +7,6 @@ an episode paid before it broke off stands in none.
 import json
 import logging
 import os
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -68,9 +67,7 @@ class Ledger:
                 os.close(file)
 
 
-def resume_account(
-    budget: Budget, run: Path, before: Callable[[], Usage] = lambda: NO_USAGE, *, keep: bool = True
-) -> None:
+def resume_account(budget: Budget, run: Path, before: Usage = NO_USAGE, *, keep: bool = True) -> None:
     """Count what the earlier starts of a run have paid, and keep account of what is paid from now on.
 
     Args:
@@ -84,4 +81,4 @@ def resume_account(
     """
     ledger = Ledger(run)
     paid = ledger.read()
-    budget.resume(before() if paid is None else paid, ledger.write if keep else None)
+    budget.resume(before if paid is None else paid, ledger.write if keep else None)

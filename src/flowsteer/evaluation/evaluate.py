@@ -64,7 +64,7 @@ async def evaluate(
         async with _connected(config, systems, folder, extra) as session, open_grader() as grade:
             keep_names(folder, config.systems)
             write_plan(path, config)
-            resume_account(session.budget, path, lambda: spent_before(folder))
+            resume_account(session.budget, path, spent_before(folder))
             try:
                 chosen = await _choose(systems, tasks, config, folder, session, grade)
             except BudgetExceeded as error:

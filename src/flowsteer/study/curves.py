@@ -6,6 +6,7 @@ from itertools import pairwise
 from math import ceil, floor
 
 from flowsteer.reporting.statistics import Estimate
+from flowsteer.study.study_image import image, text
 from flowsteer.study.study_summary import CURVES, Curve, StudySummary
 
 LIGHT = ("#0072b2", "#d55e00", "#009e73", "#b5559a", "#b8860b", "#4aa3d8", "#6a51a3", "#6e7781")
@@ -37,17 +38,16 @@ def figure(summary: StudySummary, worlds: Sequence[str], arms: Sequence[str]) ->
     parts = list(_legend(arms, spots))
     for row, world in enumerate(drawn):
         top = head_room + row * (HEIGHT + GAP)
-        parts.append(_text(8, top + HEIGHT / 2, world, "name"))
+        parts.append(text(8, top + HEIGHT / 2, world, "name"))
         for column, name in enumerate(CURVES):
             curves = [curve for curve in summary.curves if (curve.world, curve.figure) == (world, name)]
             left = LEFT + column * (WIDTH + GAP)
-            parts.append(_text(left + WIDTH / 2, top - 8, TITLES[name], "name middle"))
+            parts.append(text(left + WIDTH / 2, top - 8, TITLES[name], "name middle"))
             parts += _panel(left, top, name, curves, arms)
     height = head_room + len(drawn) * (HEIGHT + GAP)
     label = f"Learning curves of {', '.join(arms)} in {', '.join(drawn)}"
-    size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" class="curves" {size} role="img" aria-label="{escape(label)}">'
-    return f"{head}<style>{_style()}</style>{''.join(parts)}</svg>"
+    light = ".study .again{stroke-dasharray:5 3}" + "".join(map(_hue, range(HUES), LIGHT))
+    return image(label, width, height, parts, light, "".join(map(_hue, range(HUES), DARK)))
 
 
 def _panel(left: float, top: float, name: str, curves: Sequence[Curve], arms: Sequence[str]) -> Iterator[str]:
@@ -64,9 +64,9 @@ def _panel(left: float, top: float, name: str, curves: Sequence[Curve], arms: Se
     for tick in range(round((high - low) / TICK) + 1):
         value = low + TICK * tick
         yield f'<line class="grid" x1="{left}" y1="{y(value):.1f}" x2="{left + WIDTH}" y2="{y(value):.1f}"/>'
-        yield _text(left - 6, y(value) + 4, f"{value:.2g}".replace("-", "−"), "tick end")
+        yield text(left - 6, y(value) + 4, f"{value:.2g}".replace("-", "−"), "tick end")
     for step in sorted({0, steps // 2, steps}):
-        yield _text(x(step), top + HEIGHT + 15, str(step), "tick middle")
+        yield text(x(step), top + HEIGHT + 15, str(step), "tick middle")
     for curve in curves:
         yield _band(curve, x, y, arms.index(curve.arm) % HUES)
     for curve in curves:
@@ -109,7 +109,7 @@ def _room(arm: str) -> float:
 def _legend(arms: Sequence[str], spots: Sequence[tuple[float, float]]) -> Iterator[str]:
     for place, (arm, (across, down)) in enumerate(zip(arms, spots, strict=True)):
         yield f'<line class="{_line(place)}" x1="{across}" y1="{down - 4}" x2="{across + 22}" y2="{down - 4}"/>'
-        yield _text(across + 28, down, arm, "name")
+        yield text(across + 28, down, arm, "name")
 
 
 def _line(place: int) -> str:
@@ -117,26 +117,6 @@ def _line(place: int) -> str:
     return f"line-{place % HUES}" + (" again" if place >= HUES else "")
 
 
-def _text(x: float, y: float, text: str, kind: str) -> str:
-    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}">{escape(text)}</text>'
-
-
-def _style() -> str:
-    """Colours for light and dark pages; the image may stand alone."""
-    lines = [
-        ".curves{font:12px system-ui,sans-serif;background:#fff;max-width:100%;height:auto}",
-        ".curves text{fill:#1c2128}.curves .tick{fill:#57606a}",
-        ".curves .again{stroke-dasharray:5 3}",
-        ".curves .middle{text-anchor:middle}.curves .end{text-anchor:end}.curves .grid{stroke:#d8dee4}",
-        *(_hue(place, colour) for place, colour in enumerate(LIGHT)),
-        "@media (prefers-color-scheme:dark){.curves{background:#0d1117}.curves text{fill:#e6edf3}",
-        ".curves .tick{fill:#9198a1}.curves .grid{stroke:#30363d}",
-        *(_hue(place, colour) for place, colour in enumerate(DARK)),
-        "}",
-    ]
-    return "".join(lines)
-
-
 def _hue(place: int, colour: str) -> str:
-    line = f".curves .line-{place}{{fill:none;stroke:{colour};stroke-width:1.8}}"
-    return f"{line}.curves .band-{place}{{fill:{colour};opacity:.16}}"
+    line = f".study .line-{place}{{fill:none;stroke:{colour};stroke-width:1.8}}"
+    return f"{line}.study .band-{place}{{fill:{colour};opacity:.16}}"

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from math import ceil
 
-from flowsteer.study.study_summary import ArmDifference, StudySummary
+from flowsteer.study.study_image import image, signed, text
+from flowsteer.study.study_summary import ArmDifference, StudySummary, named
 
 LEFT, WIDTH, ROW, TOP, GAP = 200, 320, 26, 44, 40
 """Width of the arms' names and of a panel, height of a row and of what stands above, and the gap between panels."""
@@ -15,13 +16,8 @@ STEP = 10
 MOST_LINES = 9
 """Lines of the grid at most; on a longer axis they stand further apart."""
 
-STYLE = """.differences{font:12px system-ui,sans-serif;background:#fff;max-width:100%;height:auto}
-.differences text{fill:#1c2128}.differences .tick{fill:#57606a}.differences .middle{text-anchor:middle}
-.differences .end{text-anchor:end}.differences .grid{stroke:#d8dee4}.differences .nought{stroke:#57606a}
-.differences .mark{stroke:#0072b2;fill:#0072b2;stroke-width:2}
-@media (prefers-color-scheme:dark){.differences{background:#0d1117}.differences text{fill:#e6edf3}
-.differences .tick{fill:#9198a1}.differences .grid{stroke:#30363d}.differences .nought{stroke:#9198a1}
-.differences .mark{stroke:#4aa8e0;fill:#4aa8e0}}"""
+LIGHT = ".study .nought{stroke:#57606a}.study .mark{stroke:#0072b2;fill:#0072b2;stroke-width:2}"
+DARK = ".study .nought{stroke:#9198a1}.study .mark{stroke:#4aa8e0;fill:#4aa8e0}"
 
 
 def difference_plot(summary: StudySummary) -> str:
@@ -36,21 +32,16 @@ def difference_plot(summary: StudySummary) -> str:
     rows = list(dict.fromkeys((one.world, one.arm) for one in shown))
     temperatures = sorted({one.temperature for one in shown})
     height, width = TOP + ROW * len(rows) + 30, LEFT + (WIDTH + GAP) * len(temperatures)
-    several = len({world for world, _ in rows}) > 1
+    reach, several = _reach(shown), len({world for world, _ in rows}) > 1
     names = [f"{world}, {arm}" if several else arm for world, arm in rows]
-    parts = [_text(LEFT - 14, TOP + ROW * (place + 0.5) + 4, name, "end") for place, name in enumerate(names)]
+    parts = [text(LEFT - 14, TOP + ROW * (place + 0.5) + 4, name, "end") for place, name in enumerate(names)]
     for column, temperature in enumerate(temperatures):
         left = LEFT + column * (WIDTH + GAP)
-        at = "greedy" if temperature == 0 else f"T = {temperature:g}"
-        parts.append(_text(left + WIDTH / 2, 18, f"accuracy minus that of {shown[0].minus}, {at}, points", "middle"))
+        head = f"accuracy minus that of {shown[0].minus}, {named(temperature)}, points"
+        parts.append(text(left + WIDTH / 2, 18, head, "middle"))
         panel = [one for one in shown if one.temperature == temperature]
-        parts += _panel(left, panel, rows, _reach(shown))
-    label = f"Differences in accuracy from {shown[0].minus}"
-    size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
-    head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="differences" {size} role="img" aria-label="{escape(label)}">'
-    )
-    return f"{head}<style>{STYLE}</style>{''.join(parts)}</svg>"
+        parts += _panel(left, panel, rows, reach)
+    return image(f"Differences in accuracy from {shown[0].minus}", width, height, parts, LIGHT, DARK)
 
 
 def _panel(left: float, panel: Sequence[ArmDifference], rows: Sequence[tuple[str, str]], reach: int) -> Iterator[str]:
@@ -64,7 +55,7 @@ def _panel(left: float, panel: Sequence[ArmDifference], rows: Sequence[tuple[str
     for points in range(-(reach // step) * step, reach + 1, step):
         kind = "grid" if points else "nought"
         yield f'<line class="{kind}" x1="{x(points):.1f}" y1="{TOP}" x2="{x(points):.1f}" y2="{bottom}"/>'
-        yield _text(x(points), bottom + 16, f"{points:+d}".replace("-", "−") if points else "0", "tick middle")
+        yield text(x(points), bottom + 16, signed(points), "tick middle")
     for one in panel:
         yield _mark(one, TOP + ROW * (rows.index((one.world, one.arm)) + 0.5), x)
 
@@ -72,7 +63,7 @@ def _panel(left: float, panel: Sequence[ArmDifference], rows: Sequence[tuple[str
 def _mark(one: ArmDifference, y: float, x: Callable[[float], float]) -> str:
     value = one.comparison.difference
     low, high = (100 * (value.mean if end is None else end) for end in (value.low, value.high))
-    told = f"{one.arm}: {100 * value.mean:+.1f} [{low:.1f}, {high:.1f}]".replace("-", "−")
+    told = f"{one.arm}: {signed(100 * value.mean, 1)} [{signed(low, 1)}, {signed(high, 1)}]"
     return (
         f'<g class="mark"><title>{escape(told)}</title><line x1="{x(low):.1f}" y1="{y}" x2="{x(high):.1f}" y2="{y}"/>'
         f'<circle cx="{x(100 * value.mean):.1f}" cy="{y}" r="4"/></g>'
@@ -84,7 +75,3 @@ def _reach(shown: Sequence[ArmDifference]) -> int:
     values = [one.comparison.difference for one in shown]
     furthest = max(abs(end) for value in values for end in (value.mean, value.low, value.high) if end is not None)
     return max(STEP, STEP * ceil(100 * furthest / STEP))
-
-
-def _text(x: float, y: float, text: str, kind: str) -> str:
-    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}">{escape(text)}</text>'

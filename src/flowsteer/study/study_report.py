@@ -21,7 +21,17 @@ from flowsteer.study.curves import figure
 from flowsteer.study.difference_plot import difference_plot
 from flowsteer.study.seed_statistics import least_p
 from flowsteer.study.study_config import Study
-from flowsteer.study.study_summary import FIGURES, SHARES, SMOOTH, START, ArmDifference, ArmRow, StudySummary, summarise
+from flowsteer.study.study_summary import (
+    FIGURES,
+    SHARES,
+    SMOOTH,
+    START,
+    ArmDifference,
+    ArmRow,
+    StudySummary,
+    named,
+    summarise,
+)
 
 CURVES, DIFFERENCES = "figure.svg", "differences.svg"
 ALTERNATIVES = {CURVES: "Learning curves", DIFFERENCES: "Differences in accuracy, with intervals"}
@@ -100,7 +110,8 @@ def write_study_report(study: Study, name: str, run: Path) -> Reported:
     paths = Reported(summary, run / "report.md")
     try:
         for image, drawn in images.items():
-            (run / image).write_text(drawn, encoding="utf-8")
+            if drawn:
+                (run / image).write_text(drawn, encoding="utf-8")
         write_json(run / "report.json", asdict(summary))
         paths.markdown.write_text(_markdown(name, blocks), encoding="utf-8")
     except OSError as error:
@@ -176,23 +187,19 @@ def _tests(study: Study, summary: StudySummary, world: str) -> Iterator[ReportBl
     for temperature in study.config.temperatures:
         rows = [row for row in summary.rows if (row.world, row.swap, row.temperature) == (world, "", temperature)]
         if rows:
-            yield ReportBlock("h3", f"{world}, {_at(temperature)}")
+            yield ReportBlock("h3", f"{world}, {named(temperature)}")
             yield _table(rows)
     greedy = [row for row in summary.rows if (row.world, row.swap) == (world, "")]
     least = min(study.config.temperatures)
     shown = [row for row in greedy if row.temperature == least]
     types = sorted({kind for row in shown for kind in row.by_type})
     if len(types) > 1:
-        yield ReportBlock("p", f"Accuracy by type of task, {_at(least)}, in %:")
+        yield ReportBlock("p", f"Accuracy by type of task, {named(least)}, in %:")
         yield ReportBlock(
             "table",
             heads=("arm", *types),
             rows=tuple((row.arm, *(words.score(row.by_type.get(kind)) for kind in types)) for row in shown),
         )
-
-
-def _at(temperature: float) -> str:
-    return "greedy" if temperature == 0 else f"T = {temperature:g}"
 
 
 def _table(rows: Sequence[ArmRow]) -> ReportBlock:
@@ -251,7 +258,7 @@ def _compared(one: ArmDifference) -> tuple[str, ...]:
         ends = "" if value.low is None or value.high is None else f" [{value.low:.2f}, {value.high:.2f}]"
         written = f"{value.mean:+.2f}{ends}".replace("-", "−")
     ps = words.chance(one.comparison.p), words.chance(one.p_holm)
-    return (one.world, _at(one.temperature), HEADS[one.measure], one.arm, one.minus, str(value.n), written, *ps)
+    return (one.world, named(one.temperature), HEADS[one.measure], one.arm, one.minus, str(value.n), written, *ps)
 
 
 def _swaps(study: Study, summary: StudySummary) -> Iterator[ReportBlock]:
@@ -268,7 +275,7 @@ def _swaps(study: Study, summary: StudySummary) -> Iterator[ReportBlock]:
             for temperature in study.config.temperatures:
                 rows = [r for r in summary.rows if (r.world, r.swap, r.temperature) == (world, swap, temperature)]
                 if rows:
-                    yield ReportBlock("h3", f"{world}, {swap}, {_at(temperature)}")
+                    yield ReportBlock("h3", f"{world}, {swap}, {named(temperature)}")
                     yield _table(rows)
     heads = ("world", "swap", "test", "figure", "arm", "seeds", "difference", "p", "p (Holm)")
     compared = [(one.swap, _compared(one)) for one in summary.differences if one.swap]

@@ -171,6 +171,11 @@ class _Done:
         return found
 
 
+def named(temperature: float) -> str:
+    """What tests at a temperature are called."""
+    return "greedy" if temperature == 0 else f"T = {temperature:g}"
+
+
 def summarise(study: Study, run: Path) -> StudySummary:
     """The figures of all cells that are done.
 

@@ -79,7 +79,7 @@ async def swap(
         try:
             async with open_session(setup_of(config), extra) as session, open_grader() as grade:
                 write_plan(target, config)
-                resume_account(session.budget, target, lambda: spent_before(folder))
+                resume_account(session.budget, target, spent_before(folder))
                 engine = LocalEngine(session, folder, grade, config.concurrency)
                 progress = await run_jobs(jobs, engine, folder, on_progress)
         except FlowSteerError:
