@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from flowsteer.answers.boxed import last_boxed
-from flowsteer.answers.case_json import read_case
+from flowsteer.case_json import read_case
 from flowsteer.datasets.answer_options import parse_options
 from flowsteer.datasets.public_tests import docstring_examples, first_assert, shown_cases
 from flowsteer.datasets.rows import stream

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from string import ascii_lowercase
 from typing import Any, get_args
 
-from flowsteer.answers.case_json import read_case, write_case
+from flowsteer.case_json import read_case, write_case
 from flowsteer.datasets.answer_options import parse_options
 from flowsteer.datasets.base import HiddenTests, ProgramTests, Reference, Sample
 from flowsteer.errors import ConfigError

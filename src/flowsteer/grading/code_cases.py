@@ -9,8 +9,8 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from flowsteer.answers.case_json import integer, read_case
 from flowsteer.answers.code import defined_names
+from flowsteer.case_json import integer, read_case
 from flowsteer.errors import GraderError
 from flowsteer.grading.code_compare import close_output, close_value, same_output, same_value
 from flowsteer.grading.code_prelude import with_prelude

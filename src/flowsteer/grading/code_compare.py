@@ -4,7 +4,7 @@ import math
 import re
 from typing import Any
 
-from flowsteer.answers.case_json import as_key
+from flowsteer.case_json import as_key
 
 RELATIVE, ABSOLUTE = 1e-5, 1e-8
 """How far numbers may differ where they may: as the runner of APPS has it (`numpy.allclose`)."""

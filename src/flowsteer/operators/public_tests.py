@@ -10,9 +10,9 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from flowsteer.answers.case_json import as_key
 from flowsteer.answers.code import defined_names
 from flowsteer.answers.code_blocks import syntax_error
+from flowsteer.case_json import as_key
 from flowsteer.errors import OperatorError
 from flowsteer.operators.base import CodeRunner
 from flowsteer.sandbox.base import Outcome, Program, SandboxLimits
