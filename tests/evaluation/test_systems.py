@@ -8,7 +8,7 @@ from flowsteer.errors import BackendRejected, ConfigError, DSLError
 from flowsteer.evaluation.baselines import HAND_MADE
 from flowsteer.evaluation.evaluation_plan import most_calls
 from flowsteer.evaluation.specs import parse_system, parse_systems
-from flowsteer.runs.events import UNDIRECTED, EpisodeEnded, EpisodeStarted, Graded, NodeRan, TurnTaken
+from flowsteer.runs.events import FINISHED, UNDIRECTED, EpisodeEnded, EpisodeStarted, Graded, NodeRan, TurnTaken
 from flowsteer.runs.folder import RunFolder
 from flowsteer.session import Setup, open_session
 from flowsteer.task import AssertTests, Task
@@ -179,6 +179,22 @@ async def test_a_reply_without_a_workflow_is_a_rejected_edit_and_an_empty_answer
     ended, _, llm, _ = await episode("director:says:director --without multi-turn", director=reply)
     assert (ended.answer, ended.dsl, ended.reason) == ("", "", "rejected edits")
     assert llm.requests == []
+
+
+@pytest.mark.parametrize(
+    ("canvas", "ended", "told"),
+    [
+        ({"min_steps": 1, "needs": (), "needs_structure": False}, FINISHED, "It needs: at least 1 operator"),
+        ({"max_steps": 1}, "rejected edits", "At most 1 operators."),
+        ({"max_runs": 1}, "rejected edits", "It needs:"),
+        ({}, "turn limit", "At most"),
+    ],
+)
+async def test_without_multi_turn_what_the_run_asks_of_the_canvas_holds(canvas, ended, told):
+    reply = "<workflow>Custom -> Programmer</workflow>"
+    found, _, _, director = await episode("director:says:director --without multi-turn", director=reply, canvas=canvas)
+    assert found.reason == ended
+    assert told in director.requests[0].messages[0].content
 
 
 async def test_without_multi_turn_needs_an_llm():

@@ -6,7 +6,7 @@ from time import perf_counter
 
 from flowsteer.backends.base import Message, Origin, Reply, Request
 from flowsteer.backends.keeping import sent
-from flowsteer.canvas.canvas import rules_for
+from flowsteer.canvas.canvas import rules_for, settings_for
 from flowsteer.canvas.feedback import in_words
 from flowsteer.director.chat import ChatDirector
 from flowsteer.director.layouts import task_prompt
@@ -59,7 +59,8 @@ class OneTurnSystem:
     async def run(self, session: Session, task: Task, emit: Emit, episode: str, seed: int) -> EpisodeEnded:
         """See `System.run`."""
         director, started = await self._director(session), perf_counter()
-        rules = rules_for(task, session.library, backends=tuple(session.roster))
+        asked = settings_for(session.setup.canvas, director)
+        rules = rules_for(task, session.library, asked, tuple(session.roster))
         settings = EpisodeSettings(1, None, "none", rules)
         emit(EpisodeStarted(episode, task, director.spec, session.executor_backend.spec, settings))
         workflow, spent, reason = Workflow(), NO_USAGE, "rejected edits"
