@@ -191,3 +191,13 @@ async def test_the_first_round_of_a_search_depends_on_its_seed_alone():
     one, other = [(await design(Search(rounds=5), lambda workflow: 0.0))[1].tried for _ in range(2)]
     assert one == other
     assert one[0] == parse_dsl(HAND_MADE[0])
+
+
+@pytest.mark.parametrize(
+    ("system", "library"),
+    [("search:by=nosuch", "paper"), ("search:by=runs/none", "paper"), ("fixed:best", "paper:Custom,Format")],
+)
+def test_a_choice_that_cannot_be_made_is_refused_before_the_first_validation_task(tmp_path, system, library):
+    with pytest.raises(ConfigError):
+        run(tmp_path / "run", small(systems=[system], library=library))
+    assert list(tmp_path.iterdir()) == []

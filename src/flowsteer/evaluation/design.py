@@ -80,6 +80,10 @@ class Designer(Protocol):
         """How many validation tasks of each dataset it uses."""
         ...
 
+    async def check(self, session: Session) -> None:
+        """Find out before the first validation task whether it can work; errors are those of `System.check`."""
+        ...
+
     async def design(self, bench: Bench) -> Workflow:
         """Choose the workflow for a dataset; errors are those of `Bench.score`."""
         ...
@@ -96,19 +100,30 @@ class FixedBest:
     tasks: int
     name: str = "fixed:best"
 
+    async def check(self, session: Session) -> None:
+        """See `Designer.check`."""
+        hand_made(session)
+
     async def design(self, bench: Bench) -> Workflow:
         """See `Designer.design`."""
         return (await best_hand_made(bench)).workflow
 
 
+def hand_made(session: Session) -> list[Workflow]:
+    """The hand-made workflows whose operators the session's library has.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    known = session.library.operators
+    workflows = map(parse_dsl, HAND_MADE)
+    fitting = [workflow for workflow in workflows if all(step.operator in known for step in steps(workflow.nodes))]
+    if not fitting:
+        raise ConfigError(f"no hand-made workflow fits the library {session.library.name}", "use fixed:DSL")
+    return fitting
+
+
 async def best_hand_made(bench: Bench) -> Trial:
-    """The best of the hand-made workflows, the first of equals; those with operators that the library lacks are out."""
-    known = bench.session.library.operators
-    trials = []
-    for text in HAND_MADE:
-        workflow = parse_dsl(text)
-        if all(step.operator in known for step in steps(workflow.nodes)):
-            trials.append(await bench.score(workflow))
-    if not trials:
-        raise ConfigError(f"no hand-made workflow fits the library {bench.session.library.name}", "use fixed:DSL")
+    """The best of the hand-made workflows, the first of equals."""
+    trials = [await bench.score(workflow) for workflow in hand_made(bench.session)]
     return max(trials, key=lambda trial: trial.score)

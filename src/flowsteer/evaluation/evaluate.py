@@ -98,8 +98,7 @@ async def _connected(
         try:
             session = await stack.enter_async_context(open_session(setup_of(config), extra))
             for system in systems:
-                if isinstance(system, System):
-                    await system.check(session)
+                await system.check(session)
         except FlowSteerError:
             folder.discard_if_new()
             raise

@@ -12,8 +12,8 @@ from flowsteer.backends.keeping import sent
 from flowsteer.canvas.director import Director, Exchange, Observation, PromptText
 from flowsteer.director.spec_options import refuse_votes
 from flowsteer.errors import ActionError, BackendRejected, ConfigError
-from flowsteer.evaluation.design import JSON, Bench, Trial, best_hand_made
-from flowsteer.session import seed_of
+from flowsteer.evaluation.design import JSON, Bench, Trial, best_hand_made, hand_made
+from flowsteer.session import Session, seed_of
 from flowsteer.task import Task
 from flowsteer.workflow.apply import Rejected, apply
 from flowsteer.workflow.dsl import to_dsl
@@ -77,10 +77,15 @@ class Search:
         found = {name: int(value) for name, value in given.items()}
         return cls(**found, by=editor or RANDOM, name=spec)
 
+    async def check(self, session: Session) -> None:
+        """See `Designer.check`."""
+        hand_made(session)
+        await self._editor(session)
+
     async def design(self, bench: Bench) -> Workflow:
         """See `Designer.design`."""
         best = await best_hand_made(bench)
-        director = await bench.session.connect_director(self._editor(bench))
+        director = await self._editor(bench.session)
         rules = Rules(bench.session.library.categories, backends=tuple(bench.session.roster))
         told: list[Exchange] = []
         calls = 0
@@ -102,8 +107,8 @@ class Search:
                 best = trial
         return best.workflow
 
-    def _editor(self, bench: Bench) -> str:
-        return bench.session.setup.executor if self.by == LLM else self.by
+    async def _editor(self, session: Session) -> Director:
+        return await session.connect_director(session.setup.executor if self.by == LLM else self.by)
 
     def _observe(self, bench: Bench, best: Trial, rules: Rules, told: list[Exchange], number: int) -> Observation:
         return Observation(
