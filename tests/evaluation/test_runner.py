@@ -58,6 +58,18 @@ def test_a_run_is_extended_by_systems_tasks_and_epochs_but_by_no_other_setting(t
         run(tmp_path, small(max_turns=3))
 
 
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_a_dataset_is_tested_on_by_one_split_in_a_run(tmp_path, split):
+    run(tmp_path, small(limit=1, systems=["direct"]))
+    run(tmp_path, small(limit=1, systems=["direct"], datasets=["simulated:qa"], split=split))
+    before = (tmp_path / "episodes.jsonl").read_bytes()
+    for name, other in (("simulated:math", split), ("simulated:qa", "test")):
+        with pytest.raises(RunError, match=f"holds {name} by the split .*, not {other}"):
+            run(tmp_path, small(limit=2, systems=["direct"], datasets=["simulated:code", name], split=other))
+    assert (tmp_path / "episodes.jsonl").read_bytes() == before
+    assert run(tmp_path, small(limit=2, systems=["direct"])).done == 2
+
+
 def test_a_task_whose_content_has_changed_is_run_again(tmp_path):
     data = tmp_path / "data"
     data.mkdir()

@@ -4,8 +4,10 @@ import asyncio
 import json
 
 import pytest
+from flowsteer_cli import flowsteer
 
 from evaluation.evaluation_cases import SaysLLM, figures, run, small
+from evaluation.made_runs import entry
 from flowsteer.errors import BackendUnavailable, ConfigError, RunError
 from flowsteer.evaluation.evaluate import read_plan
 from flowsteer.evaluation.rescore import Change, rescore, scored_entries
@@ -14,7 +16,7 @@ from flowsteer.grading.base import RIGHT, unscorable
 from flowsteer.reporting.statistics import compare
 from flowsteer.runs.events import EpisodeEnded, NodeRan, TurnTaken
 from flowsteer.runs.folder import RunFolder
-from flowsteer.study.swap import swap
+from flowsteer.study.swap import compare_runs, swap
 
 
 def again(path, grade):
@@ -163,3 +165,72 @@ def test_a_swap_needs_a_folder_of_its_own_and_the_tasks_of_the_run(tmp_path):
         asyncio.run(swap(tmp_path / "a", tmp_path / "a", "simulated:flat"))
     with pytest.raises(ConfigError, match="not in the data as it is now"):
         asyncio.run(swap(tmp_path / "a", tmp_path / "b", "simulated:flat", changes={"limit": 1}))
+
+
+STORES = {"replies.sqlite", "requests.sqlite"}
+
+
+def files(folder):
+    return {file.relative_to(folder): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize("name", ["a", "moved"])
+def test_a_swap_only_reads_its_source_and_keeps_what_is_sent_and_replied_in_its_own_folder(
+    tmp_path, monkeypatch, name, kept
+):
+    """The source's plan names its stores as they were typed, from the folder in which it was made."""
+    monkeypatch.chdir(tmp_path)
+    stores = {"cache": "a/replies.sqlite", "requests": str(tmp_path / "a" / "requests.sqlite")} if kept else {}
+    config = small(systems=["cot"], executor="says:it", **stores)
+    run(tmp_path / "a", config, extra={"says:it": SaysLLM("Answer: 1")})
+    source, elsewhere = (tmp_path / "a").rename(tmp_path / name), tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    before, llm = files(source), SaysLLM("Answer: 2", "says:other")
+    for _ in range(2):
+        asyncio.run(swap(source, tmp_path / "b", "says:other", extra={"says:other": llm}))
+        assert files(source) == before
+        assert STORES & {file.name for file in (tmp_path / "b").iterdir()} == (STORES if kept else set())
+    assert {file.name for file in tmp_path.iterdir()} == {name, "b", "elsewhere"}
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_before_and_after_of_a_swap_differ_by_its_difference():
+    """Datasets of unequal size, a task with more epochs than the others, and episodes that only one run has."""
+    tasks = [("one", "t", epoch) for epoch in range(2)] + [("two", f"t{n}", 0) for n in range(8)] + [("two", "u", 1)]
+    before = [entry("x", name, task, float(name == "two"), epoch) for name, task, epoch in tasks]
+    after = [entry("x", name, task, float(name == "one" and epoch == 0), epoch) for name, task, epoch in tasks[:-1]]
+    (swapped,) = compare_runs(before, after)
+    assert swapped.pairs == 10
+    assert (swapped.before, swapped.after) == (0.5, 0.25)
+    assert swapped.comparison.difference.mean == swapped.after - swapped.before
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"datasets": ["simulated:qa"]}, {"limit": 1}, {"skip": 3}, {"datasets": ["simulated:qa"], "split": "validation"}],
+)
+def test_a_run_that_was_started_more_than_once_is_graded_again_and_swapped_as_a_whole(tmp_path, more):
+    for changes in ({}, more):
+        run(tmp_path / "a", small(systems=["cot"], **changes))
+    total = len(RunFolder.read(tmp_path / "a").entries)
+    progress, _ = asyncio.run(swap(tmp_path / "a", tmp_path / "b", "simulated:flat"))
+    assert (progress.done, progress.total) == (total, total)
+    for folder in ("a", "b"):
+        found = flowsteer("score", folder, "--json", cwd=tmp_path).json
+        assert (found["graded"], found["missing"]) == (total, [])
+    asyncio.run(swap(tmp_path / "a", tmp_path / "b", "simulated:flat"))
+    assert flowsteer("score", "b", "--json", cwd=tmp_path).json["graded"] == total
+
+
+def test_data_that_was_moved_between_two_starts_is_found_where_it_is_now(tmp_path):
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.mkdir()
+    (old / "sums.jsonl").write_text(json.dumps({"id": "1", "type": "math", "question": "1 + 1?", "answer": "2"}))
+    plain = {"datasets": ["sums"], "systems": ["direct"]}
+    run(tmp_path / "run", small(**plain, data=str(old)))
+    old.rename(new)
+    assert run(tmp_path / "run", small(**plain, data=str(new))).resumed == 1
+    found = flowsteer("score", "run", "--json", cwd=tmp_path).json
+    assert (found["graded"], found["missing"]) == (1, [])

@@ -125,10 +125,11 @@ def _refuse_fail_fast(fail_fast: bool, config: "EvaluationConfig") -> None:
 
 def keep_replies(config: "EvaluationConfig", folder: Path, no_cache: bool, no_requests: bool) -> "EvaluationConfig":
     """The evaluation with replies and requests kept in its folder, unless they are kept elsewhere or not at all."""
+    from flowsteer.runs.folder import REPLIES
     from flowsteer.runs.request_store import FILE
 
     if config.cache is None and not no_cache:
-        config = replace(config, cache=folder / "replies.sqlite")
+        config = replace(config, cache=folder / REPLIES)
     if config.requests is None and not no_requests:
         config = replace(config, requests=(folder / FILE).absolute())
     return config
@@ -146,7 +147,7 @@ def _evaluate(
 
     def told(progress: "Progress") -> None:
         show(progress)
-        send(_counts(progress))
+        send(counts_of(progress))
         follow(progress)
 
     with resumable(folder), evaluation_bar() as show:
@@ -154,7 +155,8 @@ def _evaluate(
     _conclude(folder, progress, asked, track)
 
 
-def _counts(progress: "Progress") -> dict[str, Any]:
+def counts_of(progress: "Progress") -> dict[str, Any]:
+    """What a program is told of how far an evaluation is."""
     return {
         "total": progress.total,
         "done": progress.done,
@@ -175,7 +177,7 @@ def _conclude(folder: Path, progress: "Progress", asked: ForPrograms, track: Tra
     page = write_report_page(folder, folder / "report")
     track(figures_of(summary), progress.done)
     if asked:
-        counts = _counts(progress)
+        counts = counts_of(progress)
         asked.result({"run": str(folder), "report": str(page), "progress": counts, **to_json(summary)})
     else:
         say(table_text(summary))
@@ -245,14 +247,14 @@ def score(run: EvaluationRun, json: o.Json = False) -> None:
     """Grade the recorded answers of a run again; nothing is run."""
     import asyncio
 
-    from flowsteer.evaluation.evaluate import read_plan
+    from flowsteer.evaluation.evaluate import read_plans
     from flowsteer.evaluation.rescore import rescore
-    from flowsteer.evaluation.task_sets import load_tasks
+    from flowsteer.evaluation.task_sets import load_tested
     from flowsteer.grading.connect import open_grader
 
     async def again() -> Any:
         async with open_grader() as grade:
-            return await rescore(run, load_tasks(read_plan(run)).test, grade)
+            return await rescore(run, load_tested(read_plans(run)), grade)
 
     result = asyncio.run(again())
     changes = [{"episode": c.episode, "before": c.before, "after": c.after} for c in result.changes]
@@ -305,7 +307,7 @@ def swap(
         for pair in pairs
     ]
     if json:
-        print_json({"run": str(folder), **_counts(progress), "systems": rows})
+        print_json({"run": str(folder), **counts_of(progress), "systems": rows})
     else:
         for row in rows:
             say(

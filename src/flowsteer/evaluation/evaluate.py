@@ -3,18 +3,19 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from flowsteer.backends.base import Backend
 from flowsteer.backends.ledger import resume_account
-from flowsteer.errors import BudgetExceeded, FlowSteerError, RunError
+from flowsteer.errors import BudgetExceeded, ConfigError, FlowSteerError, RunError
 from flowsteer.evaluation.ablations import OPTION
 from flowsteer.evaluation.design import Designer
-from flowsteer.evaluation.evaluation_config import EvaluationConfig, make_config, settings_of, setup_of
+from flowsteer.evaluation.evaluation_config import OUTSIDE, EvaluationConfig, make_config, settings_of, setup_of
 from flowsteer.evaluation.job_runner import TRIALS, LocalEngine, jobs_of, run_jobs, spent_before
 from flowsteer.evaluation.progress import OnProgress, Progress, quietly
 from flowsteer.evaluation.specs import named_specs, parse_systems
 from flowsteer.evaluation.systems import System
-from flowsteer.evaluation.task_sets import TaskSets, load_tasks
+from flowsteer.evaluation.task_sets import TaskSets, label_of, load_tasks
 from flowsteer.evaluation.validation import FolderBench, design_all
 from flowsteer.grading.connect import GradeAnswer, open_grader
 from flowsteer.runs.files import read_json, write_json
@@ -23,7 +24,12 @@ from flowsteer.session import Session, open_session
 from flowsteer.settings import to_json
 
 PLAN = "plan.json"
-"""The configuration of the latest start: which episodes the run is to hold, and where its tasks are from."""
+"""The configuration of the latest start, and under `BEFORE` which episodes earlier starts asked for.
+
+It says which episodes the run is to hold, and where their tasks are from.
+"""
+
+BEFORE = "before"
 
 NAMED = "system/"
 """Notes that begin so say what a user's own name of a system stands for."""
@@ -54,13 +60,14 @@ async def evaluate(
 
     Raises:
         ConfigError: A setting, a name or a dataset does not fit; found before the first episode.
-        RunError: The folder belongs to another run.
+        RunError: The folder belongs to another run, or holds one of the datasets by another split.
         BackendUnavailable: A backend cannot be reached at the start, or is lost while a workflow is being chosen.
         SandboxError: The sandbox asked for is not there.
     """
     systems = parse_systems(config.systems, config.without)
     tasks = load_tasks(config, systems)
     with RunFolder.create(path, settings_of(config), listener) as folder:
+        _refuse_other_split(path, config)
         async with _connected(config, systems, folder, extra) as session, open_grader() as grade:
             keep_names(folder, config.systems)
             write_plan(path, config)
@@ -171,13 +178,51 @@ def _stopped(folder: RunFolder, total: int, error: BudgetExceeded) -> Progress:
     return progress
 
 
+def _refuse_other_split(path: Path, config: EvaluationConfig) -> None:
+    """Refuse to test on two splits of a dataset in one run: a report would pool them under one name.
+
+    Raises:
+        RunError: An earlier start asked for another split of one of the datasets.
+    """
+    labels = set(map(label_of, config.datasets))
+    for earlier in earlier_starts(path):
+        shared = [name for name in map(label_of, earlier.datasets) if name in labels]
+        if shared and earlier.split != config.split:
+            raise RunError(
+                f"{path} holds {shared[0]} by the split {earlier.split}, not {config.split}",
+                "use the same split to go on with it, or another folder: --run DIR",
+            )
+
+
 def write_plan(path: Path, config: EvaluationConfig) -> None:
-    """Keep the configuration of this start beside its episodes."""
-    write_json(path / PLAN, to_json(config))
+    """Keep the configuration of this start beside its episodes, and what earlier starts asked for."""
+    now = _asked(config)
+    before = [asked for earlier in earlier_starts(path) if (asked := _asked(earlier)) != now]
+    write_json(path / PLAN, to_json(config) | {BEFORE: before})
+
+
+def _asked(config: EvaluationConfig) -> dict[str, Any]:
+    """What of a configuration says which episodes there are."""
+    return {name: value for name, value in to_json(config).items() if name in OUTSIDE}
+
+
+def earlier_starts(path: Path) -> tuple[EvaluationConfig, ...]:
+    """`read_plans`, before this start is kept: nothing for a new run, or where what was kept is no plan."""
+    try:
+        return read_plans(path)
+    except (RunError, ConfigError):
+        return ()
 
 
 def read_plan(path: Path) -> EvaluationConfig:
-    """The configuration with which a run was last started.
+    """The configuration with which a run was last started; errors are those of `read_plans`."""
+    return read_plans(path)[0]
+
+
+def read_plans(path: Path) -> tuple[EvaluationConfig, ...]:
+    """The configurations with which a run was started, the latest first.
+
+    Starts that asked for the same episodes are one. Of earlier ones only that is kept; the rest is the latest one's.
 
     Raises:
         RunError: The folder holds no evaluation.
@@ -189,4 +234,8 @@ def read_plan(path: Path) -> EvaluationConfig:
             f"{path} holds no evaluation: no references are known for its answers",
             "flowsteer eval … --run DIR makes one",
         )
-    return make_config(plain, str(path / PLAN))
+    where = str(path / PLAN)
+    before = plain.pop(BEFORE, []) if isinstance(plain, dict) else None
+    if not isinstance(before, list) or not all(isinstance(asked, dict) for asked in before):
+        raise ConfigError(f"{where} holds no settings of an evaluation", "the command that made the run writes it anew")
+    return tuple(make_config(plain | asked, where) for asked in ({}, *before))

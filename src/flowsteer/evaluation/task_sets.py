@@ -1,6 +1,7 @@
 """The tasks of an evaluation: those that are tested on, and apart from them those that designers may look at."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +46,25 @@ def load_tasks(config: EvaluationConfig, systems: Sequence[System | Designer] = 
         test[label], validation[label] = samples_of(name, needed, config)
         check_disjoint({f"test of {label}": test[label], f"validation of {label}": validation[label]})
     return TaskSets(test, validation)
+
+
+def load_tested(plans: Sequence[EvaluationConfig]) -> dict[str, list[Sample]]:
+    """Load the tasks of a run that was started more than once, as far as they are there.
+
+    Args:
+        plans: What it was started with, the latest first. A dataset of an earlier start that cannot be loaded any more
+            is passed over: the data may have been moved, and the latest start then says where to.
+
+    Raises:
+        ConfigError: A dataset of the latest start is unknown or too small.
+    """
+    found = {name: {one.task.id: one for one in samples} for name, samples in load_tasks(plans[0]).test.items()}
+    for plan in plans[1:]:
+        for name in plan.datasets:
+            with suppress(ConfigError):
+                for sample in samples_of(name, 0, plan)[0]:
+                    found.setdefault(label_of(name), {}).setdefault(sample.task.id, sample)
+    return {name: list(samples.values()) for name, samples in found.items()}
 
 
 def needed_for_validation(systems: Sequence[System | Designer]) -> int:

@@ -57,7 +57,7 @@ from flowsteer.unicode import refuse_unsound
 
 _log = logging.getLogger(__name__)
 
-ERRORS, NOTES, OPEN = "errors.jsonl", "notes.jsonl", "open"
+ERRORS, NOTES, OPEN, REPLIES = "errors.jsonl", "notes.jsonl", "open", "replies.sqlite"
 
 RESULTS = ("result.json", "start", "policy", "best", "checkpoints")
 """What may come of a run besides episodes: figures and policies of a training."""
@@ -210,7 +210,7 @@ class RunFolder:
     @property
     def replies(self) -> Path:
         """Where the replies of backends are kept."""
-        return self.path / "replies.sqlite"
+        return self.path / REPLIES
 
     @property
     def requests(self) -> Path:

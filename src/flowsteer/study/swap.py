@@ -1,28 +1,31 @@
 """The designed workflows of a run, run again under another executor: what is left of a design when the LLM changes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
 from flowsteer.backends.base import Backend
 from flowsteer.backends.ledger import resume_account
+from flowsteer.datasets.base import Sample
 from flowsteer.errors import ConfigError, FlowSteerError
 from flowsteer.evaluation.episodes import Job
-from flowsteer.evaluation.evaluate import read_plan, spec_of, write_plan
+from flowsteer.evaluation.evaluate import read_plans, spec_of, write_plan
 from flowsteer.evaluation.evaluation_config import EvaluationConfig, settings_of, setup_of
 from flowsteer.evaluation.job_runner import LocalEngine, run_jobs, spent_before
 from flowsteer.evaluation.progress import OnProgress, Progress, quietly
 from flowsteer.evaluation.rescore import scored_entries
 from flowsteer.evaluation.specs import parse_system
 from flowsteer.evaluation.systems import WorkflowSystem
-from flowsteer.evaluation.task_sets import load_tasks
+from flowsteer.evaluation.task_sets import load_tested
 from flowsteer.grading.connect import open_grader
 from flowsteer.reporting.statistics import Comparison, compare
 from flowsteer.runs.events import Emit, EpisodeEnded
-from flowsteer.runs.folder import RunFolder
+from flowsteer.runs.folder import REPLIES, RunFolder
 from flowsteer.runs.index import Entry
+from flowsteer.runs.request_store import FILE as REQUESTS
 from flowsteer.session import Session, open_session
 from flowsteer.task import Task
 
@@ -34,7 +37,8 @@ class Swapped:
     Attributes:
         system: The system that designed the workflows.
         pairs: Episodes that have a score under both.
-        before: Mean score under the first executor over the pairs.
+        before: Mean score under the first executor, over the pairs and as the difference is taken: over the epochs of
+            each task, then the tasks of each dataset, then datasets.
         after: Mean score under the other.
         comparison: The paired difference, after minus before, over tasks.
     """
@@ -57,7 +61,8 @@ async def swap(
     """Run the final workflow of every episode of a run again, under another executor.
 
     No Director works and no workflow is chosen again. The new folder is a run like any other, whose episodes have the
-    ids of those they repeat; it is resumed like any other. If nothing can be run, a new folder goes again.
+    ids of those they repeat; it is resumed like any other. It keeps replies and requests if the source does; the
+    source is only read. If nothing can be run, a new folder goes again.
 
     Args:
         source: The run whose workflows are taken.
@@ -72,13 +77,14 @@ async def swap(
         ConfigError: A dataset cannot be loaded, or its tasks are not those of the run any more.
         BackendUnavailable: The executor cannot be reached.
     """
-    config = replace(read_plan(source), executor=executor, **(changes or {}))
-    run = RunFolder.read(source)
-    jobs = _jobs(run, config)
+    plans = _plans(source, target, executor, changes or {})
+    run, config = RunFolder.read(source), plans[0]
+    jobs = _jobs(run, load_tested(plans))
     with RunFolder.create(target, settings_of(config) | {"command": "swap", "workflows": str(source)}) as folder:
         try:
             async with open_session(setup_of(config), extra) as session, open_grader() as grade:
-                write_plan(target, config)
+                for plan in reversed(plans):
+                    write_plan(target, plan)
                 resume_account(session.budget, target, spent_before(folder))
                 engine = LocalEngine(session, folder, grade, config.concurrency)
                 progress = await run_jobs(jobs, engine, folder, on_progress)
@@ -137,18 +143,28 @@ def compare_runs(before: Iterable[Entry], after: Iterable[Entry]) -> list[Swappe
 
 
 def _swapped(system: str, pairs: list[_Pair]) -> Swapped:
-    differences: dict[str, dict[str, list[float]]] = {}
+    found: dict[str, dict[str, list[_Pair]]] = {}
     for pair in pairs:
-        tasks = differences.setdefault(pair.dataset, {})
-        tasks.setdefault(pair.task, []).append(pair.after - pair.before)
-    comparison = compare([[fmean(epochs) for epochs in tasks.values()] for tasks in differences.values()])
-    before, after = fmean(pair.before for pair in pairs), fmean(pair.after for pair in pairs)
-    return Swapped(system, len(pairs), before, after, comparison)
+        found.setdefault(pair.dataset, {}).setdefault(pair.task, []).append(pair)
+
+    def by_dataset(of: Callable[[_Pair], float]) -> list[list[float]]:
+        return [[fmean(map(of, epochs)) for epochs in tasks.values()] for tasks in found.values()]
+
+    before, after = (fmean(map(fmean, by_dataset(of))) for of in (attrgetter("before"), attrgetter("after")))
+    return Swapped(system, len(pairs), before, after, compare(by_dataset(lambda pair: pair.after - pair.before)))
 
 
-def _jobs(run: RunFolder, config: EvaluationConfig) -> list[Job]:
+def _plans(source: Path, target: Path, executor: str, changes: Mapping[str, Any]) -> list[EvaluationConfig]:
+    """What the source was started with, changed; what it keeps of its backends, the target keeps in its own folder."""
+    plans = read_plans(source)
+    own = {"cache": target / REPLIES, "requests": (target / REQUESTS).absolute()}
+    kept = {name: path for name, path in own.items() if getattr(plans[0], name) is not None}
+    return [replace(plan, **{"executor": executor, **kept, **changes}) for plan in plans]
+
+
+def _jobs(run: RunFolder, tasks: Mapping[str, Sequence[Sample]]) -> list[Job]:
     """An episode for each one recorded, on the same task."""
-    samples = {(name, sample.task.id): sample for name, rows in load_tasks(config).test.items() for sample in rows}
+    samples = {(name, sample.task.id): sample for name, rows in tasks.items() for sample in rows}
     systems: dict[str, Recorded] = {}
     jobs: list[Job] = []
     for entry in run.entries.values():
