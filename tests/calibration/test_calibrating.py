@@ -85,6 +85,28 @@ def test_a_spent_budget_leaves_a_profile_of_what_was_run_and_says_how_to_go_on(t
     assert done.exit_code not in (0, 1)
     assert f"--run {tmp_path / 'r'} to go on" in done.output.replace("\n", "")
     assert json.loads((tmp_path / "r" / "profile.json").read_text())["tasks"]["math"] >= 1
+    assert "workflows that it was not fitted to: none of them has been run yet" in done.output
+    stopped = json.loads(called(*words, "--max-calls", 25, "--concurrency", 1, "--json").stdout)["progress"]
+    assert (stopped["solvers"]["done"], stopped["solvers"]["total"], stopped["solvers"]["stopped"]) == (12, 12, "")
+    assert 0 < stopped["chains"]["done"] < stopped["chains"]["total"]
+    assert "budget of 25 calls" in stopped["chains"]["stopped"]
+
+
+def test_a_calibration_is_graded_again_and_swapped_as_a_whole(calibrated, tmp_path):
+    _, folder, found = calibrated
+    total = sum(row["measured"]["count"] for row in found["predictions"])
+    assert json.loads(called("score", folder, "--json").stdout)["graded"] == total
+    swapped = called("swap", folder, "--executor", "simulated:flat", "--run", tmp_path / "s", "--json")
+    assert (json.loads(swapped.stdout)["done"], swapped.exit_code) == (total, 0)
+
+
+def test_the_folder_of_another_evaluation_is_left_alone(tmp_path):
+    words = ("simulated:math", "--executor", "simulated:", "--run", tmp_path / "r", "--json")
+    assert called("eval", *words, "--limit", 1, "--system", "cot").exit_code == 0
+    before = (tmp_path / "r" / "plan.json").read_bytes()
+    refused = called("calibrate", *words, "--tasks", 1)
+    assert "holds an evaluation and no calibration" in json.loads(refused.stdout)["error"]["message"]
+    assert (tmp_path / "r" / "plan.json").read_bytes() == before
 
 
 def test_the_tables_are_shown(calibrated):
@@ -100,6 +122,11 @@ def test_a_budget_that_lets_nothing_through_leaves_no_profile_and_says_so(tmp_pa
     assert done.exit_code == INCOMPLETE, done.output
     assert "to go on" in done.output
     assert not (tmp_path / "r" / "profile.json").exists()
+    told = json.loads(called(*words, "--max-tokens", 1, "--json").stdout)
+    assert (told["run"], told["profile"]) == (str(tmp_path / "r"), None)
+    assert (told["progress"]["solvers"]["done"], told["progress"]["solvers"]["total"]) == (0, 6)
+    assert "tokens" in told["progress"]["solvers"]["stopped"]
+    assert told["progress"]["chains"] is None
 
 
 def test_fewer_tasks_than_before_are_fitted_alone(tmp_path):

@@ -14,6 +14,7 @@ from flowsteer.calibration.prediction import RIGHT, Prediction, predict
 from flowsteer.calibration.rates import Rate
 from flowsteer.datasets.base import Sample
 from flowsteer.errors import RunError
+from flowsteer.evaluation.evaluate import earlier_starts
 from flowsteer.evaluation.evaluation_config import EvaluationConfig, setup_of
 from flowsteer.evaluation.task_sets import load_tasks
 from flowsteer.grading.connect import GradeAnswer, open_grader
@@ -48,10 +49,13 @@ class Calibration:
     datasets: tuple[str, ...]
     predictions: tuple[Prediction, ...]
 
-    def missed(self, fitted: bool) -> float:
-        """The mean absolute error of the predictions, for workflows that were fitted or for those that were not."""
+    def missed(self, fitted: bool) -> float | None:
+        """The mean absolute error of the predictions, for workflows that were fitted or for those that were not.
+
+        None where none of them has been run yet.
+        """
         errors = [abs(one.missed) for one in self.predictions if one.fitted is fitted]
-        return sum(errors) / len(errors) if errors else 0.0
+        return sum(errors) / len(errors) if errors else None
 
 
 def designed(config: EvaluationConfig) -> tuple[EvaluationConfig, EvaluationConfig]:
@@ -61,6 +65,17 @@ def designed(config: EvaluationConfig) -> tuple[EvaluationConfig, EvaluationConf
         config: That of the solvers; `limit` is the number of tasks of each dataset.
     """
     return config, replace(config, systems=CHAIN_SYSTEMS, limit=ceil((config.limit or 1) / PART))
+
+
+def refuse_other_run(path: Path) -> None:
+    """Refuse to calibrate in the folder of another evaluation: its episodes would be taken for those of a calibration.
+
+    Raises:
+        RunError: There is an evaluation, and no start of it asked for designed workflows alone.
+    """
+    starts = earlier_starts(path)
+    if starts and not any({*start.systems} <= {*SOLVER_SYSTEMS, *CHAIN_SYSTEMS} for start in starts):
+        raise RunError(f"{path} holds an evaluation and no calibration", "name another folder: --run DIR")
 
 
 async def calibrate(path: Path, name: str, config: EvaluationConfig) -> Calibration:

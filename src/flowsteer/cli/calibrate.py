@@ -1,6 +1,7 @@
 """`flowsteer calibrate`: what operators are worth with a real LLM, as a world in which a Director learns in minutes."""
 
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +10,7 @@ import typer
 from flowsteer.cli import options as o
 from flowsteer.cli.collector import calm
 from flowsteer.cli.console import guarded, note, print_json, resumable, say
-from flowsteer.cli.evaluate import Concurrency, Data, conclude, evaluation_bar, keep_replies
+from flowsteer.cli.evaluate import Concurrency, Data, conclude, counts_of, evaluation_bar, keep_replies
 from flowsteer.cli.folders import new_run_folder
 from flowsteer.cli.shell_completion import dataset_names
 from flowsteer.cli.verbosity import tell
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 TASKS = 24
 """Tasks of each dataset unless told otherwise: a solver's accuracy is then known to within about 0.17."""
+
+PARTS = ("solvers", "chains")
+"""The evaluations of a calibration, in the order in which they are run."""
 
 
 @guarded
@@ -50,7 +54,7 @@ def calibrate(
     """
     import asyncio
 
-    from flowsteer.calibration.calibration import SOLVER_SYSTEMS, designed
+    from flowsteer.calibration.calibration import SOLVER_SYSTEMS, designed, refuse_other_run
     from flowsteer.calibration.calibration import calibrate as fit_profile
     from flowsteer.evaluation.evaluation_config import make_config
     from flowsteer.runs.folder import RunFolder
@@ -70,13 +74,19 @@ def calibrate(
     if executor_tokens is not None:
         plain["executor_sampling"] = {"max_tokens": executor_tokens}
     folder = run or new_run_folder("calibrate")
+    refuse_other_run(folder)
     config = keep_replies(make_config(plain), folder, no_cache=False, no_requests=False)
     o.tell_chosen(executor=(executor, chosen))
     calm()
     with resumable(folder):
         parts = list(_run(designed(config), folder))
+    found = None
     if RunFolder.read(folder).entries:
-        _tell(asyncio.run(fit_profile(folder, name or folder.name, config)), folder, json)
+        found = asyncio.run(fit_profile(folder, name or folder.name, config))
+    if json:
+        print_json(_for_programs(found, parts, folder))
+    elif found is not None:
+        _tell(found, folder)
     conclude(folder, *parts)
 
 
@@ -94,20 +104,28 @@ def _run(parts: Sequence["EvaluationConfig"], folder: Path) -> "Iterator[Progres
             return
 
 
-def _tell(calibration: "Calibration", folder: Path, json: bool) -> None:
-    from flowsteer.calibration.calibration import FILE, to_json
+def _for_programs(calibration: "Calibration | None", parts: "Sequence[Progress]", folder: Path) -> dict[str, Any]:
+    """What was found, and how far each part is: None for one that has not begun."""
+    from flowsteer.calibration.calibration import to_json
+
+    counts = dict(zip_longest(PARTS, map(counts_of, parts)))
+    found = {"profile": None} if calibration is None else to_json(calibration)
+    return {"run": str(folder), "progress": counts, **found}
+
+
+def _tell(calibration: "Calibration", folder: Path) -> None:
+    from flowsteer.calibration.calibration import FILE
     from flowsteer.calibration.fitting import TYPES
     from flowsteer.cli.calibration_tables import operator_table, prediction_table
     from flowsteer.cli.terminal import Terminal
 
-    if json:
-        print_json({"run": str(folder), **to_json(calibration)})
-        return
     console = Terminal()
     console.print(operator_table(calibration))
     console.print(prediction_table(calibration))
     for words, fitted in (("that it was fitted to", True), ("that it was not fitted to", False)):
-        say(f"accuracy of workflows {words}: missed by {calibration.missed(fitted):.3f} on average")
+        missed = calibration.missed(fitted)
+        told = "none of them has been run yet" if missed is None else f"missed by {missed:.3f} on average"
+        say(f"accuracy of workflows {words}: {told}")
     if without := [kind for kind in TYPES if not calibration.fit.tasks.get(kind)]:
         note(f"no tasks of {' and '.join(without)} were run: what the profile says of them is drawn from the others")
     tell(f"profile: {folder / FILE}; use it as --executor simulated:{folder / FILE}")
