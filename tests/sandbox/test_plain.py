@@ -171,6 +171,30 @@ def test_hostile_text_is_refused(text):
         decode(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '["ba",[30000000]]',
+        '["q",[["r",[0,3000000]]]]',
+        '["q",[["r",[0,3000000]],0]]',
+        '["dk",[["r",[0,3000000]]]]',
+        '["dv",[["r",[0,3000000]]]]',
+        '["nt",["x",["l",[]],["r",[0,3000000]]]]',
+        '["C",[["l",[%s]]]]' % ",".join(f'["t",[["i","{i * (2**61 - 1):x}"],0]]' for i in range(1000)),
+        '["D",[["i","%s"]]]' % ("f" * 100_000),
+        '["np",["x",["l",[%s]],["l",[%s]]]]' % (("1," * 1000 + "1",) * 2),
+        '["np",["x",["l",[%s]],["l",[1]]]]' % ("1," * 10_000 + "1"),
+        '["np",["x",["l",[1000,1,1,1]],["l",[%s]]]]' % ("1," * 999 + "1"),
+        '["np",["x",["l",[2,-1]],["l",[1,2]]]]',
+        '["np",["x",["l",[2]],["r",[0,2]]]]',
+    ],
+    ids=lambda text: text[:24],
+)
+def test_what_would_grow_far_beyond_its_text_is_refused(text):
+    with pytest.raises(ValueError, match="not a plain value"):
+        decode(text)
+
+
 @pytest.mark.parametrize("kind", ["s", "f", "d"])
 def test_keys_that_share_a_hash_are_refused_before_they_cost_time(kind):
     keys = [str(i * (2**61 - 1)) if i < 2 else f'["i","{i * (2**61 - 1):x}"]' for i in range(100_000)]

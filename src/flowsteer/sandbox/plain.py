@@ -17,10 +17,17 @@ from collections import Counter, deque
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
+from math import prod
 from typing import Any
 
 MAX_FRACTION_BITS = 4096
 """Longest numerator or denominator: what is done with fractions takes quadratic time."""
+
+MAX_DIMENSIONS = 64
+"""Most dimensions of an array, as numpy has it."""
+
+SPARE_LISTS = 1000
+"""How many more lists than items an array may become: each dimension of length one makes a list for every item."""
 
 MAX_EQUAL_HASHES = 64
 """Most keys of one set or dict that may share a hash.
@@ -104,13 +111,34 @@ def _array(parts: list[Any]) -> Any:
     _, shape, items = parts
     if shape is None:
         return items[0]
+    if not isinstance(shape, list) or not isinstance(items, list) or len(shape) > MAX_DIMENSIONS:
+        raise ValueError("not a plain value: an array without shape and items")
+    if not items:
+        return []
+    if any(type(size) is not int or not 0 < size <= len(items) for size in shape) or prod(shape) != len(items):
+        raise ValueError("not a plain value: an array of another shape than its items")
+    room = len(items) + SPARE_LISTS
     for size in reversed(shape[1:]):
-        items = [items[start : start + size] for start in range(0, len(items), size)] if size else []
+        items = [items[start : start + size] for start in range(0, len(items), size)]
+        room -= len(items)
+        if room < 0:
+            raise ValueError("not a plain value: an array of more lists than items")
     return items if shape else items[0]
 
 
-def _of_parts(build: Callable[..., Any]) -> Callable[[Any], Any]:
-    return lambda payload: build(*_items(payload))
+def _of_parts(build: Callable[..., Any], *kinds: type) -> Callable[[Any], Any]:
+    """A reader that builds a value of parts, the first of them of these types.
+
+    What is built of a number or a range may be far larger than its text, so whatever expands a part names its type.
+    """
+
+    def read(payload: Any) -> Any:
+        parts = _items(payload)
+        if not all(map(isinstance, parts, kinds)):
+            raise ValueError("not a plain value: a part of another type")
+        return build(*parts)
+
+    return read
 
 
 _READERS: dict[str, Callable[[Any], Any]] = {
@@ -124,17 +152,17 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "i": lambda payload: int(payload, 16),
     "r": _of_parts(range),
     "sl": _of_parts(slice),
-    "ba": _of_parts(bytearray),
-    "dk": _of_parts(lambda keys: dict.fromkeys(_insertable(keys)).keys()),
-    "dv": _of_parts(lambda values: dict(enumerate(values)).values()),
-    "di": _of_parts(lambda pairs: _from_pairs(pairs).items()),
-    "q": _of_parts(deque),
-    "C": _of_parts(dict),
-    "od": _of_parts(_from_pairs),
-    "dd": _of_parts(lambda _, pairs: _from_pairs(pairs)),
-    "nt": _of_parts(lambda _, __, items: tuple(items)),
+    "ba": _of_parts(bytearray, bytes),
+    "dk": _of_parts(lambda keys: dict.fromkeys(_insertable(keys)).keys(), list),
+    "dv": _of_parts(lambda values: dict(enumerate(values)).values(), list),
+    "di": _of_parts(lambda pairs: _from_pairs(pairs).items(), list),
+    "q": _of_parts(deque, list),
+    "C": _of_parts(dict, dict),
+    "od": _of_parts(_from_pairs, list),
+    "dd": _of_parts(lambda _, pairs: _from_pairs(pairs), object, list),
+    "nt": _of_parts(lambda _, __, items: tuple(items), object, object, list),
     "F": lambda payload: _fraction(_items(payload)),
-    "D": _of_parts(Decimal),
+    "D": _of_parts(Decimal, str),
     "da": _of_parts(datetime.date),
     "ti": _of_parts(lambda *parts: datetime.time(*parts[:-1], fold=parts[-1])),
     "dt": _of_parts(lambda *parts: datetime.datetime(*parts[:-1], fold=parts[-1])),
