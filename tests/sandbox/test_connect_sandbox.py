@@ -5,6 +5,8 @@ import pytest
 from flowsteer.errors import ConfigError, SandboxError
 from flowsteer.sandbox.base import Program
 from flowsteer.sandbox.connect import available_tiers, connect_sandbox
+from flowsteer.sandbox.ladder import Ladder
+from flowsteer.sandbox.pair import Caller
 
 
 @pytest.fixture
@@ -46,6 +48,23 @@ async def test_without_a_stronger_tier_it_stays_unsupported_and_says_what_to_ins
     assert "No module named 'heapq'" in outcome.error
     assert "bubblewrap or container" in outcome.error
     assert "apt install bubblewrap" in outcome.error
+
+
+@pytest.mark.parametrize("pair", [False, True])
+async def test_a_stronger_tier_that_breaks_is_no_fault_of_the_program(monty, pair):
+    class Broken:
+        async def run(self, program, limits):
+            raise SandboxError("the sandboxed process was not gone after 10 s")
+
+        async def run_pair(self, caller, callee, limits):
+            raise SandboxError("the sandboxed process was not gone after 10 s")
+
+    async def find():
+        return Broken()
+
+    ladder, program = Ladder(monty, find), Program("import heapq\ndef f(): return 1")
+    with pytest.raises(SandboxError, match="not gone"):
+        await (ladder.run_pair(Caller(("f",), "", "assert f() == 1"), program) if pair else ladder.run(program))
 
 
 async def test_tiers_are_reported_by_trying_them(monkeypatch):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from flowsteer.errors import ConfigError, SandboxError
-from flowsteer.sandbox.base import Program, Sandbox, SandboxLimits, Tier
+from flowsteer.sandbox.base import Program, SandboxLimits, Tier
 from flowsteer.sandbox.bubblewrap import BubblewrapSandbox
 from flowsteer.sandbox.container import ContainerSandbox
 from flowsteer.sandbox.ladder import Ladder
@@ -25,7 +25,7 @@ FULL_PYTHON: tuple[Tier, ...] = ("bubblewrap", "container")
 """Both run the same CPython; the first starts ten times as fast."""
 
 
-def connect_sandbox(tier: TierChoice = "auto") -> Sandbox:
+def connect_sandbox(tier: TierChoice = "auto") -> PairSandbox:
     """Make the sandbox a run asks for.
 
     Args:

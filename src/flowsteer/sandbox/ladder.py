@@ -3,9 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import TypeVar
 
 from flowsteer.errors import SandboxError
-from flowsteer.sandbox.base import Outcome, Program, Sandbox, SandboxLimits, Tier
+from flowsteer.sandbox.base import Outcome, Program, SandboxLimits, Tier
+from flowsteer.sandbox.pair import Caller, PairOutcome, PairSandbox
+
+Ended = TypeVar("Ended", Outcome, PairOutcome)
 
 
 class Ladder:
@@ -16,11 +20,11 @@ class Ladder:
         find_second: Gives the stronger tier when it is first needed; raises `SandboxError` if there is none.
     """
 
-    def __init__(self, first: Sandbox, find_second: Callable[[], Awaitable[Sandbox]]) -> None:
+    def __init__(self, first: PairSandbox, find_second: Callable[[], Awaitable[PairSandbox]]) -> None:
         self._first = first
         self._find_second = find_second
         self._finding = asyncio.Lock()
-        self._second: Sandbox | None = None
+        self._second: PairSandbox | None = None
 
     @property
     def tier(self) -> Tier:
@@ -31,17 +35,35 @@ class Ladder:
         """Run a program; see `flowsteer.sandbox.base.Sandbox.run`.
 
         Without a stronger tier the outcome stays `unsupported`, and its error says how to get one.
+
+        Raises:
+            SandboxError: If the tier that ran it broke.
         """
         outcome = await self._first.run(program, limits)
+        return await self._climbed(outcome, lambda second: second.run(program, limits))
+
+    async def run_pair(self, caller: Caller, callee: Program, limits: SandboxLimits = SandboxLimits()) -> PairOutcome:
+        """Run two programs; see `flowsteer.sandbox.pair.PairSandbox.run_pair`.
+
+        Without a stronger tier the outcome stays `unsupported`, and its error says how to get one.
+
+        Raises:
+            SandboxError: If the tier that ran it broke.
+        """
+        outcome = await self._first.run_pair(caller, callee, limits)
+        return await self._climbed(outcome, lambda second: second.run_pair(caller, callee, limits))
+
+    async def _climbed(self, outcome: Ended, again: Callable[[PairSandbox], Awaitable[Ended]]) -> Ended:
         if outcome.status != "unsupported":
             return outcome
         try:
-            return await (await self._stronger()).run(program, limits)
+            second = await self._stronger()
         except SandboxError as error:
             needs = f"the tier bubblewrap or container would run it, but {error.message}"
             return replace(outcome, error=f"{outcome.error}; {needs}" + (f" ({error.hint})" if error.hint else ""))
+        return await again(second)
 
-    async def _stronger(self) -> Sandbox:
+    async def _stronger(self) -> PairSandbox:
         async with self._finding:
             if self._second is None:
                 self._second = await self._find_second()
