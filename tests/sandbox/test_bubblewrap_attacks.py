@@ -13,6 +13,7 @@ import pytest
 from flowsteer.errors import SandboxError
 from flowsteer.sandbox.base import Call, Program, Return, SandboxLimits
 from flowsteer.sandbox.bubblewrap import BubblewrapSandbox, this_interpreter
+from flowsteer.sandbox.protocol import ERROR_CHARS
 
 SECRET = "sk-secret-of-this-test"
 SHORT = SandboxLimits(seconds=3.0, memory_mb=256, processes=8, disk_mb=8)
@@ -284,6 +285,20 @@ os._exit(0)
 """
     outcome = await bubblewrap.run(Program(code, result="x", calls=(Call("f"),)), SHORT)
     assert (outcome.status, outcome.value, outcome.returns) == ("ok", 2, (Return(1),))
+
+
+async def test_a_forged_error_is_as_short_as_a_real_one(bubblewrap):
+    code = """
+import os
+for descriptor in range(3, 256):
+    try:
+        os.write(descriptor, b'raised "' + b'a' * 30_000 + b'"\\nend error "' + b'b' * 30_000 + b'"\\n')
+    except OSError:
+        pass
+os._exit(0)
+"""
+    outcome = await bubblewrap.run(Program(code, calls=(Call("f"),)), SHORT)
+    assert (outcome.error, outcome.returns) == ("b" * ERROR_CHARS, (Return(error="a" * ERROR_CHARS),))
 
 
 async def test_a_flood_on_the_result_channel_is_cut(bubblewrap):

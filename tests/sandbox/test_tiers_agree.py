@@ -7,6 +7,7 @@ import pytest
 
 from flowsteer.errors import SandboxError
 from flowsteer.sandbox.base import Call, Program, Return, SandboxLimits
+from flowsteer.sandbox.protocol import ERROR_CHARS
 
 SHORT = SandboxLimits(seconds=1.0, memory_mb=128, output_bytes=4096)
 
@@ -85,6 +86,16 @@ async def test_an_argument_that_is_not_plain_is_the_callers_mistake(sandbox):
 async def test_a_programs_own_error_is_reported_with_what_it_printed(sandbox, code, error):
     outcome = await sandbox.run(Program(code))
     assert (outcome.status, outcome.stdout, outcome.error) == ("error", "before\n", error)
+
+
+async def test_an_error_is_told_in_a_bounded_text_whatever_it_quotes(sandbox):
+    code = "def f(): return {}['k' * 100_000]"
+    loaded = await sandbox.run(Program(code, result="f()"))
+    called = await sandbox.run(Program(code, calls=(Call("f"),)))
+    assert (loaded.status, called.status) == ("error", "ok")
+    for error in (loaded.error, called.returns[0].error):
+        assert error.startswith("KeyError: ")
+        assert len(error) <= ERROR_CHARS
 
 
 async def test_code_that_does_not_parse_is_an_error(sandbox):

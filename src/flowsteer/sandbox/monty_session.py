@@ -12,6 +12,7 @@ from flowsteer.sandbox.monty_gaps import is_gap
 from flowsteer.sandbox.monty_prelude import ENCODER, STANDARD_INPUT, spell_for_monty
 from flowsteer.sandbox.plain import decode
 from flowsteer.sandbox.process import CHANNEL_BYTES
+from flowsteer.sandbox.protocol import ERROR_CHARS
 
 if TYPE_CHECKING:
     from pydantic_monty import Monty, MontySession
@@ -29,7 +30,7 @@ class RunEnded(Exception):
     def __init__(self, status: Status, error: str) -> None:
         super().__init__(error)
         self.status = status
-        self.error = error
+        self.error = error[:ERROR_CHARS]
 
 
 class MontyRun:
@@ -113,8 +114,9 @@ class MontyRun:
             return Return(error=ended.error)
 
     def _evaluate(self, session: "MontySession", expression: str, inputs: dict[str, Any] | None = None) -> Any:
-        """The plain value of an expression; an f-string makes sure that text is all that crosses."""
-        text = self._feed(session, f"__value = (\n{expression}\n)\nf'{{__plain(__value)}}'", inputs)
+        """The plain value of an expression; an f-string makes sure that text is all that crosses, and cuts it there."""
+        shown = f"f'{{__plain(__value)}}'[:{CHANNEL_BYTES + 1}]"
+        text = self._feed(session, f"__value = (\n{expression}\n)\n{shown}", inputs)
         if len(text) > CHANNEL_BYTES:
             raise RunEnded("output", f"returned more than {CHANNEL_BYTES} bytes")
         try:

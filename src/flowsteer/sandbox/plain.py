@@ -119,10 +119,10 @@ def _array(parts: list[Any]) -> Any:
         raise ValueError("not a plain value: an array of another shape than its items")
     room = len(items) + SPARE_LISTS
     for size in reversed(shape[1:]):
-        items = [items[start : start + size] for start in range(0, len(items), size)]
-        room -= len(items)
+        room -= len(items) // size
         if room < 0:
             raise ValueError("not a plain value: an array of more lists than items")
+        items = [items[start : start + size] for start in range(0, len(items), size)]
     return items if shape else items[0]
 
 

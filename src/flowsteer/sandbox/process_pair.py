@@ -13,7 +13,7 @@ from flowsteer.sandbox.clock import time_limit
 from flowsteer.sandbox.launcher import Launcher
 from flowsteer.sandbox.pair import PairOutcome, Side
 from flowsteer.sandbox.process import CHANNEL_BYTES
-from flowsteer.sandbox.protocol import INTERFERENCE, STATUSES, encode, read_text
+from flowsteer.sandbox.protocol import INTERFERENCE, STATUSES, encode, read_error
 
 Prepared = tuple[Launcher, bytes]
 """How to start a side, and its request."""
@@ -92,9 +92,9 @@ class _Pair:
 def _ending(kind: str, payload: str, *, trusted: bool) -> _Stopped:
     """How a conversation ends with a frame that is neither question nor answer."""
     if not trusted:
-        return _Stopped("error", f"{UNCROSSED}: {read_text(payload)}" if kind == "refused" else INTERFERENCE)
+        return _Stopped("error", f"{UNCROSSED}: {read_error(payload)}" if kind == "refused" else INTERFERENCE)
     if kind == "refused":
-        return _Stopped("unsupported", f"{UNCROSSED}: {read_text(payload)}")
+        return _Stopped("unsupported", f"{UNCROSSED}: {read_error(payload)}")
     if kind == "forged":
         return _Stopped("error", INTERFERENCE, "callee")
     return _Stopped("ok", "") if kind == "value" else _Stopped("error", f"unexpected frame {kind}")
@@ -172,7 +172,7 @@ class _Talk:
                 return kind, payload
             status, _, error = payload.partition(" ")
             stopped = STATUSES.get(status, "error")
-            raise _Stopped("error" if stopped == "ok" else stopped, read_text(error) or "it ended before it was done")
+            raise _Stopped("error" if stopped == "ok" else stopped, read_error(error) or "it ended before it was done")
         except ValueError:  # no frame that a runner writes
             raise _Stopped("error", INTERFERENCE) from None
 

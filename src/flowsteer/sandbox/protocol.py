@@ -21,6 +21,8 @@ Role = Literal["alone", "caller", "callee"]
 
 STATUSES: dict[str, Status] = {"ok": "ok", "error": "error", "memory": "memory"}
 INTERFERENCE = "the program interfered with the channel its result leaves by"
+ERROR_CHARS = 2000
+"""Most characters of an error, which may quote values of any size; it is recorded and shown to LLMs."""
 MIB = 1024 * 1024
 
 
@@ -119,10 +121,10 @@ def _read_frame(report: Report, line: str) -> None:
         case "return":
             report.returns.append(_decode_return(payload))
         case "raised":
-            report.returns.append(Return(error=read_text(payload)))
+            report.returns.append(Return(error=read_error(payload)))
         case "end":
             status, _, error = payload.partition(" ")
-            report.error = read_text(error)
+            report.error = read_error(error)
             report.status = STATUSES.get(status, "error")
         case _:
             raise ValueError(f"unknown frame {kind}")
@@ -132,15 +134,15 @@ def _decode_return(payload: str) -> Return:
     try:
         return Return(decode(payload))
     except ValueError as error:
-        return Return(error=f"ValueError: {error}")
+        return Return(error=f"ValueError: {error}"[:ERROR_CHARS])
 
 
-def read_text(payload: str) -> str:
-    """The string that a frame carries; raises ValueError if it carries none."""
+def read_error(payload: str) -> str:
+    """The error that a frame carries, at most `ERROR_CHARS` of it; raises ValueError if it carries none."""
     text = json.loads(payload)
     if not isinstance(text, str):
         raise ValueError("expected a string")
-    return text
+    return text[:ERROR_CHARS]
 
 
 def outcome(tier: Tier, program: Program, limits: SandboxLimits, ended: Ended) -> Outcome:
