@@ -25,8 +25,8 @@ from flowsteer.execution.executor import Execution, Executor
 from flowsteer.execution.memo import Memo
 from flowsteer.operators.registry import Library, load_library
 from flowsteer.runs.events import Emit, ignore
-from flowsteer.sandbox.base import Sandbox
 from flowsteer.sandbox.connect import TierChoice
+from flowsteer.sandbox.pair import PairSandbox
 from flowsteer.settings import check, part_of
 from flowsteer.task import Task
 from flowsteer.workflow.laws import is_backend
@@ -129,7 +129,7 @@ class Session:
     library: Library
     executor_backend: Backend
     roster: Mapping[str, Backend]
-    sandbox: Sandbox
+    sandbox: PairSandbox
     budget: Budget
     director: Director | None
     served: Mapping[str, str]

@@ -1,5 +1,6 @@
 """Code inside replies, and public tests run on it in the real sandbox."""
 
+import shutil
 import textwrap
 
 import pytest
@@ -9,6 +10,8 @@ from flowsteer.answers.code_blocks import syntax_error
 from flowsteer.errors import OperatorError
 from flowsteer.operators.public_tests import run_tests
 from flowsteer.sandbox.base import Outcome
+from flowsteer.sandbox.connect import connect_sandbox
+from flowsteer.sandbox.pair import PairOutcome
 from flowsteer.task import AssertTests, CallTests, StdioTests, Task
 
 ADD = "def add(a, b):\n    return a + b"
@@ -95,6 +98,105 @@ async def test_words_and_early_exits_pass_no_test(cheat, sandbox):
     assert not (await run_tests(cheat, AssertTests("assert add(1, 2) == 3"), sandbox)).ok
 
 
+@pytest.fixture(params=["monty", "bubblewrap"])
+async def tier(request):
+    if request.param == "bubblewrap" and shutil.which("bwrap") is None:
+        pytest.skip("bubblewrap is not installed")
+    made = connect_sandbox(request.param)
+    yield made
+    await made.aclose()
+
+
+EQUAL_TO_ALL = """
+class A:
+    def __eq__(self, other): return True
+    def __lt__(self, other): return True
+    def __sub__(self, other): return self
+    def __abs__(self): return self
+def f(x): return A()
+"""
+ENDED_AS_IF_DONE = """
+import sys
+for name in sys._getframe().f_code.co_names:
+    if name.startswith("_reached_"): globals()[name] = True
+raise SystemExit
+"""
+SAID_BY_ITSELF = """
+import os
+def f(x):
+    for fd in range(3, 12):
+        try: os.write(fd, b'value true\\nend ok ""\\n')
+        except OSError: pass
+    os._exit(0)
+"""
+BUILT_IN_BY_ANOTHER = """
+import math
+def abs(x): return 0
+def f(x): return 7
+math.isclose = lambda *args, **named: True
+"""
+
+
+@pytest.mark.parametrize("cheat", [EQUAL_TO_ALL, ENDED_AS_IF_DONE, SAID_BY_ITSELF, BUILT_IN_BY_ANOTHER])
+@pytest.mark.parametrize(
+    "tests",
+    [
+        "assert f(2) == 4",
+        "assert f(2) == 4\nassert f(3) == 9",
+        "assert abs(f(2) - 4) < 1e-6",
+        "import math\nassert math.isclose(f(2), 4)",
+    ],
+)
+async def test_a_program_cannot_say_for_itself_that_it_passes(cheat, tests, tier):
+    try:
+        assert (await run_tests(cheat, AssertTests(tests), tier, "f")).passed == 0
+    except OperatorError as failure:
+        assert failure.kind == "sandbox_unsupported"  # noqa: PT017  # it may say that, too
+
+
+@pytest.mark.parametrize(
+    ("code", "tests"),
+    [
+        ("def f(x): return {1: [x], 'a': (x, {x})}", "assert f(2) == {1: [2], 'a': (2, {2})}\nassert f(3) != f(2)"),
+        ("def f(items): items.sort()", "items = [3, 1]\nf(items)\nassert items == [1, 3]\nassert f(items) is None"),
+        ("import math\ndef f(x): return x / 3", "assert math.isclose(f(1), 0.333, rel_tol=0.01)"),
+        ("def sum(items): return len(items)", "assert sum([5, 5]) == 2"),
+        ("count = 0\ndef f():\n    global count\n    count += 1\n    return count", "assert f() == 1\nassert f() == 1"),
+    ],
+)
+async def test_an_honest_program_passes_whatever_crosses(code, tests, tier):
+    report = await run_tests(code, AssertTests(tests), tier, "sum")
+    assert (report.ok, report.failures) == (True, ())
+
+
+@pytest.mark.parametrize(
+    ("code", "tests"),
+    [
+        ("LIMITS = [1, 2]", "assert LIMITS[1] == 2"),
+        ("def f(g, x): return g(g(x))", "def twice(x): return 2 * x\nassert f(twice, 3) == 12"),
+        ("def f(n):\n    for i in range(n): yield i", "assert list(f(3)) == [0, 1, 2]"),
+        ("class Stack:\n    def push(self, x): self.top = x", "s = Stack()\ns.push(3)\nassert s.top == 3"),
+        ("class Point:\n    zero = 0", "assert Point.zero == 0"),
+    ],
+)
+async def test_what_does_not_cross_in_monty_goes_to_full_python_and_is_never_a_failed_test(code, tests, sandbox):
+    with pytest.raises(OperatorError) as failure:
+        await run_tests(code, AssertTests(tests), sandbox)
+    assert failure.value.kind == "sandbox_unsupported"
+    if shutil.which("bwrap") is None:
+        pytest.skip("bubblewrap is not installed")
+    both = connect_sandbox("auto")
+    report = await run_tests(code, AssertTests(tests), both)
+    await both.aclose()
+    assert (report.ok, report.failures) == (True, ())
+
+
+@pytest.mark.parametrize("code", [f"{ADD}\nraise SystemExit", f"{ADD}\nimport sys\nsys.exit(0)"])
+async def test_a_program_that_leaves_fails_and_says_so(code, tier):
+    report = await run_tests(code, AssertTests("assert add(1, 2) == 3"), tier)
+    assert report.failures == ("assert add(1, 2) == 3: the program ended before it was done",)
+
+
 async def test_stdio_tests_compare_tokens(sandbox):
     tests = StdioTests(("1 2\n", "3 4\n"), ("3\n", "8"))
     report = await run_tests("a, b = map(int, input().split())\nprint(a + b, end=' \\n')", tests, sandbox)
@@ -140,6 +242,9 @@ async def test_code_the_tier_cannot_run_neither_passes_nor_fails():
     class Weak:
         async def run(self, program, limits):
             return Outcome("unsupported", error="no module named pandas")
+
+        async def run_pair(self, caller, callee, limits):
+            return PairOutcome("unsupported", error="no module named pandas")
 
     with pytest.raises(OperatorError, match="pandas") as failure:
         await run_tests(ADD, AssertTests("assert add(1, 2) == 3"), Weak())

@@ -12,7 +12,7 @@ from flowsteer.execution.executor import Executor
 from flowsteer.execution.memo import Memo
 from flowsteer.grading.connect import GradeAnswer
 from flowsteer.operators.registry import Library
-from flowsteer.sandbox.base import Sandbox
+from flowsteer.sandbox.pair import PairSandbox
 from flowsteer.task import TaskType
 from flowsteer.workflow.dsl import parse_dsl
 
@@ -52,7 +52,7 @@ async def predict(
     workflows: Iterable[str],
     kinds: Iterable[TaskType],
     library: Library,
-    sandbox: Sandbox,
+    sandbox: PairSandbox,
     grade: GradeAnswer,
 ) -> Mapping[tuple[str, TaskType], float]:
     """The accuracy of workflows in a profile's world, by workflow and type.

@@ -11,6 +11,7 @@ from flowsteer.backends.other_draws import sampling_of
 from flowsteer.draft import FIELDS, Draft
 from flowsteer.errors import ConfigError
 from flowsteer.sandbox.base import Outcome, Program, SandboxLimits
+from flowsteer.sandbox.pair import Caller, PairOutcome
 from flowsteer.task import Task
 from flowsteer.workflow.nodes import CATEGORIES, Category
 
@@ -20,6 +21,10 @@ class CodeRunner(Protocol):
 
     async def run(self, program: Program, limits: SandboxLimits = ...) -> Outcome:
         """Run a program; see `flowsteer.sandbox.base.Sandbox.run`."""
+        ...
+
+    async def run_pair(self, caller: Caller, callee: Program, limits: SandboxLimits = ...) -> PairOutcome:
+        """Run tests and what they test apart; see `flowsteer.sandbox.pair.PairSandbox.run_pair`."""
         ...
 
 

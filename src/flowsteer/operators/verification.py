@@ -70,7 +70,7 @@ async def _tested(call: OperatorCall, text: str) -> tuple[str, PublicTestReport]
     if not text:
         raise nothing_to_check()
     code = read_code(call, text)
-    return code, await run_tests(code, tests, call.sandbox)
+    return code, await run_tests(code, tests, call.sandbox, call.task.entry_point)
 
 
 def _verdict(report: PublicTestReport, by: str) -> Verdict:

@@ -9,8 +9,10 @@ processor time than wall time. A filter refuses system calls that would undo thi
 nothing counts.
 
 What it does not do: memory is limited for each process, and processes in number, so a program may use `processes` times
-`memory_mb`; a container counts them together. And it relies on the kernel: a fault there that lets a program out of its
-namespaces lets it out of here.
+`memory_mb`; a container counts them together. The scratch folder is limited in bytes and not in files, for bubblewrap
+has no such option: each empty file takes about 1 KB of the kernel's memory, and the kernel allows half as many as the
+machine has pages of memory. And it relies on the kernel: a fault there that lets a program out of its namespaces lets
+it out of here.
 """
 
 import functools

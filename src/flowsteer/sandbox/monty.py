@@ -75,7 +75,7 @@ class MontySandbox:
         Raises:
             SandboxError: If the worker processes cannot be started.
         """
-        outcome, seconds = await self._supervise(MontyPair(caller.program(), callee, limits), limits)
+        outcome, seconds = await self._supervise(MontyPair(caller, callee, limits), limits)
         return replace(outcome, seconds=seconds)
 
     async def _supervise(self, run: _Run[Result], limits: SandboxLimits) -> tuple[Result, float]:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 """What ends a worker at once; Windows has one way to, under the other name."""
 
+LEFT = ("SystemExit", "SystemExit: 0")
+"""What Monty shows of a program that left of its own accord, and well."""
+
 SUSPENSIONS = 1_000_000
 """Most sleeps in one run; Monty counts them, and time bounds them anyway."""
 
@@ -96,7 +99,7 @@ class MontyRun:
         try:
             self._feed(session, spell_for_monty(self._program.code))
         except RunEnded as ended:
-            if ended.error not in ("SystemExit", "SystemExit: 0"):
+            if ended.error not in LEFT:
                 raise
         if self._program.calls or self._program.result:
             self._feed(session, ENCODER)

@@ -10,7 +10,9 @@ iterators, objects (`guest/peer.py`).
 """
 
 import builtins
+from collections.abc import Iterator
 from dataclasses import dataclass
+from symtable import SymbolTable, symtable
 from typing import Any, Literal, Protocol
 
 from flowsteer.sandbox.base import Program, Sandbox, SandboxLimits, Status, Tier
@@ -21,6 +23,9 @@ Answer = tuple[Literal["returned", "raised"], Any, str]
 
 FINISHED = "__finished"
 """What the caller sets last: only a program that ran to its end has it."""
+
+ENDED_EARLY = "the program ended before it was done"
+"""Why a program that left of its own accord, as by `sys.exit(0)`, is at fault: nobody could call it any more."""
 
 _STUBS = """
 def __changed(before, after):
@@ -33,7 +38,11 @@ def __changed(before, after):
         before.update(after)
 
 def __call(name, args, kwargs):
-    kind, value, args_after, kwargs_after = __ask(name, args, kwargs)
+    try:
+        text = __plain((args, kwargs))
+    except TypeError as error:
+        __refuse(str(error))
+    kind, value, args_after, kwargs_after = __ask(name, text)
     for before, after in zip(args, args_after):
         __changed(before, after)
     for key in kwargs:
@@ -62,7 +71,11 @@ class Caller:
     after: str
 
     def program(self) -> Program:
-        """It as one program, where all names are functions and `__ask` makes a call."""
+        """It as one program, where all names are functions.
+
+        `__plain` writes the arguments of a call, `__ask` makes it, and `__refuse` ends the program where they cannot
+        cross.
+        """
         stubs = _STUBS + "".join(_STUB.format(name=name) for name in self.names)
         return Program(f"{self.before}\n{stubs}\n{self.after}\n{FINISHED} = True\n", result=FINISHED)
 
@@ -100,6 +113,24 @@ class PairSandbox(Sandbox, Protocol):
             SandboxError: The sandbox itself is missing or broke.
         """
         ...
+
+
+def free_names(code: str) -> frozenset[str]:
+    r"""The names that code which parses takes from elsewhere; built-in ones among them.
+
+    >>> sorted(free_names("import math\nassert math.isclose(area(2), sum(half(x) for x in [8]))"))
+    ['area', 'half', 'sum']
+    """
+    module = symtable(code, "<tests>", "exec")
+    names = [name for table in _tables(module) for name in table.get_symbols() if table is module or name.is_global()]
+    given = {name.get_name() for name in names if name.is_assigned() or name.is_imported()}
+    return frozenset(name.get_name() for name in names if name.is_referenced()) - given
+
+
+def _tables(table: SymbolTable) -> Iterator[SymbolTable]:
+    yield table
+    for child in table.get_children():
+        yield from _tables(child)
 
 
 def call_expression(name: str) -> str:

@@ -11,7 +11,7 @@ from flowsteer.errors import SandboxError
 from flowsteer.sandbox.base import UNCROSSED, SandboxLimits, Status, Tier
 from flowsteer.sandbox.clock import time_limit
 from flowsteer.sandbox.launcher import Launcher
-from flowsteer.sandbox.pair import PairOutcome, Side
+from flowsteer.sandbox.pair import ENDED_EARLY, PairOutcome, Side
 from flowsteer.sandbox.process import CHANNEL_BYTES
 from flowsteer.sandbox.protocol import INTERFERENCE, STATUSES, encode, read_error
 
@@ -172,7 +172,7 @@ class _Talk:
                 return kind, payload
             status, _, error = payload.partition(" ")
             stopped = STATUSES.get(status, "error")
-            raise _Stopped("error" if stopped == "ok" else stopped, read_error(error) or "it ended before it was done")
+            raise _Stopped("error" if stopped == "ok" else stopped, read_error(error) or ENDED_EARLY)
         except ValueError:  # no frame that a runner writes
             raise _Stopped("error", INTERFERENCE) from None
 
