@@ -24,6 +24,14 @@ def test_what_is_cut_or_wrong_still_has_the_kind_it_meant():
     assert kind_of("<action>fly</action>") == kind_of("<action>add</action><structure>ring</structure>") == "unreadable"
 
 
+@pytest.mark.parametrize("thinking", ["<think>{}</think>", "<reasoning>{}</reasoning>", "<Thinking>{}</Thinking>"])
+def test_what_is_thought_has_no_kind_and_what_is_written_in_an_instruction_is_not_thought(thinking):
+    said = thinking.format("not <action>finish</action>")
+    assert kind_of(f"{said}<action>delete</action>") == kind_of(f"Well. {said}<action>delete</action>") == "delete"
+    words = thinking.format("a")
+    assert kind_of(f"<action>add</action><operator>Custom</operator><prompt>Write {words}</prompt>") == "add step"
+
+
 @given(st.lists(st.sampled_from(["<action>", "</action>", "add", "<structure>", "loop", "</think>", "x", "<"])))
 def test_any_text_has_a_kind(parts):
     assert kind_of("".join(parts)) in KINDS

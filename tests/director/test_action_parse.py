@@ -109,15 +109,23 @@ def test_every_form(text: str, action: object) -> None:
         "<reasoning>Maybe <action>finish</action></reasoning>",
         "<think>\n\n</think><reasoning>so be it</reasoning>",
         "The template opened this. <action>finish</action> is tempting.</think>\n",
+        "<THINK>Maybe <action>finish</action></THINK>",
+        "[think]Maybe <action>finish</action>[/think]",
+        "◁think▷Maybe <action>finish</action>◁/think▷",
+        "<think>a</think> So. <think>Maybe <action>finish</action></think>",
+        "<think>I could <think> more. <action>finish</action></think>",
+        "I could close with <prompt>x</think>",
     ],
 )
 def test_nothing_inside_the_thinking_is_an_action(thinking: str) -> None:
     assert parse_action(thinking + "<action>add</action><operator>Plan</operator>") == AddStep("Plan")
 
 
-def test_a_closing_think_tag_inside_a_prompt_is_text() -> None:
-    text = "<action>add</action><operator>Custom</operator><prompt>end with </think></prompt>"
-    assert parse_action(text) == AddStep("Custom", "end with </think>")
+@pytest.mark.parametrize("fence", ["{}", "```xml\n{}\n```", "```\n{}"])
+@pytest.mark.parametrize("words", ["end with </think>", "write <think>a</think>, then", "a </reasoning> <thought>"])
+def test_a_tag_of_thinking_inside_a_prompt_is_text(fence: str, words: str) -> None:
+    text = f"<action>add</action><operator>Custom</operator><prompt>{words}</prompt>"
+    assert parse_action(fence.format(text)) == AddStep("Custom", words)
 
 
 ERRORS = [
@@ -144,6 +152,12 @@ ERRORS = [
     ("<action>add</action><operator>Custom</operator><prompt>Solve the", "<prompt> is not closed"),
     ("<action>add</action><operator>Cus", "<operator> is not closed"),
     ("<think>hmm", "<think> is not closed"),
+    ("<THINK>hmm </reasoning>", "<think> is not closed"),
+    (
+        "```xml\n<action>add</action><operator>Custom</operator><prompt>Close with </think><action>finish</action>",
+        "<prompt> is not closed",
+    ),
+    ("Sure: <reasoning>hm</reasoning><action>finish</action>", "must start with <action>"),
     ("<action>add</action><operator>A</operator><position>first</position>", "<position> must be a whole number"),
     ("<action>add</action><operator>A</operator><position>-1</position>", "<position> must be a whole number"),
     ("<action>add</action><operator>A</operator><position>١</position>", "<position> must be a whole number"),
@@ -243,6 +257,8 @@ def test_a_reply_cut_inside_a_tag_is_never_an_action(text: str, data: st.DataObj
         ("<action>set_prompt</action><target>node_1</target><prompt>Solve it.</prompt>", "Solve it."),
         ("<prompt></prompt>", ""),
         ("If x < 3 then return x.", "If x < 3 then return x."),
+        ("Reason in <reasoning></reasoning> tags.", "Reason in <reasoning></reasoning> tags."),
+        ("[Reasoning] Solve it.", "[Reasoning] Solve it."),
     ],
 )
 def test_prompt_replies(text: str, prompt: str) -> None:

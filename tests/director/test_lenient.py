@@ -68,6 +68,53 @@ def test_repairs(reply: str, action: object, repair: str):
     assert isinstance(understood(reply, asks_prompt=False), ActionError)
 
 
+@pytest.mark.parametrize(
+    ("reply", "action"),
+    [
+        (f"<THINK>I could <action>finish</action> now</THINK>{PLAN}", AddStep("Plan")),
+        (f"Sure. <reasoning>maybe <action>finish</action></reasoning>{PLAN}", AddStep("Plan")),
+        (f"Sure. [Thinking]maybe [action]finish[/action][/thinking] {PLAN}", AddStep("Plan")),
+        (f"<think>a</think> So. <think>maybe <action>finish</action></think>{PLAN}", AddStep("Plan")),
+        (f"<action>add</action><thought><action>finish</action></thought>{PLAN[20:]}", AddStep("Plan")),
+        (
+            "So: <action>set_prompt</action><target>node_1</target><prompt>Use <think>a</think>, end it.</prompt>",
+            SetPrompt(ONE, "Use <think>a</think>, end it."),
+        ),
+        (
+            "<ACTION>set_prompt</ACTION><target>node_1</target><PROMPT>End with </think>, please.</PROMPT>",
+            SetPrompt(ONE, "End with </think>, please."),
+        ),
+    ],
+)
+def test_nothing_inside_the_thinking_is_an_action_and_no_instruction_is_thinking(reply: str, action: object):
+    assert understood_in(True, reply, asks_prompt=False)[0] == action
+
+
+@pytest.mark.parametrize(
+    ("reply", "prompt", "repairs"),
+    [
+        ("<PROMPT>Be brief.</PROMPT>", "Be brief.", "<PROMPT> was read as <prompt>"),
+        ("Here: [prompt]Be brief.[/prompt] Done.", "Be brief.", "[prompt] was read as <prompt>"),
+        ("<prompt>Be brief.", "Be brief.", "<prompt> was closed"),
+        ("[prompt]Be brief.", "Be brief.", "<prompt> was closed; [prompt] was read as <prompt>"),
+        ("<prompt>Be brief.</prompt><prompt>No.</prompt>", "Be brief.", "only the first <prompt> was taken"),
+        ("Hm. <reasoning><prompt>No.</prompt></reasoning><prompt>Be brief.</prompt>", "Be brief.", ""),
+        ("<THINK>hm</THINK>Be brief.", "Be brief.", ""),
+        ("<prompt>Write [action] and [prompt].</prompt>", "Write [action] and [prompt].", ""),
+        ("Rewrite the [prompt] of the user.", "Rewrite the [prompt] of the user.", ""),
+        ("Reason in <reasoning></reasoning> tags.", "Reason in <reasoning></reasoning> tags.", ""),
+    ],
+)
+def test_an_instruction_that_was_asked_for_is_repaired_as_actions_are(reply: str, prompt: str, repairs: str):
+    found, told = understood_in(True, reply, asks_prompt=True)
+    assert (found if isinstance(found, ActionError) else found.text, "; ".join(told)) == (prompt, repairs)
+
+
+@pytest.mark.parametrize("action", ["[action]finish[/action]", "<ACTION>finish</ACTION>", PLAN])
+def test_an_action_is_no_instruction_however_it_is_written(action: str):
+    assert "got an action" in str(understood_in(True, f"So: {action}", asks_prompt=True)[0])
+
+
 SET_PROMPT = "<action>set_prompt</action><target>node_1</target><prompt>Rewrite the [prompt] of the user.</prompt>"
 
 
@@ -137,4 +184,12 @@ def test_reading_takes_linear_time(piece: str):
     started = perf_counter()
     understood_in(True, f"<action>add</action><operators>[A{piece * 100_000}", asks_prompt=False)
     understood(f"<action>add</action>{piece * 100_000}", asks_prompt=False)
+    assert perf_counter() - started < 10
+
+
+@pytest.mark.parametrize("piece", ["<think>", "a</reasoning>", "a<reasoning></reasoning>", "<prompt>", "</think>"])
+@pytest.mark.parametrize("asks_prompt", [False, True])
+def test_hearing_what_is_no_thinking_takes_linear_time(piece: str, asks_prompt: bool):
+    started = perf_counter()
+    understood_in(True, f"So: {piece * 20_000}", asks_prompt)
     assert perf_counter() - started < 10

@@ -2,6 +2,8 @@
 
 import re
 
+from flowsteer.director.spoken import spoken
+
 KINDS = (
     "add step", "add parallel", "add conditional", "add loop", "set_structure", "delete", "modify", "set_prompt",
     "finish", "unreadable",
@@ -16,14 +18,14 @@ def kind_of(text: str) -> str:
     """The kind of action that a turn's text means to be, one of `KINDS`; total on any text, in linear time.
 
     Args:
-        text: What the Director said. Thinking before the action does not count.
+        text: What the Director said. Thinking does not count.
 
     >>> kind_of("<action>add</action><structure>loop</structure><operators>Verify,Revise")
     'add loop'
     >>> kind_of("<action>add</action><operator>Plan</operator>"), kind_of("Let us begin.")
     ('add step', 'unreadable')
     """
-    said = text.rpartition("</think>")[2]
+    said = spoken(text)
     action, structure = _content(_ACTION, said), _content(_STRUCTURE, said)
     kind = f"add {structure or 'step'}" if action == "add" else action
     return kind if kind in KINDS else "unreadable"

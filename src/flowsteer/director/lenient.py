@@ -8,12 +8,12 @@ import re
 from dataclasses import dataclass
 
 from flowsteer.director.forms import FORMS, FREE, WORDS, Kind, structures
+from flowsteer.director.tags import Tag, closing, tags_of
 from flowsteer.workflow.nodes import MAX_LOOP
 
 USUAL_COUNT = 3
 """Rounds of a loop that names none."""
 
-_TAG = re.compile(r"[<\[](/?)([A-Za-z_]{1,16})[>\]]")
 _BETWEEN_NAMES = re.compile(r"[;,\s]+")
 _COUNT = re.compile(r"\d{1,9}")
 _TIMES = re.compile(r"[x×*]\s{0,8}(\d{1,9})", re.IGNORECASE)
@@ -35,17 +35,6 @@ class Rewritten:
     repairs: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Tag:
-    """A tag of the language where it stands in a reply, in angle or square brackets."""
-
-    name: str
-    closes: bool
-    square: bool
-    start: int
-    end: int
-
-
 def rewritten(reply: str) -> Rewritten:
     """The first action of a reply, in its form.
 
@@ -55,13 +44,8 @@ def rewritten(reply: str) -> Rewritten:
     Args:
         reply: What the Director said, without its thinking.
     """
-    tags = [
-        _Tag(found[2].lower(), bool(found[1]), found[0][0] == "[", found.start(), found.end())
-        for found in _TAG.finditer(reply)
-        if found[2].lower() in WORDS
-    ]
     repairs: dict[str, None] = {}
-    fields = _read(reply, _without_prose(tags), repairs)
+    fields = _read(reply, _without_prose(tags_of(reply, WORDS)), repairs)
     if "action" not in fields:
         return Rewritten(reply)
     _mend_words(fields, repairs)
@@ -74,25 +58,54 @@ def rewritten(reply: str) -> Rewritten:
     return Rewritten(text, tuple(repairs))
 
 
-def _without_prose(tags: list[_Tag]) -> list[_Tag]:
+def rewritten_prompt(reply: str) -> Rewritten | None:
+    """The instruction of a reply, in its form; None where it is in no tag: the whole reply is the instruction then.
+
+    >>> rewritten_prompt("Here: [prompt]Be brief.[/prompt]").text
+    '<prompt>Be brief.</prompt>'
+
+    Args:
+        reply: What the Director said, without its thinking.
+    """
+    tags = tags_of(reply, ("action", "prompt"))
+    opened = [(tag, end) for tag, end in zip(tags, closing(tags), strict=True) if not tag.closes]
+    prompts = [(tag, end) for tag, end in opened if tag.name == "prompt"]
+    closed = [(tag, tags[end].start) for tag, end in prompts if end is not None]
+    repairs: dict[str, None] = {}
+    if closed:
+        tag, end = closed[0]
+        if len(closed) > 1:
+            repairs["only the first <prompt> was taken"] = None
+    elif any(tag.name == "action" and end is not None for tag, end in opened):
+        return rewritten(reply)
+    elif prompts and (_in_form(reply, prompts[0][0]) or not reply[: prompts[0][0].start].strip()):
+        tag, end = prompts[0][0], len(reply)
+        repairs["<prompt> was closed"] = None
+    else:  # prose that names a tag
+        return None
+    _note_spelling(reply, tag, repairs)
+    return Rewritten(f"<prompt>{reply[tag.end : end]}</prompt>", tuple(repairs))
+
+
+def _without_prose(tags: list[Tag]) -> list[Tag]:
     """The tags without words such as [target] that prose only names: what is closed is what is meant.
 
     A tag that is not closed counts where none of its name is, and not before an action that is.
     """
-    closing = _closing(tags)
-    closed = [tag for tag, end in zip(tags, closing, strict=True) if end is not None]
+    ends = closing(tags)
+    closed = [tag for tag, end in zip(tags, ends, strict=True) if end is not None]
     names = {tag.name for tag in closed}
     begin = next((tag.start for tag in closed if tag.name == "action"), 0)
     return [
         tag
-        for tag, end in zip(tags, closing, strict=True)
+        for tag, end in zip(tags, ends, strict=True)
         if tag.closes or end is not None or (tag.name not in names and tag.start >= begin)
     ]
 
 
-def _read(reply: str, tags: list[_Tag], repairs: dict[str, None]) -> Fields:
+def _read(reply: str, tags: list[Tag], repairs: dict[str, None]) -> Fields:
     """The contents of the tags of the first action."""
-    closing = _closing(tags)
+    ends = closing(tags)
     fields: Fields = {}
     number = position = 0
     while number < len(tags):
@@ -105,7 +118,7 @@ def _read(reply: str, tags: list[_Tag], repairs: dict[str, None]) -> Fields:
             return fields
         if reply[position : tag.start].strip():
             repairs["text around the action was left out"] = None
-        last = closing[number]
+        last = ends[number]
         if last is None:
             repairs[f"<{tag.name}> was closed"] = None
             last = number + 1
@@ -122,22 +135,13 @@ def _read(reply: str, tags: list[_Tag], repairs: dict[str, None]) -> Fields:
     return fields
 
 
-def _closing(tags: list[_Tag]) -> list[int | None]:
-    """For each tag the place of what closes it in its brackets, before the next such one is opened; None for none."""
-    found: list[int | None] = [None] * len(tags)
-    nearest: dict[tuple[str, bool], int | None] = {}
-    for number in range(len(tags) - 1, -1, -1):
-        tag = tags[number].name, tags[number].square
-        if tags[number].closes:
-            nearest[tag] = number
-        else:
-            found[number], nearest[tag] = nearest.get(tag), None
-    return found
-
-
-def _note_spelling(reply: str, tag: _Tag, repairs: dict[str, None]) -> None:
-    if reply[tag.start : tag.end] != f"<{tag.name}>":
+def _note_spelling(reply: str, tag: Tag, repairs: dict[str, None]) -> None:
+    if not _in_form(reply, tag):
         repairs[f"{reply[tag.start : tag.end]} was read as <{tag.name}>"] = None
+
+
+def _in_form(reply: str, tag: Tag) -> bool:
+    return reply[tag.start : tag.end] == f"<{tag.name}>"
 
 
 def _mend_words(fields: Fields, repairs: dict[str, None]) -> None:

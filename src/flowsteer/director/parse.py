@@ -1,9 +1,9 @@
 """From a Director's reply to one action: total on any text, and nothing is repaired (spec §3).
 
-A reply is optional thinking (`<think>…</think>`, `<thinking>` or `<reasoning>`) and then the tags of one action, in any
+A reply is optional thinking (`<think>…</think>` and its like, `spoken.py`) and then the tags of one action, in any
 order, with nothing but white space between and after them; a code fence around them and an end-of-turn token are not
-looked at. `<prompt>` and `<answer>` hold free text, taken word for
-word up to their closing tag; the other contents are trimmed and hold no `<`.
+looked at. `<prompt>` and `<answer>` hold free text, taken word for word up to their closing tag; the other contents are
+trimmed and hold no `<`.
 """
 
 import re
@@ -13,8 +13,9 @@ from typing import TypeVar, cast
 
 from flowsteer.canvas.director import PromptText
 from flowsteer.director.forms import ACTIONS, FORMS, FREE, WORDS, Kind, shape, structures
-from flowsteer.director.lenient import rewritten
-from flowsteer.director.reply_ends import without_end_tokens, without_fence
+from flowsteer.director.lenient import rewritten, rewritten_prompt
+from flowsteer.director.reply_ends import without_fence
+from flowsteer.director.spoken import behind_thinking, without_thoughts
 from flowsteer.errors import ActionError, DSLError
 from flowsteer.workflow.dsl import parse_dsl, parse_list
 from flowsteer.workflow.edits import (
@@ -37,12 +38,7 @@ from flowsteer.workflow.tree import renumbered
 THINKING = ("think", "reasoning")
 """Tags of thinking in the action language. A tiny policy's vocabulary has them: one more makes it another policy."""
 
-_HEARD_AS_THINKING = (*THINKING, "thinking")
-"""Those of other habits are read as well."""
-
-
 _OPEN = re.compile(r"<([A-Za-z_]+)>")
-_CLOSED_THINKING = re.compile(r"</think(?:ing)?>")
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
 Fields = Mapping[str, str]
@@ -115,7 +111,8 @@ def understood_in(
 ) -> tuple[Action | PromptText | ActionError, tuple[str, ...]]:
     """What a reply says in one of the dialects, and what was repaired in it.
 
-    Only the lenient one repairs, and only what is in no form: an instruction may speak of tags.
+    Only the lenient one repairs, and only what is in no form: an instruction may speak of tags. Of thinking that is not
+    closed it hears what stands in it.
 
     Args:
         lenient: Whether it is the lenient dialect.
@@ -123,13 +120,12 @@ def understood_in(
         asks_prompt: Whether the canvas asked for an instruction, in two-step mode.
     """
     said = understood(text, asks_prompt)
-    if asks_prompt or not lenient or not isinstance(said, ActionError):
+    if not lenient or not (asks_prompt or isinstance(said, ActionError)):
         return said, ()
-    try:
-        reply = rewritten(without_fence(_after_thinking(text)))
-    except ActionError:  # thinking that is not closed: an action may stand in it
-        reply = rewritten(text)
-    return understood(reply.text, asks_prompt), reply.repairs
+    behind = behind_thinking(text)
+    words = without_fence(without_thoughts(text if behind.unclosed else behind.text))
+    reply = rewritten_prompt(words) if asks_prompt else rewritten(words)
+    return (said, ()) if reply is None else (understood(reply.text, asks_prompt), reply.repairs)
 
 
 _parsed = lru_cache(maxsize=1024)(parse_action)
@@ -137,22 +133,11 @@ _parsed = lru_cache(maxsize=1024)(parse_action)
 
 
 def _after_thinking(text: str) -> str:
-    """The reply without the thinking in front of it.
-
-    Chat templates of some models open `<think>` themselves, so the reply then holds the closing tag alone: prose up to
-    a `</think>` is thinking too. A reply that starts with a tag of the language is never read that way.
-    """
-    rest = without_end_tokens(text).lstrip()
-    opened = _OPEN.match(rest)
-    if opened is None or opened[1] not in (*_HEARD_AS_THINKING, *WORDS):
-        ended = _CLOSED_THINKING.search(rest)
-        rest = rest[ended.end() :].lstrip() if ended else rest
-    while (opened := _OPEN.match(rest)) and opened[1] in _HEARD_AS_THINKING:
-        _, closed, rest = rest.partition(f"</{opened[1]}>")
-        if not closed:
-            raise _unclosed(opened[1])
-        rest = rest.lstrip()
-    return rest
+    """The reply without the thinking in front of it."""
+    behind = behind_thinking(text)
+    if behind.unclosed:
+        raise _unclosed(behind.unclosed)
+    return behind.text
 
 
 def _read_tags(text: str) -> dict[str, str]:

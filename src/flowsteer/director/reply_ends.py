@@ -14,7 +14,11 @@ _ENDS = (
 """Tokens that end a turn, as the chat templates of common models write them."""
 
 _FENCE = "```"
-_OPENING = re.compile(r"```[A-Za-z]{0,16}\s*(?=<)")
+
+FENCE = rf"{_FENCE}[A-Za-z]{{0,16}}\s*"
+"""Pattern of the opening of a code fence."""
+
+_OPENING = re.compile(rf"{FENCE}(?=<)")
 
 
 def without_end_tokens(text: str) -> str:
