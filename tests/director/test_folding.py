@@ -8,14 +8,14 @@ from director_cases import TASK, observe
 
 from flowsteer.backends.base import Features, Reply, Request, Sampling, Usage
 from flowsteer.backends.recorded import RecordedBackend, Recorder
-from flowsteer.canvas.director import Exchange
+from flowsteer.canvas.director import Exchange, Observation
 from flowsteer.director.chat import ATTEMPTS, ChatDirector
 from flowsteer.director.layouts import Layout, messages
 from flowsteer.draft import Draft
 from flowsteer.errors import ContextExceeded
 from flowsteer.runs.events import Feedback, NodeRan
 from flowsteer.workflow.dsl import parse_dsl
-from flowsteer.workflow.nodes import NodeId
+from flowsteer.workflow.nodes import NodeId, Step, Workflow, node_id
 
 ACTION = "<action>add</action><operator>Plan</operator>"
 
@@ -98,6 +98,25 @@ async def test_older_feedback_is_shortened_first_and_the_last_turns_stay_whole()
     assert asked.messages[2 + 2 * turn.folded :] == whole[2 + 2 * turn.folded :]
 
 
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        (f"<reasoning>{'thought ' * 40}</reasoning>{ACTION}", ACTION),
+        (f"<THINK>{'thought ' * 40}</THINK>{ACTION}", ACTION),
+        (f"Well. <reasoning>{'thought ' * 40}</reasoning>{ACTION}", f"Well. {ACTION}"),
+        (f"{ACTION}<prompt>Write </think> last</prompt>", f"{ACTION}<prompt>Write </think> last</prompt>"),
+        (f"<think>{'thought ' * 40}", "…"),
+    ],
+)
+async def test_older_turns_lose_their_thinking_and_keep_their_action(said: str, kept: str) -> None:
+    seen = observe(parse_dsl("Plan"), history=(Exchange(said, "accepted"), *history(4)))
+    backend = Small(FIRST + 1500)
+    await ChatDirector(backend).act(seen)
+    assert backend.asked[-1].messages[2].content == kept
+    (lenient,) = messages(seen, "lenient")
+    assert f"You: {kept.removesuffix('…')}\n" in lenient.content
+
+
 async def test_the_rebuilt_prompt_gives_up_results_before_anything_else() -> None:
     ran = tuple(
         NodeRan(1, f"node_{number}", "Custom", (), False, Draft(answer="word " * 40), None, "x:", Usage(), 0, 0.0)
@@ -114,6 +133,51 @@ async def test_the_rebuilt_prompt_gives_up_results_before_anything_else() -> Non
     assert asked.messages[0] == whole[0]
     for kept in (TASK.question, "accepted: added node_8 Custom", "finish is allowed", "- node_8 Custom"):
         assert kept in asked.messages[1].content
+
+
+def built_turn_by_turn(turns: int) -> Observation:
+    """An episode in which each turn added a step with an instruction, and was told what that gave."""
+    prompt = "word " * 24
+    nodes = tuple(Step(node_id(number), "Custom", prompt) for number in range(1, turns + 1))
+    said = f"<think>so</think><action>add</action><operator>Custom</operator><prompt>{prompt}</prompt>"
+    heard = (
+        Feedback(
+            True,
+            f"added {node.id} Custom",
+            (),
+            Workflow(nodes[:number], number + 1),
+            (NodeRan(number, node.id, "Custom", (), False, Draft(answer="word " * 60), None, "x:", Usage(), 0, 0.0),),
+            None,
+            (),
+            number,
+            20,
+        )
+        for number, node in enumerate(nodes, 1)
+    )
+    return observe(Workflow(nodes, turns + 1), history=tuple(Exchange(said, feedback) for feedback in heard))
+
+
+@pytest.mark.parametrize("layout", ["conversation", "rebuilt", "lenient"])
+@pytest.mark.parametrize("told", [False, True])
+async def test_in_every_layout_an_episode_goes_on_where_the_task_is_not_too_long(layout: Layout, told: bool) -> None:
+    room = 4500
+    backend = Small(room, Features(context=room // 3 + 50) if told else Features(), reply="")
+    folded = []
+    for turns in range(19):
+        turn = await ChatDirector(backend, Sampling(max_tokens=50), layout).act(built_turn_by_turn(turns))
+        assert (turn.folded > 0) == (size(backend.asked[-1]) < size_of_whole(turns, layout))
+        folded.append(turn.folded)
+    assert folded[0] == 0 < folded[-1]
+    assert not told or max(map(size, backend.asked)) <= room
+
+
+def size_of_whole(turns: int, layout: Layout) -> int:
+    return sum(len(message.content) for message in messages(built_turn_by_turn(turns), layout))
+
+
+async def test_a_refusal_counts_no_turn_that_was_not_shown() -> None:
+    with pytest.raises(ContextExceeded, match="is full even with the earlier turns in short: request"):
+        await ChatDirector(Small(100), layout="rebuilt").act(built_turn_by_turn(3))
 
 
 async def test_what_fits_is_shown_whole() -> None:

@@ -116,7 +116,7 @@ class ChatDirector:
         return reply.finish == "length" and 0 < context - _SPARE <= reply.usage.tokens
 
     def _too_long(self, shown: Folded, error: ContextExceeded) -> ContextExceeded:
-        what = f"even with {shown.count} earlier turns in short" if shown.count else "with the first prompt alone"
+        what = "even with the earlier turns in short" if shown.count else "with the first prompt alone"
         return ContextExceeded(
             f"the context of {self.backend.spec} is full {what}: {error.message}",
             "give the LLM a longer context, or the task a shorter text",

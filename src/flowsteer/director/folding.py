@@ -2,18 +2,20 @@
 
 The system message, the task and the last turns stay whole as long as they fit. In the `conversation` layout the
 canvas's older answers become one line each; then what the Director said in those turns loses its thinking; then those
-turns are left out. The workflow as it stands is in the last answer. In the `rebuilt` layout, which shows the last
-answer only, that one loses most of its results.
+turns are left out. The workflow as it stands is in the last answer. The `lenient` layout shows the last turns only, and
+`rebuilt` the last answer; where these in short are too long still, the last answer loses most of its results, and then
+the workflow its instructions.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from flowsteer.answers.thinking import without_thinking
 from flowsteer.backends.base import Message
 from flowsteer.canvas.director import Exchange, Observation
 from flowsteer.canvas.feedback import Budgets, render
-from flowsteer.director.layouts import Layout, cut, messages
+from flowsteer.director.layouts import LAST_TURNS, STEP_CHARS, Layout, cut, messages
+from flowsteer.director.spoken import spoken
 
 WHOLE = 2
 """The last turns, which stay whole until nothing else is left to shorten."""
@@ -24,6 +26,9 @@ a server's cache of the prefix valid."""
 
 SAID = 160
 """Most characters kept of what a Director said in a shortened turn."""
+
+LESS_OF_STEPS = (STEP_CHARS, 40, 0)
+"""Most characters of one step's instruction, shorter and shorter."""
 
 _TIGHT = Budgets(status=200, workflow=400, field=60, results=240)
 
@@ -59,36 +64,61 @@ def fold(observation: Observation, layout: Layout, task_chars: int, most: int | 
             it can be.
     """
     known, shown = len(observation.history), Folded(())
-    for seen, count, left_out in _foldings(observation, layout):
-        shown = Folded(messages(seen, layout, task_chars, left_out), count)
+    for form in _forms(observation, layout):
+        shown = Folded(messages(form.seen, layout, task_chars, form.left_out, form.step_chars), form.shortened)
         if most is None or shown.characters <= most:
             return replace(shown, shortest=not known)
     return replace(shown, shortest=True)
 
 
-def _foldings(observation: Observation, layout: Layout) -> Iterator[tuple[Observation, int, int]]:
-    """What may be shown, whole first and shortest last: the observation, its shortened turns, those left out."""
-    yield observation, 0, 0
-    history = observation.history
-    if not history:
-        return
-    if layout == "conversation":
-        older, count = len(history) - WHOLE, len(history)
-        for number in [*range(BLOCK, older, BLOCK), *([older] if older > 0 else [])]:
-            lines = (Exchange(turn.text, _line(turn, observation.budgets)) for turn in history[:number])
-            yield replace(observation, history=(*lines, *history[number:])), number, 0
-        short = tuple(_short(turn, observation.budgets) for turn in history)
-        for number in (older, count - 1):
-            if number > 0:
-                yield replace(observation, history=(*short[:number], *history[number:])), number, 0
-        for number in dict.fromkeys((older // 2, older, count - 1)):
-            if number > 0:
-                kept = (*short[number : count - 1], history[-1])
-                yield replace(observation, history=kept), count - 1, number
-        last = Exchange(_own_words(history[-1].text), history[-1].feedback)
-        yield replace(observation, history=(last,), budgets=_TIGHT), count, count - 1
-    else:
-        yield replace(observation, budgets=_TIGHT), 1, 0
+class _Form(NamedTuple):
+    """What may be shown: what is seen of the episode, its turns in short, those left out, and of each instruction."""
+
+    seen: Observation
+    shortened: int = 0
+    left_out: int = 0
+    step_chars: int = STEP_CHARS
+
+
+def _forms(observation: Observation, layout: Layout) -> Iterator[_Form]:
+    """What may be shown, whole first and shortest last."""
+    yield _Form(observation)
+    if observation.history:
+        yield from _of_conversation(observation) if layout == "conversation" else _of_state(observation, layout)
+
+
+def _of_conversation(observation: Observation) -> Iterator[_Form]:
+    history, budgets = observation.history, observation.budgets
+    older, count = len(history) - WHOLE, len(history)
+    for number in [*range(BLOCK, older, BLOCK), *([older] if older > 0 else [])]:
+        lines = (Exchange(turn.text, _line(turn, budgets)) for turn in history[:number])
+        yield _Form(replace(observation, history=(*lines, *history[number:])), number)
+    short = tuple(_short(turn, budgets) for turn in history)
+    for number in (older, count - 1):
+        if number > 0:
+            yield _Form(replace(observation, history=(*short[:number], *history[number:])), number)
+    for number in dict.fromkeys((older // 2, older, count - 1)):
+        if number > 0:
+            yield _Form(replace(observation, history=(*short[number : count - 1], history[-1])), count - 1, number)
+    yield _Form(_tight(observation), count, count - 1)
+
+
+def _of_state(observation: Observation, layout: Layout) -> Iterator[_Form]:
+    """Of one message with the state of the episode, and in the lenient layout with its last turns."""
+    shown = observation.history[-(LAST_TURNS if layout == "lenient" else 1) :]
+    short, count = tuple(_short(turn, observation.budgets) for turn in shown), len(shown)
+    for number in range(1, count):
+        yield _Form(replace(observation, history=(*short[:number], *shown[number:])), number)
+    for number in range(1, count):
+        yield _Form(replace(observation, history=(*short[number : count - 1], shown[-1])), count - 1)
+    for step_chars in LESS_OF_STEPS:
+        yield _Form(_tight(observation), count, step_chars=step_chars)
+
+
+def _tight(observation: Observation) -> Observation:
+    """The last turn alone, without its thinking and most of its results."""
+    last = observation.history[-1]
+    return replace(observation, history=(Exchange(_own_words(last.text), last.feedback),), budgets=_TIGHT)
 
 
 def _short(turn: Exchange, budgets: Budgets) -> Exchange:
@@ -97,7 +127,7 @@ def _short(turn: Exchange, budgets: Budgets) -> Exchange:
 
 def _own_words(text: str) -> str:
     """What a Director said, without its thinking; never empty, which servers refuse."""
-    return cut(" ".join(without_thinking(text).split()), SAID) or "…"
+    return cut(" ".join(spoken(text).split()), SAID) or "…"
 
 
 def _line(turn: Exchange, budgets: Budgets) -> str:

@@ -10,10 +10,10 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
-from flowsteer.answers.thinking import without_thinking
 from flowsteer.backends.base import Message
 from flowsteer.canvas.director import Observation
 from flowsteer.canvas.feedback import in_words, render
+from flowsteer.director.spoken import spoken
 from flowsteer.task import Task
 from flowsteer.workflow.dsl import to_dsl
 from flowsteer.workflow.nodes import Step, Workflow, find, steps
@@ -31,11 +31,15 @@ LAST_TURNS, TURN_CHARS = 5, 400
 """Turns shown in the `lenient` layout, and most characters of what was said in one."""
 
 STEP_CHARS = 160
-"""Most characters shown of one step's instruction in the `rebuilt` layout."""
+"""Most characters shown of one step's instruction in the layouts `rebuilt` and `lenient`."""
 
 
 def messages(
-    observation: Observation, layout: Layout, task_chars: int = TASK_CHARS, left_out: int = 0
+    observation: Observation,
+    layout: Layout,
+    task_chars: int = TASK_CHARS,
+    left_out: int = 0,
+    step_chars: int = STEP_CHARS,
 ) -> tuple[Message, ...]:
     """The messages for the next turn.
 
@@ -44,13 +48,14 @@ def messages(
         layout: `conversation`, `rebuilt` or `lenient`.
         task_chars: Most characters of question, context and code, each.
         left_out: So many of the first turns are not in the observation's history; the conversation says so.
+        step_chars: Most characters of one step's instruction, where the workflow is shown with them; 0 for none.
     """
     task = task_prompt(observation.task, task_chars)
     if layout == "lenient":
-        return (Message("user", lenient_prompt(observation, task)),)
+        return (Message("user", lenient_prompt(observation, task, step_chars)),)
     system = Message("system", system_prompt(observation))
     if layout == "rebuilt":
-        return system, Message("user", f"{task}\n\n{state_prompt(observation)}")
+        return system, Message("user", f"{task}\n\n{state_prompt(observation, step_chars)}")
     said = (
         message
         for turn in observation.history
@@ -60,16 +65,16 @@ def messages(
     return system, Message("user", task + gap), *said
 
 
-def lenient_prompt(observation: Observation, task: str) -> str:
+def lenient_prompt(observation: Observation, task: str, step_chars: int = STEP_CHARS) -> str:
     """All in one: rules, task, the last turns and the state."""
     turns = [
         {
-            "said": cut(" ".join(without_thinking(turn.text).split()), TURN_CHARS),
+            "said": cut(" ".join(spoken(turn.text).split()), TURN_CHARS),
             "heard": render(turn.feedback, observation.budgets),
         }
         for turn in observation.history[-LAST_TURNS:]
     ]
-    state = state_prompt(replace(observation, history=()))
+    state = state_prompt(replace(observation, history=()), step_chars)
     return _render("lenient.j2", rules=system_prompt(observation), task=task, turns=turns, state=state)
 
 
@@ -99,7 +104,7 @@ def task_prompt(task: Task, task_chars: int = TASK_CHARS) -> str:
     )
 
 
-def state_prompt(observation: Observation) -> str:
+def state_prompt(observation: Observation, step_chars: int = STEP_CHARS) -> str:
     """Where the episode stands: the workflow with its instructions, and the canvas's last answer."""
     asked = find(observation.workflow, observation.asks_prompt) if observation.asks_prompt else None
     return _render(
@@ -108,12 +113,16 @@ def state_prompt(observation: Observation) -> str:
         max_turns=observation.max_turns,
         dsl=to_dsl(observation.workflow),
         steps=[
-            {"id": step.id, "operator": step.operator, "prompt": cut(" ".join(step.prompt.splitlines()), STEP_CHARS)}
+            {"id": step.id, "operator": step.operator, "prompt": _in_short(step.prompt, step_chars)}
             for step in steps(observation.workflow.nodes)
         ],
         feedback=render(observation.history[-1].feedback, observation.budgets) if observation.history else "",
         asks=f"{asked.id} {asked.operator}" if isinstance(asked, Step) else "",
     )
+
+
+def _in_short(prompt: str, most: int) -> str:
+    return cut(" ".join(prompt.splitlines()), most) if most else ""
 
 
 def cut(text: str, most: int) -> str:
