@@ -15,14 +15,16 @@ from hypothesis import strategies as st
 from canvas.instant import InstantLLM, InstantSandbox
 from flowsteer.canvas.canvas import LONG_ANSWER, Canvas, Settings, rules_for
 from flowsteer.canvas.director import PromptText, Turn
-from flowsteer.canvas.feedback import Budgets, render
+from flowsteer.canvas.feedback import Budgets, render, shorten
 from flowsteer.director.layouts import messages
+from flowsteer.draft import Draft
 from flowsteer.errors import ActionError
 from flowsteer.execution.executor import Executor
 from flowsteer.execution.memo import Memo
 from flowsteer.operators.registry import load_library
-from flowsteer.runs.events import EditApplied, EditRejected, FeedbackGiven, NodeRan
+from flowsteer.runs.events import EditApplied, EditRejected, Feedback, FeedbackGiven, NodeRan
 from flowsteer.task import AssertTests, Task
+from flowsteer.usage import NO_USAGE
 from flowsteer.workflow.dsl import parse_dsl, to_dsl
 from flowsteer.workflow.edits import (
     AddStep,
@@ -35,7 +37,7 @@ from flowsteer.workflow.edits import (
     WrapLoop,
     WrapParallel,
 )
-from flowsteer.workflow.nodes import Loop, NodeId, Step
+from flowsteer.workflow.nodes import Loop, NodeId, Step, Workflow, node_id
 
 TASK = Task("What is 6 times 7?", "math")
 FULL = "Plan -> Decompose -> [Programmer, Custom] -> Aggregate -> Verify ? Revise : done -> Review -> Format"
@@ -220,6 +222,30 @@ async def test_feedback_holds_no_more_than_its_budget():
     backend._text = lambda operator, request: "x" * 100_000
     canvas = await build(make(backend), "Custom -> Custom -> Custom")
     assert len(render(canvas.observe().history[-1].feedback)) < 4000
+
+
+@pytest.mark.parametrize("budget", [*range(1, 8), 40])
+def test_what_is_shortened_is_no_longer_than_its_budget(budget):
+    assert len(shorten("x" * 100, budget)) == budget
+
+
+@pytest.mark.parametrize("budget", [400, 250, 90, 40])
+def test_results_that_are_too_long_are_left_out_whole_and_counted(budget):
+    nodes = tuple(Step(node_id(number), "Custom") for number in range(1, 9))
+    ran = tuple(
+        NodeRan(1, node.id, "Custom", (), False, Draft(answer=f"said by {node.id}"), None, "x:", NO_USAGE, 0, 0.0)
+        for node in nodes
+    )
+    heard = Feedback(True, "added", (), Workflow(nodes, 9), ran, None, (), 1, 20)
+    text = render(heard, Budgets(results=budget)).partition("results:\n")[2].partition("\noperators:")[0]
+    assert len(text) <= budget
+    lines = text.split("\n")
+    whole = [line for line in lines if not line.startswith("[")]
+    if budget >= 90:
+        assert all(re.fullmatch(r"- (node_\d) Custom: answer: said by \1", line) for line in whole)
+        assert whole[-1].startswith("- node_8")
+    if budget < 300:
+        assert f"[{8 - len(whole)} more results are left out here]" in lines or budget < 80
 
 
 async def test_the_words_of_the_feedback_are_the_policy_s_input():

@@ -32,6 +32,8 @@ Heard = Feedback | str | None
 class Budgets:
     """Most characters of each field of the feedback; what is longer is cut in the middle, and says so.
 
+    Of results, whole ones are left out in the middle.
+
     Attributes:
         status: The status line.
         workflow: The workflow and its node ids, each.
@@ -75,8 +77,7 @@ def render(heard: Heard, budgets: Budgets | None = None) -> str:
         ids = " ".join([f"{node.id}={kind(node)}" for node in nodes])
         lines.append(f"nodes: {shorten(ids, budgets.workflow)}")
     if heard.fresh:
-        results = "\n".join(_result(run, budgets.field) for run in heard.fresh)
-        lines.append(f"results:\n{shorten(results, budgets.results)}")
+        lines += ["results:", _listed([_result(run, budgets.field) for run in heard.fresh], budgets.results)]
     lines.append(f"operators: {sum(isinstance(node, Step) for node in nodes)}")
     lines.append(f"finish needs {in_words(heard.unmet)}" if heard.unmet else "finish is allowed")
     asked = find(heard.workflow, heard.asks) if heard.asks else None
@@ -117,6 +118,23 @@ def _result(run: NodeRan, budget: int) -> str:
     return f"{head}: {summarise(run.wrote, budget) or 'nothing new'}"
 
 
+def _listed(lines: list[str], budget: int) -> str:
+    """The lines; as many whole ones from both ends as fit, the last ones first, and how many are missing between."""
+    if len(lines) == 1 or sum(map(len, lines)) + len(lines) - 1 <= budget:
+        return shorten("\n".join(lines), budget)
+    room, kept = budget - len(_missing(len(lines))), 0
+    while (room := room - 1 - len(lines[kept // 2 if kept % 2 else -1 - kept // 2])) >= 0:
+        kept += 1
+    missing = _missing(len(lines) - max(kept, 1))
+    if not kept:
+        return shorten(f"{missing}\n{shorten(lines[-1], max(1, budget - len(missing) - 1))}", budget)
+    return "\n".join([*lines[: kept // 2], missing, *lines[len(lines) - (kept + 1) // 2 :]])
+
+
+def _missing(count: int) -> str:
+    return f"[{count} more results are left out here]"
+
+
 def summarise(wrote: Draft, budget: int) -> str:
     """What a node wrote, in one line of named fields; each cut to `budget` characters.
 
@@ -153,6 +171,6 @@ def shorten(text: str, budget: int) -> str:
     """
     if len(text) <= budget:
         return text
-    mark = " […] "
-    tail = max(0, (budget - len(mark)) * 2 // 5)
+    mark = " […] "[:budget]
+    tail = (budget - len(mark)) * 2 // 5
     return text[: budget - len(mark) - tail] + mark + text[len(text) - tail :]
