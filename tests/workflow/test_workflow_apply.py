@@ -160,6 +160,8 @@ def test_what_is_wrong_with_an_added_structure_is_said() -> None:
     assert refused("", AddStructure(parse_structure("Plan ? Custom : done"))).choices == CHECKS
     assert refused("", AddStructure(parse_structure("[Plan, Nobody]"))).choices == OPERATORS
     assert refused("", AddStructure(parse_structure("Nobody ? Plan : done"))).choices == CHECKS
+    for hollow in ("Review ? done : done", "[Plan, (Review ? done : done) * 2]"):
+        assert "at least one of its branches" in refused("Plan", AddStructure(parse_structure(hollow))).reason
     assert "count" in refused("", AddStructure(Loop(n(1), (Step(n(2), "Plan"),), 99))).reason
     assert "two branches" in refused("", AddStructure(Parallel(n(1), ((Step(n(2), "Plan"),),)))).reason
 

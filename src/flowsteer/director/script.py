@@ -3,7 +3,7 @@
 from flowsteer.canvas.director import PromptText
 from flowsteer.errors import ConfigError
 from flowsteer.workflow.edits import Action, AddStep, AddStructure, Finish, SetPrompt
-from flowsteer.workflow.nodes import Step, Structure, Workflow, steps
+from flowsteer.workflow.nodes import Conditional, Step, Structure, Workflow, steps, walk
 from flowsteer.workflow.tree import bare, renumbered
 
 Script = list[Action | PromptText]
@@ -19,7 +19,8 @@ def script_for(workflow: Workflow, two_step: bool = False) -> Script:
         two_step: Whether the canvas asks for each new step's instruction in a turn of its own.
 
     Raises:
-        ConfigError: If no action can say it: in two-step mode, a step without an instruction.
+        ConfigError: If no action can say it: a conditional with two empty branches, or in two-step mode a step without
+            an instruction.
 
     >>> from flowsteer.workflow import parse_dsl
     >>> [type(action).__name__ for action in script_for(parse_dsl("Plan -> [Custom, Programmer] -> ScEnsemble"))]
@@ -31,6 +32,11 @@ def script_for(workflow: Workflow, two_step: bool = False) -> Script:
         raise ConfigError(
             f"{silent[0].id} {silent[0].operator} has no instruction, and a two-step canvas asks for one",
             "give every step an instruction, or use inline prompts",
+        )
+    hollow = [node.id for node in walk(nodes) if isinstance(node, Conditional) and not (node.if_fail or node.if_pass)]
+    if hollow:
+        raise ConfigError(
+            f"{hollow[0]} has two empty branches, and no edit makes such a conditional", "fill one of them"
         )
     script: Script = []
     for node in nodes:

@@ -38,6 +38,7 @@ from flowsteer.workflow.places import (
     children_of,
     place_of,
     require_backend,
+    require_branch,
     require_check,
     require_not_check,
     require_operator,
@@ -144,6 +145,7 @@ def _add_structure(workflow: Workflow, edit: AddStructure, rules: Rules) -> Appl
             require_backend(node.backend, rules)
         elif isinstance(node, Conditional):
             require_check(node.check.operator, rules)
+            require_branch(node.if_fail, node.if_pass, rules.categories)
     (structure,), next_number = renumbered((edit.structure,), workflow.next_number)
     nodes = _inserted(workflow, edit, structure, rules)
     new = tuple(node.id for node in walk((structure,)))
@@ -187,8 +189,7 @@ def _wrap_loop(workflow: Workflow, edit: WrapLoop) -> Applied:
 
 
 def _wrap_conditional(workflow: Workflow, edit: WrapConditional, rules: Rules) -> Applied:
-    if not edit.if_fail and not edit.if_pass:
-        raise Refused("a conditional needs a node in at least one of its branches", all_ids(workflow))
+    require_branch(edit.if_fail, edit.if_pass, all_ids(workflow))
     run = run_of(workflow, (edit.check, *edit.if_fail, *edit.if_pass))
     check, rest, split = run.nodes[0], run.nodes[1:], len(edit.if_fail)
     if not isinstance(check, Step):

@@ -1,6 +1,6 @@
 """Finding what an edit names, or refusing with what it could have named."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from flowsteer.workflow.echo import kind, named
@@ -99,6 +99,12 @@ def require_check(name: str, rules: Rules) -> None:
         raise Refused(f"there is no operator {quoted(name)}", legal)
     if name not in legal:
         raise Refused(f"{name} cannot be a check; checks are of the verification category", legal)
+
+
+def require_branch(if_fail: Collection[object], if_pass: Collection[object], choices: Iterable[str]) -> None:
+    """Refuse to make a conditional that would do the same whatever its check finds."""
+    if not if_fail and not if_pass:
+        raise Refused("a conditional needs a node in at least one of its branches", choices)
 
 
 def require_not_check(workflow: Workflow, target: NodeId) -> None:
