@@ -21,7 +21,17 @@ async def test_an_llm_draws_at_the_temperature_named() -> None:
 
 @pytest.mark.parametrize(
     "spec",
-    ["a?temperature=-1", "a?votes=0", "a?votes=1.5", "a?votes=many", "a?temperature=0&votes=2", "a?votes=1000"],
+    [
+        "a?temperature=-1",
+        "a?temperature=inf",
+        "a?temperature=1e400",
+        "a?temperature=nan",
+        "a?votes=0",
+        "a?votes=1.5",
+        "a?votes=many",
+        "a?temperature=0&votes=2",
+        "a?votes=1000",
+    ],
 )
 async def test_a_wrong_option_is_refused_with_a_hint(spec: str) -> None:
     async with Backends(extra={"openai:a": SimulatedBackend()}) as backends:

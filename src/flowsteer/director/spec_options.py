@@ -2,9 +2,10 @@
 
 import re
 from dataclasses import dataclass
+from math import inf
 from typing import Annotated
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Le, Lt
 
 from flowsteer.director.layouts import Layout
 from flowsteer.errors import ConfigError
@@ -30,7 +31,7 @@ class DirectorOptions:
         layout: How it sees the episode; None for that of the session, or for what a policy's card says.
     """
 
-    temperature: Annotated[float, Ge(0)] | None = None
+    temperature: Annotated[float, Ge(0), Lt(inf)] | None = None
     votes: Annotated[int, Ge(1), Le(MOST_VOTES)] = 1
     layout: Layout | None = None
 
