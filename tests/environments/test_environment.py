@@ -18,7 +18,8 @@ from flowsteer.environments.arena import Arena
 from flowsteer.errors import ConfigError
 from flowsteer.execution.memo import Memo
 from flowsteer.grading.connect import open_grader
-from flowsteer.runs.events import EpisodeStarted, FeedbackGiven, Graded, TurnTaken
+from flowsteer.runs.event_json import event_line
+from flowsteer.runs.events import EpisodeEnded, EpisodeStarted, FeedbackGiven, Graded, TurnTaken
 from flowsteer.session import Setup, open_session, seed_of
 
 ADD = "<action>add</action><operator>{}</operator>"
@@ -82,6 +83,38 @@ def test_an_episode_that_is_stopped_is_paid_as_it_stands(env):
     assert isinstance(episode.events[-1], Graded)
     with pytest.raises(ConfigError, match="over"):
         episode.stop()
+
+
+@pytest.mark.parametrize(
+    ("reason", "ended"),
+    [("", "stopped"), ("finished", "stopped: finished"), ("turn limit", "stopped: turn limit"), ("away", "away")],
+)
+def test_a_stop_ends_the_episode_and_is_no_finish_whatever_it_says(env, reason, ended):
+    episode, _ = played(env, GATE[:2])
+    last = episode.stop(reason)
+    assert (last.done, last.info["ended"]) == (True, ended)
+    assert next(event for event in episode.events if isinstance(event, EpisodeEnded)).finished is False
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ud800",
+        "<action>add</action><operator>\ud800</operator>",
+        "<action>add</action><operator>Custom</operator><prompt>a \ud800\x00</prompt>",
+        "<think>\ud800</think><action>finish</action><answer>\ud835</answer>",
+    ],
+)
+@pytest.mark.parametrize("layout", ["conversation", "lenient"])
+def test_text_that_no_record_can_hold_is_made_sound(text, layout):
+    setup = Setup(canvas=FREE, layout=layout)
+    with flowsteer.Environment("simulated:math", executor="simulated:typed-2", n=1, setup=setup) as env:
+        episode, _ = played(env, (GATE[0], text))
+        if not episode.done:
+            episode.stop()
+        for written in (*map(event_line, episode.events), *(message.content for message in episode.messages)):
+            assert written.encode()
+            assert "\x00" not in written
 
 
 def test_a_bad_action_is_feedback(env):

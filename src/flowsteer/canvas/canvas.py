@@ -12,7 +12,18 @@ from flowsteer.draft import EMPTY, Draft
 from flowsteer.errors import ActionError
 from flowsteer.execution.executor import Execution, Executor, Seen
 from flowsteer.operators.registry import Library
-from flowsteer.runs.events import EditApplied, EditRejected, Emit, Event, Feedback, FeedbackGiven, NodeRan, ignore
+from flowsteer.runs.events import (
+    FINISHED,
+    UNDIRECTED,
+    EditApplied,
+    EditRejected,
+    Emit,
+    Event,
+    Feedback,
+    FeedbackGiven,
+    NodeRan,
+    ignore,
+)
 from flowsteer.settings import check, part_of, to_json
 from flowsteer.task import Task
 from flowsteer.usage import NO_USAGE
@@ -24,6 +35,11 @@ from flowsteer.workflow.rules import Condition, Rules, RuleSettings, unmet
 
 LONG_ANSWER = 100
 """An answer of more characters than this needs a formatting operator before a finish (spec §5)."""
+
+TURN_LIMIT, REJECTED_EDITS = "turn limit", "rejected edits"
+"""Why a canvas ends an episode, besides an accepted finish."""
+
+_OWN_ENDS = (FINISHED, UNDIRECTED, TURN_LIMIT, REJECTED_EDITS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,9 +251,10 @@ class Canvas:
         """End the episode from outside; what has not run yet runs now, so that the workflow is scored as it stands.
 
         Args:
-            reason: Why; it becomes `done`.
+            reason: Why; it becomes `done`. Behind `stopped: ` if it is one of the canvas's own words, which would tell
+                another end, and `stopped` if it is empty.
         """
-        self.done = reason
+        self.done = f"stopped: {reason}" if reason in _OWN_ENDS else reason or "stopped"
         self._asked = []
         await self._run()
 
@@ -270,16 +287,16 @@ class Canvas:
         missing = self.unmet
         if missing:
             return Rejected(f"finish is not allowed yet: {in_words(missing)}", ())
-        self.done = "finished"
+        self.done = FINISHED
         self.stated = action.answer
         return Applied(self.workflow, (), "finish")
 
     def _end_at_limits(self) -> None:
         limit = self.settings.max_rejected
         if not self.done and limit is not None and self._rejected >= limit:
-            self.done = "rejected edits"
+            self.done = REJECTED_EDITS
         elif not self.done and self.turn >= self.settings.max_turns:
-            self.done = "turn limit"
+            self.done = TURN_LIMIT
         if self.done:
             self._asked = []
 

@@ -10,6 +10,7 @@ from flowsteer.canvas.feedback import Budgets, Heard
 from flowsteer.errors import ActionError
 from flowsteer.operators.registry import Library
 from flowsteer.task import Task
+from flowsteer.unicode import make_sound
 from flowsteer.usage import NO_USAGE, Usage
 from flowsteer.workflow.edits import Action
 from flowsteer.workflow.nodes import NodeId, Workflow
@@ -22,13 +23,17 @@ class PromptText:
 
     text: str
 
+    def __post_init__(self) -> None:
+        make_sound(self, "text")
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
     """What a Director did in one turn.
 
     Attributes:
-        text: What it said, unchanged: sampled text, typed text or a script's line.
+        text: What it said, unchanged: sampled text, typed text or a script's line. Only what no record can hold, such
+            as half a character, is replaced.
         action: What was understood, or the `ActionError` that says why nothing was.
         reasoning: Thinking that the backend returned apart from the text.
         usage: What the turn cost.
@@ -44,6 +49,9 @@ class Turn:
     seconds: float = 0.0
     folded: int = 0
     repairs: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        make_sound(self, "text", "reasoning")
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,7 +124,7 @@ class EnvironmentEpisode:
         """End it from outside, such as where the policy says nothing more; what stands is run, graded and rewarded.
 
         Args:
-            reason: Why; it becomes `info["ended"]`.
+            reason: Why; it becomes `info["ended"]`, marked as a stop where it is empty or the canvas's own word.
 
         Raises:
             ConfigError: The episode is over, or what is given is no text.

@@ -1,7 +1,8 @@
-"""Edits of a workflow: the action space of spec §3 as data."""
+"""Edits of a workflow: the action space of spec §3 as data. Their free text is made sound: a record can hold it."""
 
 from dataclasses import dataclass
 
+from flowsteer.unicode import make_sound
 from flowsteer.workflow.nodes import NodeId, Structure
 
 Container = str
@@ -18,6 +19,9 @@ class AddStep:
     backend: str = ""
     position: int | None = None
     container: Container = ""
+
+    def __post_init__(self) -> None:
+        make_sound(self, "prompt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +79,18 @@ class SetPrompt:
     target: NodeId
     prompt: str
 
+    def __post_init__(self) -> None:
+        make_sound(self, "prompt")
+
 
 @dataclass(frozen=True, slots=True)
 class Finish:
     """Declare the workflow done. The answer is recorded, never scored."""
 
     answer: str = ""
+
+    def __post_init__(self) -> None:
+        make_sound(self, "answer")
 
 
 Edit = AddStep | AddStructure | WrapParallel | WrapLoop | WrapConditional | Delete | Modify | SetPrompt
