@@ -1,6 +1,6 @@
 """The lenient dialect: what strays from the forms is mended, and what was mended is told."""
 
-from time import perf_counter
+from time import perf_counter, process_time
 
 import pytest
 from hypothesis import given
@@ -190,6 +190,6 @@ def test_reading_takes_linear_time(piece: str):
 @pytest.mark.parametrize("piece", ["<think>", "a</reasoning>", "a<reasoning></reasoning>", "<prompt>", "</think>"])
 @pytest.mark.parametrize("asks_prompt", [False, True])
 def test_hearing_what_is_no_thinking_takes_linear_time(piece: str, asks_prompt: bool):
-    started = perf_counter()
+    started = process_time()
     understood_in(True, f"So: {piece * 20_000}", asks_prompt)
-    assert perf_counter() - started < 10
+    assert process_time() - started < 10
