@@ -77,8 +77,9 @@ class Comparison:
 def estimate(strata: Strata, seed: int = 0) -> Estimate:
     """The mean with its percentile bootstrap interval (Efron & Tibshirani 1993, chapter 13).
 
-    Where all values are 0, or all are 1, resampling would claim certainty; the interval is then that of Clopper &
-    Pearson (1934). It holds for any scores within [0, 1], whose mean is at most the chance of not being 0.
+    Where all values are 0, or all are 1, resampling would claim certainty; the interval of one such dataset is that of
+    Clopper & Pearson (1934). It holds for any scores within [0, 1], whose mean is at most the chance of not being 0.
+    Among several datasets, one whose values are all equal varies as `_percentiles` says.
 
     Args:
         strata: The values of each dataset, none of them empty.
@@ -88,11 +89,13 @@ def estimate(strata: Strata, seed: int = 0) -> Estimate:
     0.5
     >>> estimate([[1] * 10])
     Estimate(mean=1.0, low=0.69..., high=1.0, n=10)
+    >>> estimate([[1] * 10, [0] * 10])
+    Estimate(mean=0.5, low=0.40..., high=0.58..., n=20)
     """
     mean, n = fmean(fmean(values) for values in strata), sum(map(len, strata))
     distinct = {value for values in strata for value in values}
-    if len(distinct) > 1:
-        low, high = _percentiles(strata, seed)
+    if len(strata) > 1 or len(distinct) > 1:
+        low, high = _percentiles(strata, (0.0, 1.0), seed)
         return Estimate(mean, low, high, n)
     if distinct <= {0, 1}:
         from scipy.stats import binomtest
@@ -115,7 +118,8 @@ def compare(strata: Strata, seed: int = 0) -> Comparison:
     mean, n = fmean(fmean(values) for values in strata), sum(map(len, strata))
     weighted = [value / (len(values) * len(strata)) for values in strata for value in values]
     p, exact = sign_flip(weighted, seed)
-    low, high = _percentiles(strata, seed)
+    varied = any(min(values) < max(values) for values in strata)
+    low, high = _percentiles(strata, (-1.0, 1.0), seed) if varied else (None, None)
     return Comparison(Estimate(mean, low, high, n), p, exact)
 
 
@@ -242,26 +246,37 @@ def pass_at_k(n: int, correct: int, k: int) -> float:
     return 1 - comb(n - correct, k) / comb(n, k)
 
 
-def _percentiles(strata: Strata, seed: int) -> tuple[float, float] | tuple[None, None]:
-    """The ends of the interval; none where no dataset has two different values, so that no resample differs."""
-    if all(min(values) == max(values) for values in strata):
-        return None, None
+def _percentiles(strata: Strata, ends: tuple[float, float], seed: int) -> tuple[float, float]:
+    """The ends of the interval.
+
+    No resample of a dataset whose values are all equal differs, so it would count as certain. Its mean is drawn with
+    half a value more at either end of what is possible: of right and wrong answers, from the distribution of Jeffreys.
+
+    Args:
+        strata: The values of each dataset, none of them empty.
+        ends: The least and the greatest value that there may be.
+        seed: Seed of the draws.
+    """
+    import numpy as np
     from scipy.stats import bootstrap
 
-    fixed = fsum(values[0] for values in strata if len(values) == 1)
-
-    def mean_of_means(*drawn: "np.ndarray[Any, Any]", axis: int) -> Any:
-        return (sum(values.mean(axis) for values in drawn) + fixed) / len(strata)
-
-    found = bootstrap(
-        [sorted(values) for values in strata if len(values) > 1],
-        mean_of_means,
-        paired=False,
-        vectorized=True,
-        n_resamples=RESAMPLES,
-        batch=max(1, AT_ONCE // sum(map(len, strata))),
-        confidence_level=CONFIDENCE,
-        method="percentile",
-        rng=seed,
-    ).confidence_interval
-    return float(found.low), float(found.high)
+    rng = np.random.default_rng(seed)
+    sums = np.zeros(RESAMPLES)
+    if varied := [sorted(values) for values in strata if min(values) < max(values)]:
+        sums += bootstrap(
+            varied,
+            lambda *drawn, axis: sum(values.mean(axis) for values in drawn),
+            paired=False,
+            vectorized=True,
+            n_resamples=RESAMPLES,
+            batch=max(1, AT_ONCE // sum(map(len, varied))),
+            method="percentile",
+            rng=rng,
+        ).bootstrap_distribution
+    for values in strata:
+        if min(values) == max(values):
+            sums += rng.dirichlet((0.5, len(values), 0.5), RESAMPLES) @ (ends[0], values[0], ends[1])
+    mean = fmean(fmean(values) for values in strata)
+    tail = 50 * (1 - CONFIDENCE)
+    low, high = np.percentile(sums / len(strata), (tail, 100 - tail))
+    return min(mean, float(low)), max(mean, float(high))
