@@ -174,8 +174,8 @@ def standing(summary: Summary, dataset: str, system: str) -> Literal["best", "wo
     """How a system stands on a dataset (or `POOLED`).
 
     Returns:
-        `best` for the highest mean, `worse` if the paired difference to the best is significant; empty if the data
-        cannot tell the two apart.
+        `best` for the highest mean, `worse` if it is significantly below the best on the tasks of both; empty if the
+        data cannot tell.
     """
     scores = {row.system: row.score for row in rows_of(summary, dataset) if row.score is not None}
     if system not in scores:
@@ -184,7 +184,10 @@ def standing(summary: Summary, dataset: str, system: str) -> Literal["best", "wo
     if scores[system].mean == scores[best].mean:
         return "best"
     found = summary.difference(dataset, best, system)
-    return "worse" if found is not None and found.significant else ""
+    if found is None or not found.significant:
+        return ""
+    below = found.comparison.difference.mean * (1 if found.a == best else -1)
+    return "worse" if below > 0 else ""
 
 
 def rows_of(summary: Summary, dataset: str) -> Sequence[ScoreCell | Pooled]:
