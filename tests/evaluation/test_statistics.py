@@ -86,9 +86,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
     assert 0.91 <= held / 300 <= 0.985
 
 
-@pytest.mark.parametrize(
-    "shares", [((8, 0.95), (8, 0.05)), ((5, 0.95), (100, 0.5)), ((2, 0.95), (100, 0.99))]
-)
+@pytest.mark.parametrize("shares", [((8, 0.95), (8, 0.05)), ((5, 0.95), (100, 0.5)), ((2, 0.95), (100, 0.99))])
 def test_intervals_over_datasets_hold_the_truth_also_where_all_of_one_is_right_or_wrong(shares):
     rng, truth = random.Random(5), fmean(share for _, share in shares)
     held = 0

@@ -20,6 +20,7 @@ def to_markdown(summary: Summary, simulated: Sequence[str] = ()) -> str:
         "\n".join(
             [
                 *(said if simulated else ()),
+                *_extent(summary),
                 *_scores(summary),
                 *_use(summary),
                 *_differences(summary),
@@ -44,6 +45,15 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|").replace("*", "\\*")
 
 
+def _extent(summary: Summary) -> Iterator[str]:
+    """How much of what was asked for is there, unless it is all."""
+    if summary.done < summary.asked:
+        yield f"**{summary.done} of {summary.asked} episodes**: the others are in no mean. The same command goes on.\n"
+    if summary.uncounted:
+        names = _cell(", ".join(summary.uncounted))
+        yield f"How many tasks {names} has is not known here: those that no system has are not counted as missing.\n"
+
+
 def _scores(summary: Summary) -> Iterator[str]:
     yield "## Scores\n"
     yield "Percent with 95 % bootstrap intervals over tasks."
@@ -57,7 +67,13 @@ def _scores(summary: Summary) -> Iterator[str]:
         ]
         for system in summary.systems
     ]
-    yield from markdown_table(["system", *(_cell(name) or "mean" for name in columns)], rows)
+    yield from markdown_table(["system", *(_cell(name or _mean(summary)) for name in columns)], rows)
+
+
+def _mean(summary: Summary) -> str:
+    """What a mean over datasets is called: only those that every system has scores on are in it."""
+    over = summary.pooled[0].datasets if summary.pooled else ()
+    return f"mean of {', '.join(over)}" if over and over != summary.datasets else "mean"
 
 
 def _use(summary: Summary) -> Iterator[str]:
@@ -85,7 +101,15 @@ def _differences(summary: Summary) -> Iterator[str]:
         written = f"{words.difference(value)} {words.interval(value)}"
         ps = (words.chance(found.comparison.p), words.chance(found.p_holm))
         rows.append(
-            [found.dataset or "mean", found.a, found.b, str(found.pairs), written, *ps, "yes" * found.significant]
+            [
+                found.dataset or _mean(summary),
+                found.a,
+                found.b,
+                str(found.pairs),
+                written,
+                *ps,
+                "yes" * found.significant,
+            ]
         )
     yield from markdown_table(
         ["dataset", "system", "minus", "pairs", "difference", "p", "p (Holm)", "significant"], rows

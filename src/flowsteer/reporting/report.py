@@ -9,7 +9,9 @@ They come from the episodes' summaries alone; no event is read. `flowsteer.viewi
 from collections.abc import Sequence
 from pathlib import Path
 
+from flowsteer.errors import FlowSteerError
 from flowsteer.evaluation.evaluate import PLAN, read_plan
+from flowsteer.evaluation.evaluation_plan import PlannedDataset, dry_run
 from flowsteer.evaluation.rescore import scored_entries
 from flowsteer.reporting.markdown import simulated_specs, to_markdown
 from flowsteer.reporting.summarise import summarise
@@ -23,6 +25,8 @@ MARKDOWN, FIGURES = "report.md", "report.json"
 
 def read_summary(run: RunFolder) -> Summary:
     """The figures of a run, with the latest grades; systems and datasets in the order in which they were asked for.
+
+    Episodes that its plan asks for and that it does not hold are counted as missing.
 
     Raises:
         RunError: A pass of grades cannot be read.
@@ -54,4 +58,20 @@ def _summary(run: RunFolder, entries: Sequence[Entry]) -> Summary:
     if not (run.path / PLAN).exists():
         return summarise(entries)
     plan = read_plan(run.path)
-    return summarise(entries, plan.systems, plan.datasets)
+    try:
+        whole = dry_run(plan)
+    except FlowSteerError:  # its files or a workflow that it names are not there any more
+        return summarise(entries, plan.systems, plan.datasets)
+    systems, datasets = ([row.name for row in rows] for rows in (whole.systems, whole.datasets))
+    if run.config.get("command") != "eval":  # other commands leave out some episodes of their plan
+        return summarise(entries, systems, datasets)
+    tasks = {row.name: _tasks(row, entries) for row in whole.datasets}
+    asked = {(name, system): n and n * plan.epochs for name, n in tasks.items() for system in systems}
+    return summarise(entries, systems, datasets, asked=asked)
+
+
+def _tasks(dataset: PlannedDataset, entries: Sequence[Entry]) -> int | None:
+    """How many tasks of a dataset the run is to hold; None if only its source can tell, which may have too few."""
+    seen = {entry.summary.task for entry in entries if entry.summary.dataset == dataset.name}
+    known = not dataset.fetched or (dataset.tasks is not None and len(seen) >= dataset.tasks)
+    return dataset.tasks if known else None

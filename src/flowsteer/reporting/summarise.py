@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, groupby
 from statistics import fmean
+from types import MappingProxyType
 
 from flowsteer.reporting.statistics import Comparison, Strata, compare, estimate, holm, pass_at_k
 from flowsteer.reporting.summary import POOLED, Pooled, ScoreCell, Summary, SystemDifference, Use
@@ -75,7 +76,11 @@ Tallies = dict[tuple[str, str], _Tally]
 
 
 def summarise(
-    entries: Iterable[Entry], systems: Sequence[str] = (), datasets: Sequence[str] = (), seed: int = 0
+    entries: Iterable[Entry],
+    systems: Sequence[str] = (),
+    datasets: Sequence[str] = (),
+    seed: int = 0,
+    asked: Mapping[tuple[str, str], int | None] = MappingProxyType({}),
 ) -> Summary:
     """Compute the figures of a run from its episodes' summaries, in one pass.
 
@@ -84,6 +89,7 @@ def summarise(
         systems: The order in which to name systems; those not named follow by name.
         datasets: The same for datasets.
         seed: Seed of resampling.
+        asked: How many episodes the run is to hold of each dataset and system; None where that is not known.
     """
     tallies: Tallies = {}
     count = 0
@@ -93,11 +99,13 @@ def summarise(
         count += 1
     named = _in_order({system for _, system in tallies}, systems)
     over = _in_order({dataset for dataset, _ in tallies}, datasets)
+    cells = tuple(_cells(tallies, asked, systems, datasets, seed))
     return Summary(
-        systems=named,
-        datasets=over,
+        systems=_in_order({cell.system for cell in cells}, systems),
+        datasets=_in_order({cell.dataset for cell in cells}, datasets),
         episodes=count,
-        cells=tuple(_cells(tallies, named, over, seed)),
+        uncounted=_in_order({dataset for (dataset, _), number in asked.items() if number is None}, datasets),
+        cells=cells,
         pooled=tuple(_pooled(tallies, named, over, seed)),
         differences=tuple(_differences(tallies, named, over, seed)),
     )
@@ -117,13 +125,23 @@ def _task_means(values: Mapping[Key, float]) -> list[float]:
     return [fmean(epochs) for epochs in by_task(values).values()]
 
 
-def _cells(tallies: Tallies, systems: Sequence[str], datasets: Sequence[str], seed: int) -> Iterator[ScoreCell]:
-    for dataset in datasets:
-        known = {key for (name, _), tally in tallies.items() if name == dataset for key in tally.seen}
-        for system in systems:
-            tally = tallies.get((dataset, system))
-            if tally is not None:
-                yield _cell(dataset, system, tally, len(known - tally.seen), seed)
+def _cells(
+    tallies: Tallies,
+    asked: Mapping[tuple[str, str], int | None],
+    systems: Sequence[str],
+    datasets: Sequence[str],
+    seed: int,
+) -> Iterator[ScoreCell]:
+    """Every system on every dataset where it has episodes, or is to have some."""
+    wanted = tallies.keys() | asked.keys()
+    for dataset in _in_order({dataset for dataset, _ in wanted}, datasets):
+        here = [tally for (name, _), tally in tallies.items() if name == dataset]
+        known = {key for tally in here for key in tally.seen}
+        for system in _in_order({system for name, system in wanted if name == dataset}, systems):
+            tally = tallies.get((dataset, system)) or _Tally(type=here[0].type if here else "")
+            missing = max(len(known - tally.seen), (asked.get((dataset, system)) or 0) - len(tally.seen))
+            if tally.seen or missing:
+                yield _cell(dataset, system, tally, missing, seed)
 
 
 def _cell(dataset: str, system: str, tally: _Tally, missing: int, seed: int) -> ScoreCell:

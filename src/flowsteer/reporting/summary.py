@@ -50,11 +50,12 @@ class ScoreCell:
     Attributes:
         dataset: Name of the dataset.
         system: Name of the system.
-        type: `math`, `qa` or `code`.
+        type: `math`, `qa` or `code`; empty if nothing of the dataset was run.
         scored: Episodes with a score.
         unscorable: Reasons why no score could be given, with counts.
         errors: Infrastructure failures, with counts; running the evaluation again retries them.
-        missing: Episodes that another system has on this dataset and this one has not, not even as an error.
+        missing: Episodes that the plan asks for, or another system has on this dataset, and this one has not, not even
+            as an error.
         score: The score, its interval over tasks; None if nothing is scored.
         metrics: All metrics, likewise.
         pass_at: pass@k by k, where each task was tried more than once and scores are 0 or 1.
@@ -146,7 +147,9 @@ class Summary:
         systems: Names of the systems, in the order of the report.
         datasets: Names of the datasets, likewise.
         episodes: Episodes in the run.
-        cells: Every system on every dataset where it has episodes.
+        uncounted: Datasets of which the plan does not say how many tasks they have: of these, only what another system
+            has is known to be missing.
+        cells: Every system on every dataset where it has episodes, or the plan asks for some.
         pooled: Every system over datasets; empty if there is only one dataset.
         differences: Every pair of systems, on each dataset and pooled.
     """
@@ -154,12 +157,23 @@ class Summary:
     systems: tuple[str, ...]
     datasets: tuple[str, ...]
     episodes: int
+    uncounted: tuple[str, ...]
     cells: tuple[ScoreCell, ...]
     pooled: tuple[Pooled, ...]
     differences: tuple[SystemDifference, ...]
 
+    @property
+    def done(self) -> int:
+        """Episodes that came to their end."""
+        return sum(cell.scored + cell.unscorable_count for cell in self.cells)
+
+    @property
+    def asked(self) -> int:
+        """Episodes that are known to belong to the run: those done, lost and missing."""
+        return self.done + sum(cell.error_count + cell.missing for cell in self.cells)
+
     def cell(self, dataset: str, system: str) -> ScoreCell | None:
-        """One system on one dataset, if it has episodes there."""
+        """One system on one dataset, if it has episodes there or is to have some."""
         return next((cell for cell in self.cells if (cell.dataset, cell.system) == (dataset, system)), None)
 
     def difference(self, dataset: str, a: str, b: str) -> SystemDifference | None:
@@ -199,7 +213,7 @@ def rows_of(summary: Summary, dataset: str) -> Sequence[ScoreCell | Pooled]:
 
 def to_json(summary: Summary) -> JSON:
     """The figures as plain JSON values."""
-    plain = asdict(summary)
+    plain = asdict(summary) | {"done": summary.done, "asked": summary.asked}
     for cell, values in zip(summary.cells, plain["cells"], strict=True):
         values["coverage"] = cell.coverage
     for difference, values in zip(summary.differences, plain["differences"], strict=True):
