@@ -68,6 +68,12 @@ def test_only_a_table_in_which_a_key_is_unknown_is_listed():
         load_training(EXAMPLES / "demo.toml", ["update=3"])
 
 
+def test_what_an_error_quotes_keeps_its_capitals():
+    with pytest.raises(ConfigError, match=r"input should|string should") as refused:
+        check(StudyConfig, {"base": "b", "seeds": [0], "worlds": {"w": {}}, "arms": {"cold start": {}}}, "the study")
+    assert "[A-Za-z0-9]" in refused.value.message
+
+
 @pytest.mark.parametrize("record", RECORDS)
 def test_every_setting_has_a_line_beside_it(record):
     told = "\n".join(inspect.getdoc(kind) or "" for kind in record.__mro__)

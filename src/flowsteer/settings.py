@@ -182,7 +182,7 @@ def _told(fault: JSON) -> str:
         case "value_error":  # a rule of this project over several settings: its own words say what was found
             return str(fault["ctx"]["error"])
         case _:
-            return f"{fault['msg'].lower()}, found {fault['input']!r}"
+            return f"{fault['msg'][:1].lower()}{fault['msg'][1:]}, found {fault['input']!r}"
 
 
 def _meant(kind: type, faults: Sequence[JSON]) -> str:
