@@ -5,6 +5,7 @@ And text that can be shown: what moves a terminal's cursor, colours it or turns 
 """
 
 import json
+import math
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -39,16 +40,35 @@ def printable(text: str) -> str:
 
 
 def printable_json(value: Any, ascii_only: bool = False) -> str:
-    r"""JSON for a terminal: what would steer it is an escape, and reads back as it was.
+    r"""JSON for a terminal: what would steer it is an escape, and reads back as it was; no number is NaN or infinite.
 
     Args:
-        value: JSON values.
+        value: JSON values; numbers that JSON does not have become null.
         ascii_only: Whether all that is no ASCII is an escape as well.
 
     >>> printable_json(["é\x7f"])
     '[\n  "é\\u007f"\n]'
     """
-    return escaped(json.dumps(value, ensure_ascii=ascii_only, indent=2))
+    encode = json.JSONEncoder(ensure_ascii=ascii_only, allow_nan=False, indent=2).encode
+    try:
+        return escaped(encode(value))
+    except ValueError:
+        return escaped(encode(finite(value)))
+
+
+def finite(value: Any) -> Any:
+    """JSON values with null for each number that JSON does not have.
+
+    >>> finite({"kl": float("nan"), "steps": [1, 2.5]})
+    {'kl': None, 'steps': [1, 2.5]}
+    """
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {name: finite(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return value
 
 
 def escaped(text: str) -> str:

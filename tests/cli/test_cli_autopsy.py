@@ -1,10 +1,12 @@
 """`flowsteer autopsy`: tables and verdicts for people, the same as JSON; what is not there is one clear message."""
 
+import json
+
 import pytest
 
 from cli.flowsteer_cli import flowsteer
 from flowsteer.runs.folder import RunFolder
-from training.test_autopsy import LOOP, STEP, course, play
+from training.test_autopsy import LOOP, STEP, course, measured, play
 
 
 @pytest.fixture
@@ -48,6 +50,26 @@ def test_one_episode_with_its_group(folder):
     assert lines["5*:"] == ["Custom", "->", "Verify", "(graded", "1)"]
     assert "mean -0.5" in done.out
     assert len(flowsteer("autopsy", "run", "train/3/3/t3/5", "--json", cwd=folder).json["members"]) == 6
+
+
+@pytest.mark.parametrize(
+    ("beginning", "marked"),
+    [("train/3/3", "0*:"), ("train/3/31", "0*:"), ("train/3/3/", "0*:"), ("train/3/3/t3/4", "4*:"), ("before", "0*:")],
+)
+def test_the_beginning_of_one_group_means_this_group(folder, beginning, marked):
+    done = flowsteer("autopsy", "run", beginning, cwd=folder)
+    assert done.code == 0
+    assert marked in done.out
+    assert ("Â = (R − mean)" in done.out) == beginning.startswith("train")
+
+
+def test_json_has_no_number_that_json_has_not(folder):
+    measured(folder / "run", 10, kl=float("nan"), entropy=float("nan"))
+    done = flowsteer("autopsy", "run", "--json", cwd=folder)
+    found = json.loads(done.out, parse_constant=lambda name: pytest.fail(f"bare {name}"))
+    assert found["course"][-1]["figures"]["entropy"] is None
+    assert "diverged" in {verdict["name"] for verdict in found["verdicts"]}
+    assert "diverged: entropy, kl" in flowsteer("autopsy", "run", cwd=folder).out
 
 
 @pytest.mark.parametrize(

@@ -172,6 +172,97 @@ def test_each_sign_of_trouble_has_its_verdict_and_no_other(run, figures, verdict
     assert any(character.isdigit() for character in found.verdicts[0].seen)
 
 
+@pytest.mark.parametrize(
+    "figures",
+    [
+        {"loss": (float("nan"), float("nan"))},
+        {"grad_norm": (0.0, float("inf"))},
+        {name: (float("nan"), float("nan")) for name in ("loss", "grad_norm", "entropy", "kl")},
+    ],
+)
+def test_a_run_whose_weights_are_no_numbers_has_diverged(run, figures):
+    course(run.path, **figures)
+    found = examine(run.path)
+    assert names(found) == [("diverged", "")]
+    assert "update.learning_rate" in found.verdicts[0].advice
+    assert all(name in found.verdicts[0].seen for name in figures)
+
+
+def test_numbers_of_both_signs_without_end_have_no_mean_and_are_no_error(run):
+    for step in range(1, 21):
+        measured(run.path, step, loss=float("inf") * (-1) ** step, entropy=0.4)
+    assert names(examine(run.path)) == [("diverged", "")]
+
+
+def test_what_diverged_for_a_while_and_went_on_is_not_blamed(run):
+    measured(run.path, 1, loss=float("nan"), **HEALTHY)
+    for step in range(2, 11):
+        measured(run.path, step, loss=0.1, **HEALTHY)
+    assert names(examine(run.path)) == [("nothing to complain of", "")]
+
+
+def at_ends(path, name, first, last):
+    """Metrics of two steps."""
+    for step, value in enumerate((first, last), 1):
+        measured(path, step, **{name: value})
+
+
+@pytest.mark.parametrize(("before", "after"), [(0.85, 0.8), (0.6, 0.55), (0.95, 0.9), (0.9, 0.85), (0.55, 0.5)])
+def test_five_points_in_tests_are_five_points(run, before, after):
+    write_json(run.path / "before.json", {"by_type": {"math": before, "qa": before}})
+    write_json(run.path / "after.json", {"by_type": {"math": after, "qa": after + 0.001}})
+    assert names(examine(run.path)) == [("below its start", "math")]
+
+
+@pytest.mark.parametrize(("first", "last"), [(0.9, 0.8), (1.0, 0.9), (0.5, 0.4), (0.8, 0.7), (0.4, 0.3)])
+@pytest.mark.parametrize(
+    ("name", "verdict"),
+    [("episodes__valid", ("collapsed", "")), ("types__qa__accuracy", ("below its start", "qa"))],
+)
+def test_ten_points_in_training_are_ten_points(run, name, verdict, first, last):
+    at_ends(run.path, name, first, last)
+    assert names(examine(run.path)) == [verdict]
+
+
+@pytest.mark.parametrize("last", [0.2, 0.3, 0.9])
+def test_a_reward_that_rose_by_a_tenth_has_moved(run, last):
+    course(run.path, steps=2, entropy=(0.4, 0.4), episodes__reward=(last - 0.1, last))
+    assert names(examine(run.path)) == [("nothing to complain of", "")]
+
+
+def test_an_accuracy_that_nothing_tells_is_not_called_nought(run):
+    course(run.path, entropy=(0.4, 0.001))
+    assert "with accuracy unknown" in examine(run.path).verdicts[0].seen
+    measured(run.path, 10, episodes__accuracy=0.25)
+    assert "with accuracy 0.25" in examine(run.path).verdicts[0].seen
+
+
+def test_an_empty_workflow_has_a_name(run):
+    for kind in ("math", "qa"):
+        play(run, f"after/T0/{kind}/0", kind, dsl="")
+    assert "(empty) on at least 100 %" in examine(run.path).verdicts[0].seen
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("before", {"by_type": 3}),
+        ("before", {"by_type": {"math": "x"}}),
+        ("after", {"by_type": [1]}),
+        ("after", {"by_type": {"qa": None}}),
+        ("coldstart", {"taught": 3}),
+        ("coldstart", {"taught": [3]}),
+    ],
+)
+def test_side_files_that_are_damaged_are_passed_over(run, name, content):
+    course(run.path)
+    write_json(run.path / "before.json", {"by_type": {"math": 0.5}})
+    write_json(run.path / f"{name}.json", content)
+    found = examine(run.path)
+    assert names(found) == [("nothing to complain of", "")]
+    assert found.evidence.taught == ()
+
+
 def test_what_is_solved_may_have_no_signal_and_no_entropy(run):
     course(run.path, entropy=(0.4, 0.001), signal__none=(0.0, 0.9), episodes__accuracy=(0.3, 0.99))
     assert names(examine(run.path)) == [("nothing to complain of", "")]

@@ -13,7 +13,7 @@ from flowsteer.cli.console import guarded, note, print_json, say
 def autopsy(
     run: Annotated[Path, o.run_argument("Run folder of a flowsteer train; it may be under way.")],
     episode: Annotated[
-        str, typer.Argument(help="Episode id, or its beginning: its reward term by term, with its group.")
+        str, typer.Argument(help="Episode id, or its beginning or that of a group: rewards term by term.")
     ] = "",
     json: o.Json = False,
 ) -> None:
@@ -22,7 +22,7 @@ def autopsy(
 
     from flowsteer.cli import autopsy_tables as drawn
     from flowsteer.cli.terminal import Terminal
-    from flowsteer.training.autopsy.compared_episode import compare_episode
+    from flowsteer.training.autopsy.compared_episode import compare_episode, first_of_group
     from flowsteer.training.autopsy.examination import examine
     from flowsteer.training.autopsy.training_record import read_training
 
@@ -30,7 +30,9 @@ def autopsy(
         from flowsteer.cli.show import find_episode
 
         record = read_training(run)
-        group = compare_episode(record, find_episode(record.folder, episode, "autopsy"))
+        whole = episode in record.folder.entries
+        first = None if whole else first_of_group(record, episode)
+        group = compare_episode(record, first or find_episode(record.folder, episode, "autopsy"))
         if json:
             print_json(asdict(group))
         else:

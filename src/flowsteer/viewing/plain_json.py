@@ -1,8 +1,9 @@
 """JSON that a browser can read: JavaScript knows no NaN and no Infinity, and UTF-8 no half of a surrogate pair."""
 
 import json
-import math
 from typing import Any
+
+from flowsteer.unicode import finite
 
 
 def text_of(value: Any) -> str:
@@ -16,18 +17,8 @@ def text_of(value: Any) -> str:
     try:
         text = _encode(value)
     except ValueError:
-        text = _encode(_finite(value))
+        text = _encode(finite(value))
     return text.encode(errors="backslashreplace").decode()
 
 
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, dict):
-        return {name: _finite(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value

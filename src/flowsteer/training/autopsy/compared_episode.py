@@ -92,6 +92,21 @@ def compare_episode(record: TrainingRecord, episode: str) -> EpisodeGroup:
     )
 
 
+def first_of_group(record: TrainingRecord, beginning: str) -> str | None:
+    """The first of the episodes that begin so, if they are of one group; None if there are none, or of several.
+
+    Args:
+        record: The run.
+        beginning: What is typed of their ids; a whole part of them, such as `train/9/5`, is not that of `train/9/57`.
+    """
+    for start in (f"{beginning.rstrip('/')}/", beginning):
+        found = [one for one in record.episodes if one.episode.startswith(start)]
+        if found:
+            groups = {one.group for one in found}
+            return min((one.episode for one in found), key=_number) if len(groups) == 1 else None
+    return None
+
+
 def _advantages(rewards: Sequence[float | None], floor: float) -> list[float | None]:
     """`flowsteer.training.rl.cwrpo.advantages` of one group; that file needs the tensor library."""
     known = [reward for reward in rewards if reward is not None]

@@ -79,7 +79,7 @@ def gather(record: TrainingRecord) -> Evidence:
         episodes=len(record.episodes),
         late_from=min((one.step for one in recent), default=0),
         variant=record.settings.get("reward", {}).get("variant", "cwrpo"),
-        taught=tuple(record.coldstart.get("taught", ())),
+        taught=_taught(record.coldstart),
         course=means(record.metrics, windows),
         turns=turns,
         features=accuracy_by_feature(recent, record.categories()),
@@ -99,5 +99,13 @@ def _accuracy(record: TrainingRecord) -> tuple[TypeAccuracy, ...]:
 
 
 def _by_type(figures: JSON) -> dict[str, float]:
-    found: dict[str, float] = figures.get("by_type", {})
-    return found
+    """Accuracy by type; what is no number, as in a damaged file, is left out."""
+    found = figures.get("by_type")
+    plain = found.items() if isinstance(found, dict) else ()
+    return {kind: value for kind, value in plain if isinstance(value, int | float)}
+
+
+def _taught(coldstart: JSON) -> tuple[str, ...]:
+    """Kinds of action, likewise."""
+    found = coldstart.get("taught")
+    return tuple(kind for kind in found if isinstance(kind, str)) if isinstance(found, list) else ()

@@ -3,12 +3,14 @@
 A verdict is a rule of thumb with a named limit. Several can hold, and one that does not hold proves nothing.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 
 from flowsteer.training.autopsy.evidence import Evidence
 from flowsteer.training.autopsy.frequent_workflows import FrequentWorkflow
 from flowsteer.training.autopsy.rejections import summed
+from flowsteer.training.autopsy.windows import WindowMeans
 from flowsteer.training.sft.speech import TRIES
 
 FLAT = 0.9
@@ -37,6 +39,9 @@ SAME = 0.5
 
 BELOW = 0.05
 """A type that lost so much is below its start: on a hundred tasks two policies that are equal differ by about this."""
+
+UPDATED = ("loss", "grad_norm", "entropy", "kl")
+"""Figures that each update gives; once one of them is no number, the weights are none either."""
 
 DONE = 0.95
 """Where so many answers are right, little entropy and equal rewards are what was wanted."""
@@ -87,12 +92,30 @@ def judge(evidence: Evidence) -> tuple[RunVerdict, ...]:
     return (RunVerdict("nothing to complain of", "", seen if evidence.finished else f"{seen} so far"),)
 
 
+def _diverged(evidence: Evidence) -> Iterator[RunVerdict]:
+    """Figures of the updates are no numbers any more."""
+    last = evidence.course[-1].figures if evidence.course else {}
+    if broken := [name for name in UPDATED if not isfinite(last.get(name, 0.0))]:
+        since = next(one.window.first for one in evidence.course if not _finite(one, broken))
+        yield RunVerdict(
+            "diverged",
+            "",
+            f"{', '.join(broken)} are not finite in the steps from {since} on",
+            {"since": since},
+            "try a lower update.learning_rate, or a smaller update.max_grad_norm, from the start",
+        )
+
+
+def _finite(part: WindowMeans, names: Sequence[str]) -> bool:
+    return all(isfinite(part.figures.get(name, 0.0)) for name in names)
+
+
 def _undertrained(evidence: Evidence) -> Iterator[RunVerdict]:
     """Neither the entropy nor the reward has moved."""
     entropy, reward = _ends(evidence, "entropy"), _ends(evidence, "episodes/reward")
     if entropy is None or reward is None or len(evidence.course) < 2:
         return
-    if entropy[1] >= FLAT * entropy[0] and reward[1] - reward[0] < ROSE:
+    if entropy[1] >= FLAT * entropy[0] and _fall(reward[1], reward[0]) < ROSE:
         kl = evidence.course[-1].figures.get("kl")
         yield RunVerdict(
             "undertrained",
@@ -111,16 +134,17 @@ def _collapsed(evidence: Evidence) -> Iterator[RunVerdict]:
     last = evidence.course[-1].figures
     entropy, tokens = last.get("entropy"), last.get("episodes/tokens")
     if entropy is not None and tokens and entropy * tokens < ONE_CHOICE and not _done(evidence):
+        right = last.get("episodes/accuracy")
         yield RunVerdict(
             "collapsed",
             "",
             f"{entropy * tokens:.2f} nats an episode are left (entropy {entropy:.4f} on {tokens:.0f} tokens), "
-            f"with accuracy {last.get('episodes/accuracy', 0.0):.2f}",
+            f"with accuracy {'unknown' if right is None else f'{right:.2f}'}",
             {"nats": entropy * tokens, "entropy": entropy},
             "try a lower update.learning_rate, a higher sampler.temperature, or more update.entropy",
         )
     shares = [one.figures["episodes/valid"] for one in evidence.course if "episodes/valid" in one.figures]
-    if shares and max(shares) - shares[-1] >= FELL:
+    if shares and _fall(max(shares), shares[-1]) >= FELL:
         yield RunVerdict(
             "collapsed",
             "",
@@ -202,7 +226,8 @@ def _one_workflow(evidence: Evidence) -> Iterator[RunVerdict]:
             yield RunVerdict(
                 "same workflow",
                 "all types" if len(alike) == len(usual) else " and ".join(one.type for one in alike),
-                f"{dsl} on at least {_percent(least)} of the test tasks of each; right: {', '.join(right)}",
+                f"{dsl or '(empty)'} on at least {_percent(least)} of the test tasks of each; "
+                f"right: {', '.join(right)}",
                 {"share": least},
                 "try warmup.recall=0.2, so that the start heeds types, and a lower update.learning_rate",
             )
@@ -213,21 +238,30 @@ def _below_start(evidence: Evidence) -> Iterator[RunVerdict]:
     advice = "try update.validate_every, which keeps the best policy, or a lower update.learning_rate"
     told = set()
     for one in evidence.accuracy:
-        if one.before is not None and one.after is not None and one.before - one.after >= BELOW:
+        if one.before is not None and one.after is not None and _fall(one.before, one.after) >= BELOW:
             told.add(one.type)
             tasks = f" of {one.tasks} test tasks" if one.tasks else ""
             seen = f"greedy accuracy went from {_percent(one.before)} to {_percent(one.after)}{tasks}"
             yield RunVerdict("below its start", one.type, seen, {"before": one.before, "after": one.after}, advice)
     for kind, name in _by_type(evidence, "accuracy"):
         first, last = _ends(evidence, name) or (0.0, 0.0)
-        if first - last >= FELL and kind not in told:
+        if _fall(first, last) >= FELL and kind not in told:
             seen = f"accuracy while training went from {_percent(first)} in its first window to {_percent(last)}"
             yield RunVerdict("below its start", kind, seen, {"before": first, "after": last}, advice)
 
 
 _CHECKS: tuple[Callable[[Evidence], Iterator[RunVerdict]], ...] = (
-    _undertrained, _collapsed, _cannot_write, _gate_closed, _no_signal, _one_workflow, _below_start,
+    _diverged, _undertrained, _collapsed, _cannot_write, _gate_closed, _no_signal, _one_workflow, _below_start,
 )  # fmt: skip
+
+
+def _fall(before: float, after: float) -> float:
+    """How much a figure fell, without what binary fractions leave over.
+
+    >>> _fall(0.85, 0.8), _fall(0.9, 0.85)
+    (0.05, 0.05)
+    """
+    return round(before - after, 9)
 
 
 def _ends(evidence: Evidence, name: str) -> tuple[float, float] | None:

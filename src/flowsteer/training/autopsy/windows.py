@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite, nan
 from statistics import fmean
 from typing import Any
 
@@ -29,7 +30,8 @@ class WindowMeans:
 
     Attributes:
         window: Its steps.
-        figures: Mean of each figure of `metrics.jsonl` over those of its steps that have it, by the names used there.
+        figures: Mean of each figure of `metrics.jsonl` over those of its steps that have it, by the names used there;
+            NaN where one of them is not finite.
     """
 
     window: Window
@@ -70,6 +72,10 @@ def means(metrics: Iterable[Mapping[str, Any]], windows: Sequence[Window]) -> tu
             if isinstance(value, int | float):
                 found[where or 0].setdefault(name, []).append(value)
     return tuple(
-        WindowMeans(window, {name: fmean(values) for name, values in named.items() if name != "step"})
+        WindowMeans(window, {name: _mean(values) for name, values in named.items() if name != "step"})
         for window, named in zip(windows, found, strict=True)
     )
+
+
+def _mean(values: Sequence[float]) -> float:
+    return fmean(values) if all(map(isfinite, values)) else nan
