@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import shutil
 from dataclasses import replace
 from statistics import fmean
 
@@ -13,13 +14,16 @@ pytest.importorskip("torch", reason="needs the extra: pip install 'flowsteer[tra
 pytest.importorskip("trl", reason="needs the extra: pip install 'flowsteer[train]'")
 
 from flowsteer.cli.study import study
-from flowsteer.errors import RunError
+from flowsteer.errors import BackendUnavailable, RunError
+from flowsteer.runs.failure import Failure
+from flowsteer.runs.files import read_json, write_json
 from flowsteer.runs.folder import RunFolder
 from flowsteer.settings import check
 from flowsteer.study.cells import work
 from flowsteer.study.study_config import load_study
 from flowsteer.study.study_report import write_study_report
 from flowsteer.study.study_summary import collapsed
+from flowsteer.training import policy_tests
 from flowsteer.training.config import TrainingConfig
 from flowsteer.training.data import Schedule
 from flowsteer.training.inference.trajectory import DrawSettings
@@ -135,7 +139,7 @@ def test_the_report_says_what_the_cells_say(finished):
     for arm in ("cwrpo", "answer"):
         tests = [cells[f"cells/typed/{arm}/{seed}"]["tests"]["1"] for seed in (0, 1)]
         row = rows[arm, "", 1.0]
-        for name in ("valid", "turns", "cwrpo", "operator_types", "shape_bits"):
+        for name in ("valid", "turns", "cwrpo", "operator_types", "shape_bits", "unscorable"):
             assert row["figures"][name]["mean"] == pytest.approx(fmean(test[name] for test in tests))
     compared = next(one for one in printed["differences"] if one["arm"] == "answer" and not one["swap"])
     assert (compared["minus"], compared["comparison"]["difference"]["n"]) == ("cwrpo", 2)
@@ -170,6 +174,97 @@ def test_results_of_other_settings_are_not_mixed(finished, tmp_path):
 )
 def test_a_policy_has_collapsed_if_few_edits_are_valid_or_it_earns_less_than_at_its_start(valid, earned, expected):
     assert collapsed({"valid": valid, "cwrpo": earned}, {"valid": 0.9, "cwrpo": 0.2}) == expected
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    """The finished study in a folder of its own."""
+    file, place, _, _ = finished
+    return file, shutil.copytree(place, tmp_path / "copy")
+
+
+def changed(file, change):
+    """Change a result that is stored."""
+    found = read_json(file)
+    change(found)
+    write_json(file, found)
+
+
+def figures(place):
+    return {name: (found["tests"], found["swaps"]) for name, found in results(place).items()}
+
+
+def test_a_test_that_lost_episodes_is_made_again_and_nothing_else(copied):
+    file, place = copied
+    whole, before = figures(place), times(place)
+    starts = set(place.glob("starts/*/result.json"))
+    cell = place / "cells/typed/answer/1/result.json"
+    changed(cell, lambda found: found["tests"]["0"].update(lost=3, scores={}, accuracy=0.0))
+    assert write_study_report(load_study(file), "s", place).summary.done == 5
+    for start in starts:
+        changed(start, lambda found: found["swaps"]["flat"]["1"].update(lost=1, accuracy=0.0))
+    assert write_study_report(load_study(file), "s", place).summary.done == 0
+    work(load_study(file), place)
+    assert figures(place) == whole
+    assert {path for path, at in times(place).items() if at != before[path]} == {*starts, cell}
+    assert all(read_json(start)["swaps"]["flat"]["1"]["lost"] == 0 for start in starts)
+
+
+def test_a_test_that_loses_episodes_is_not_kept_and_the_rest_is_done(copied, monkeypatch):
+    file, place = copied
+    whole, real, broken = figures(place), policy_tests.play, ["test/T1/"]
+
+    async def flaky(policy, groups, *more):
+        played = await real(policy, groups, *more)
+        if broken and groups[0].name.startswith(broken[0]):
+            broken.clear()
+            played[0] = replace(played[0], lost=Failure("BackendUnavailable", "out of reach"))
+        return played
+
+    monkeypatch.setattr(policy_tests, "play", flaky)
+    for arm in ("cwrpo", "answer"):
+        changed(place / f"cells/typed/{arm}/1/result.json", lambda found: found["tests"].clear())
+    with pytest.raises(BackendUnavailable, match=r"1 of 4 test episodes of .*/1 were lost: out of reach") as lost:
+        work(load_study(file), place)
+    assert "the same command again" in lost.value.hint
+    left = {name for name, found in figures(place).items() if found != whole[name]}
+    assert left == {"cells/typed/cwrpo/1"}
+    assert set(results(place)["cells/typed/cwrpo/1"]["tests"]) == {"0"}
+    work(load_study(file), place)
+    assert figures(place) == whole
+
+
+def test_a_start_that_loses_episodes_holds_up_its_own_cells_only(tmp_path, monkeypatch):
+    real, seen = policy_tests.play, []
+
+    async def flaky(policy, groups, *more):
+        played = await real(policy, groups, *more)
+        seen.append(len(played))
+        if len(seen) == 1:
+            played[0] = replace(played[0], lost=Failure("BackendUnavailable", "out of reach"))
+        return played
+
+    monkeypatch.setattr(policy_tests, "play", flaky)
+    text = STUDY.split("[swaps.flat]")[0].split("[arms.answer]")[0]
+    study, place = load_study(write(tmp_path, text)), tmp_path / "run"
+    with pytest.raises(BackendUnavailable, match="out of reach"):
+        work(study, place)
+    assert set(results(place)) == {"cells/typed/cwrpo/1"}
+    work(study, place)
+    assert len(results(place)) == 2
+
+
+def test_curves_are_drawn_at_their_steps_also_where_the_first_ones_tell_nothing(copied):
+    file, place = copied
+    for metrics in place.glob("cells/*/cwrpo/*/metrics.jsonl"):
+        (line,) = map(json.loads, metrics.read_text().splitlines())
+        steps = [line | {"step": step, "episodes/accuracy": 0.5} for step in range(1, 5)]
+        del steps[0]["episodes/accuracy"], steps[1]["episodes/accuracy"]
+        metrics.write_text("".join(f"{json.dumps(step)}\n" for step in steps))
+    summary = write_study_report(load_study(file), "s", place).summary
+    (curve,) = [one for one in summary.curves if (one.arm, one.figure) == ("cwrpo", "accuracy")]
+    assert (curve.steps, [point.mean for point in curve.points]) == ((3, 4), [0.5, 0.5])
+    assert "cwrpo: 0.50 after 4 steps" in (place / "figure.svg").read_text()
 
 
 def test_what_another_process_holds_is_left_to_it(tmp_path):

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from flowsteer.errors import RunError
+from flowsteer.errors import BackendUnavailable, RunError
 from flowsteer.runs.config import stored_config
 from flowsteer.runs.differences import differences
 from flowsteer.runs.files import read_json, write_json
@@ -79,14 +79,22 @@ class Unit:
 
     @property
     def done(self) -> bool:
-        """Whether nothing is left to do."""
-        return not any(True for _ in self.left(self.result))
+        """Whether nothing is left to do, in its cold start either."""
+        return not any(True for _ in self.left(self.result)) and (self.start is None or self.start.done)
 
     def left(self, result: JSON) -> Iterator[tuple[str, float]]:
-        """Tests that are still to be made: the swap, empty for none, and the temperature."""
+        """Tests that are still to be made: the swap, empty for none, and the temperature.
+
+        One that lost episodes to infrastructure is made again: its figures are not of the tasks of the other arms.
+        """
         for swap in ("", *self.swaps):
-            made = result.get("swaps", {}).get(swap, {}) if swap else result.get("tests", {})
+            found = result.get("swaps", {}).get(swap, {}) if swap else result.get("tests", {})
+            made = {temperature for temperature, figures in found.items() if not figures.get("lost")}
             yield from ((swap, value) for value in self.temperatures if f"{value:g}" not in made)
+
+
+class LostTests(BackendUnavailable):
+    """Episodes of some tests of a unit were lost, so that these tests are still to be made; the others are kept."""
 
 
 def unit_of(cell: StudyCell, study: Study, run: Path) -> Unit:
@@ -112,20 +120,35 @@ def work(study: Study, run: Path, on_change: Callable[[], None] = lambda: None) 
 
     Raises:
         RunError: The folder holds a study with other settings, or cannot be written.
-        BackendUnavailable: A backend cannot be reached, or is lost; the same call later goes on.
+        BackendUnavailable: A backend cannot be reached, or is lost; the same call later goes on. If single episodes of
+            a test were lost, that is told once all that can be done is done.
         SandboxError: The sandbox asked for is not there; likewise.
         BudgetExceeded: A run's budget is spent; likewise.
     """
-    left = units_of(study, run)
-    while left := [unit for unit in left if not unit.done]:
+    units, lost = units_of(study, run), dict[Path, LostTests]()
+    left = units
+
+    def attempt(unit: Unit) -> bool:
+        try:
+            return _attempt(unit, run, on_change)
+        except LostTests as error:
+            lost[unit.path] = error
+            return True
+
+    while left := [unit for unit in left if not (unit.done or unit.path in lost)]:
         moved = False
         for unit in left:
-            if unit.start is not None:
-                moved |= _attempt(unit.start, run, on_change)
+            if unit.start is not None and unit.start.path not in lost:
+                moved |= attempt(unit.start)
             if unit.start is None or unit.start.done:
-                moved |= _attempt(unit, run, on_change)
+                moved |= attempt(unit)
+            elif unit.start.path in lost:
+                lost[unit.path] = lost[unit.start.path]
         if not moved:
             time.sleep(PATIENCE)
+    for unit in units:
+        if unit.path in lost and not unit.done:
+            raise lost[unit.path]
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +215,11 @@ def _claimed(lock: Path) -> Iterator[bool]:
 
 
 def _do(unit: Unit, on_change: Callable[[], None]) -> None:
-    """Make the policy, unless it is there, and the tests that are missing; each is kept as soon as it is made."""
+    """Make the policy, unless it is there, and the tests that are missing; each is kept as soon as it is made.
+
+    Raises:
+        LostTests: Episodes of a test were lost; it is not kept, and all others are made before.
+    """
     result = unit.result
     if unit.start is not None and not unit.config.update.steps:
         _copy(unit, unit.start, on_change)
@@ -200,16 +227,23 @@ def _do(unit: Unit, on_change: Callable[[], None]) -> None:
     if not result:
         result = _made(unit, on_change)
         _keep(unit, result, on_change)
+    lost = ""
     for swap in ("", *unit.swaps):
         temperatures = [temperature for place, temperature in unit.left(result) if place == swap]
         began = time.process_time()
-        for temperature, figures, seconds in _tested(unit, swap, temperatures):
+        for temperature, figures, seconds, why in _tested(unit, swap, temperatures):
+            if figures["lost"]:
+                lost = f"{figures['lost']} of {figures['episodes']} test episodes of {unit.path} were lost: {why}"
+                began = time.process_time()
+                continue
             part = result["swaps"].setdefault(swap, {}) if swap else result["tests"]
             part[f"{temperature:g}"] = figures
             result["seconds"]["swaps" if swap else "test"] += seconds
             result["cpu"] += time.process_time() - began
             began = time.process_time()
             _keep(unit, result, on_change)
+    if lost:
+        raise LostTests(lost, "mend that, and run the same command again: it makes these tests anew")
 
 
 def _copy(unit: Unit, start: Unit, on_change: Callable[[], None]) -> None:
@@ -236,11 +270,11 @@ def _made(unit: Unit, on_change: Callable[[], None]) -> JSON:
         return {"executor": run.executor, "seconds": seconds, "cpu": cpu, "tests": {}, "swaps": {}}
 
 
-def _tested(unit: Unit, swap: str, temperatures: Sequence[float]) -> Iterator[tuple[float, JSON, float]]:
+def _tested(unit: Unit, swap: str, temperatures: Sequence[float]) -> Iterator[tuple[float, JSON, float, str]]:
     """Test the policy of a unit, unchanged, in its own world or under a swap.
 
     Yields:
-        For each temperature the figures, and the seconds that took.
+        For each temperature the figures, the seconds that took, and why the first lost episode was lost.
     """
     if not temperatures:
         return
@@ -262,7 +296,8 @@ def _tested(unit: Unit, swap: str, temperatures: Sequence[float]) -> Iterator[tu
             before = run.seconds["test"]
             rollouts = run.test(TEST, policy, temperature)
             found = figures(rollouts) | {"shapes": shapes(rollouts), "scores": _scores(rollouts)}
-            yield temperature, {"executor": run.executor} | found, run.seconds["test"] - before
+            why = next((one.lost.message for one in rollouts if one.lost is not None), "")
+            yield temperature, {"executor": run.executor} | found, run.seconds["test"] - before, why
 
 
 def _scores(rollouts: "Sequence[Rollout]") -> dict[str, tuple[float | None, float | None]]:

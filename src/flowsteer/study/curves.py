@@ -52,7 +52,7 @@ def figure(summary: StudySummary, worlds: Sequence[str], arms: Sequence[str]) ->
 
 def _panel(left: float, top: float, name: str, curves: Sequence[Curve], arms: Sequence[str]) -> Iterator[str]:
     """One figure in one world: axes, bands below, lines above."""
-    steps = max((len(curve.points) for curve in curves), default=1)
+    steps = max((curve.steps[-1] for curve in curves), default=1)
     low, high = _ends(name, [point for curve in curves for point in curve.points])
 
     def x(step: float) -> float:
@@ -70,15 +70,17 @@ def _panel(left: float, top: float, name: str, curves: Sequence[Curve], arms: Se
     for curve in curves:
         yield _band(curve, x, y, arms.index(curve.arm) % HUES)
     for curve in curves:
-        path = " ".join(f"{x(step):.1f},{y(point.mean):.1f}" for step, point in enumerate(curve.points, 1))
-        last = f"{curve.arm}: {curve.points[-1].mean:.2f} after {len(curve.points)} steps"
+        path = " ".join(
+            f"{x(step):.1f},{y(point.mean):.1f}" for step, point in zip(curve.steps, curve.points, strict=True)
+        )
+        last = f"{curve.arm}: {curve.points[-1].mean:.2f} after {curve.steps[-1]} steps"
         yield (
             f'<polyline class="{_line(arms.index(curve.arm))}" points="{path}"><title>{escape(last)}</title></polyline>'
         )
 
 
 def _band(curve: Curve, x: Callable[[float], float], y: Callable[[float], float], hue: int) -> str:
-    known = [(step, point.low, point.high) for step, point in enumerate(curve.points, 1)]
+    known = [(step, point.low, point.high) for step, point in zip(curve.steps, curve.points, strict=True)]
     ends = [(x(step), y(low), y(high)) for step, low, high in known if low is not None and high is not None]
     around = [(at, above) for at, _, above in ends] + [(at, below) for at, below, _ in reversed(ends)]
     return f'<polygon class="band-{hue}" points="{" ".join(f"{at:.1f},{up:.1f}" for at, up in around)}"/>'

@@ -50,14 +50,15 @@ HEADS = {
     "one_step": "one step %",
     "padded": "padded %",
     "repeated": "repeated %",
+    "unscorable": "unscorable",
 }
 UNIT = """Means over seeds, with Student's 95 % intervals in brackets, those of shares cut at 0 and 100: a seed is the
 unit, since its tasks share one policy. Accuracy is of held-out tasks, the same for all arms of a seed, and drawn with
-the same random numbers. The paper's R is given whatever an arm was paid. Shapes: entropy of the shape classes of the
-workflows (how many parallels, conditionals and loops, whatever they hold). One step, padded and repeated are
-shortcuts: at most one operator ran; six or more without a structure; half or more of the steps repeat an operator.
-Collapsed: seeds whose policy has fewer than half its turns accepted, or earns less of the paper's R than its own cold
-start."""
+the same random numbers; those that could not be graded are in no accuracy, and counted as unscorable. The paper's R is
+given whatever an arm was paid. Shapes: entropy of the shape classes of the workflows (how many parallels, conditionals
+and loops, whatever they hold). One step, padded and repeated are shortcuts: at most one operator ran; six or more
+without a structure; half or more of the steps repeat an operator. Collapsed: seeds whose policy has fewer than half its
+turns accepted, or earns less of the paper's R than its own cold start."""
 
 
 @dataclass(frozen=True, slots=True)

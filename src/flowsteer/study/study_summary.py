@@ -18,7 +18,7 @@ START = "cold start"
 
 FIGURES = (
     "accuracy", "cwrpo", "gate_open", "valid", "finished", "turns", "operators", "operator_types", "shape_bits",
-    "one_step", "padded", "repeated",
+    "one_step", "padded", "repeated", "unscorable",
 )  # fmt: skip
 """Figures of a test that are reported; see `flowsteer.training.rollout.metrics.measure`."""
 
@@ -97,12 +97,14 @@ class Curve:
         world: The world.
         arm: The arm.
         figure: One of `CURVES`.
-        points: After each step, the mean over seeds.
+        steps: The steps behind which it is known.
+        points: After each of them, the mean over seeds.
     """
 
     world: str
     arm: str
     figure: str
+    steps: tuple[int, ...]
     points: tuple[Estimate, ...]
 
 
@@ -293,10 +295,10 @@ def _curves(study: Study, found: Sequence[_Done]) -> Iterator[Curve]:
             for figure in CURVES:
                 smooth = [_smoothed([step.get(f"episodes/{figure}") for step in steps]) for steps in runs]
                 known = [[value for value in at if value is not None] for at in zip(*smooth, strict=False)]
-                points = [over_seeds(values, figure in SHARES) for values in known]
-                drawn = tuple(point for point in points if point is not None)
+                points = {step: over_seeds(values, figure in SHARES) for step, values in enumerate(known, 1)}
+                drawn = {step: point for step, point in points.items() if point is not None}
                 if drawn:
-                    yield Curve(world, arm, figure, drawn)
+                    yield Curve(world, arm, figure, tuple(drawn), tuple(drawn.values()))
 
 
 def _smoothed(values: Sequence[float | None]) -> list[float | None]:
