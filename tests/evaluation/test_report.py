@@ -89,6 +89,17 @@ def test_what_a_run_that_stopped_early_has_not_done_is_said(tmp_path):
     assert "episodes**" not in text
 
 
+def test_what_earlier_starts_asked_for_is_missed_too(tmp_path):
+    run_evaluation(tmp_path, settings(systems=["direct"], limit=6, caps={"calls": 2}))
+    run_evaluation(tmp_path, settings(systems=["cot"], datasets=["simulated:qa"], limit=2))
+    _, found = reported(tmp_path)
+    assert {(cell["dataset"], cell["system"]) for cell in found["cells"]} == {
+        ("simulated:math", "direct"), ("simulated:qa", "cot"),
+    }  # fmt: skip
+    assert found["asked"] == 6 + 2
+    assert found["done"] == found["episodes"] < 8
+
+
 def test_a_system_without_an_episode_is_named(tmp_path):
     search = "search:rounds=1,tasks=2"
     run_evaluation(tmp_path / "run", settings(systems=["cot", search], limit=5, caps={"calls": 1}))

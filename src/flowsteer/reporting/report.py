@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from flowsteer.errors import FlowSteerError
-from flowsteer.evaluation.evaluate import PLAN, read_plan
+from flowsteer.evaluation.evaluate import PLAN, read_plans
 from flowsteer.evaluation.evaluation_plan import PlannedDataset, dry_run
 from flowsteer.evaluation.rescore import scored_entries
 from flowsteer.reporting.markdown import simulated_specs, to_markdown
@@ -57,16 +57,22 @@ def write_figures(run: RunFolder, out: Path) -> Summary:
 def _summary(run: RunFolder, entries: Sequence[Entry]) -> Summary:
     if not (run.path / PLAN).exists():
         return summarise(entries)
-    plan = read_plan(run.path)
+    plans = read_plans(run.path)
     try:
-        whole = dry_run(plan)
+        starts = [dry_run(plan) for plan in plans]
     except FlowSteerError:  # its files or a workflow that it names are not there any more
-        return summarise(entries, plan.systems, plan.datasets)
-    systems, datasets = ([row.name for row in rows] for rows in (whole.systems, whole.datasets))
+        return summarise(entries, plans[0].systems, plans[0].datasets)
+    systems = [row.name for start in starts for row in start.systems]
+    datasets = [row.name for start in starts for row in start.datasets]
     if run.config.get("command") != "eval":  # other commands leave out some episodes of their plan
         return summarise(entries, systems, datasets)
-    tasks = {row.name: _tasks(row, entries) for row in whole.datasets}
-    asked = {(name, system): n and n * plan.epochs for name, n in tasks.items() for system in systems}
+    asked: dict[tuple[str, str], int | None] = {}
+    for plan, start in zip(plans, starts, strict=True):
+        for dataset in start.datasets:
+            tasks = _tasks(dataset, entries)
+            for key in ((dataset.name, system.name) for system in start.systems):
+                most = asked.get(key, 0)
+                asked[key] = None if tasks is None or most is None else max(most, tasks * plan.epochs)
     return summarise(entries, systems, datasets, asked=asked)
 
 
