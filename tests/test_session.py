@@ -7,7 +7,7 @@ import pytest
 
 import flowsteer
 from canvas.instant import InstantLLM
-from flowsteer.backends.base import Sampling
+from flowsteer.backends.base import Message, Origin, Request, Sampling
 from flowsteer.backends.budget import Caps
 from flowsteer.canvas.canvas import Settings
 from flowsteer.errors import BudgetExceeded, ConfigError
@@ -91,6 +91,50 @@ async def test_what_was_answered_is_not_asked_again_and_counts_the_same(tmp_path
     assert second.calls == []
     assert again.executor_usage == once.executor_usage
     assert again.answer == once.answer
+
+
+async def test_a_spec_is_connected_once_so_equal_requests_in_flight_are_made_once(tmp_path):
+    class Waiting(InstantLLM):
+        async def complete(self, request):
+            await asyncio.sleep(0.01)
+            return await super().complete(request)
+
+    backend, asked = (
+        Waiting(),
+        Request((Message("user", "?"),), Sampling(0.0), origin=Origin("operator", Task("?"), "Custom")),
+    )
+    setup = Setup(director="", executor="slow:", roster={"big": "slow:"}, cache=tmp_path / "replies.sqlite")
+    async with open_session(setup, {"slow:": backend}) as session:
+        directors = await asyncio.gather(*(session.connect_director("slow:") for _ in range(3)))
+        other = await session.connect_director("slow:?temperature=0.5")
+        backends = [session.executor_backend, session.roster["big"], *(one.backend for one in (*directors, other))]
+        await asyncio.gather(*(one.complete(asked) for one in backends))
+    assert len(backend.calls) == 1
+    assert directors[0] is directors[1] is directors[2]
+    assert other.sampling.temperature == 0.5
+
+
+async def test_what_could_not_be_connected_is_tried_again(tmp_path):
+    script = tmp_path / "script"
+    async with open_session(Setup(director="", executor="instant:"), {"instant:": InstantLLM()}) as session:
+        with pytest.raises(ConfigError, match="cannot be read"):
+            await session.connect_director(f"script:{script}")
+        script.write_text("add Custom")
+        assert (await session.connect_director(f"script:{script}")).lines == ["add Custom"]
+
+
+async def test_episodes_at_once_that_share_a_director_go_as_they_would_alone(tmp_path):
+    script = tmp_path / "script"
+    script.write_text("add Programmer\nadd Format\nfinish")
+    canvas = Settings(max_turns=8, min_steps=1, needs=(), needs_structure=False)
+    for spec in ("simulated:", "simulated:?seed=3", f"script:{script}", f"dsl:{DSL}", "pretrained"):
+        alone, tasks = [], [Task(f"What is 6 times {number}?", "math") for number in range(4)]
+        for task in tasks:
+            async with open_session(Setup(director=spec, executor="simulated:", canvas=canvas)) as session:
+                alone.append((await session.episode(task)).ended.workflow)
+        async with open_session(Setup(director=spec, executor="simulated:", canvas=canvas)) as session:
+            together = await asyncio.gather(*(session.episode(task) for task in tasks))
+        assert [one.ended.workflow for one in together] == alone
 
 
 async def test_nodes_run_on_the_backends_of_the_roster():

@@ -1,12 +1,13 @@
 """A session: all that a run needs, connected once and shared: backends, sandbox, operators, budget, cache."""
 
+import asyncio
 import hashlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from annotated_types import Ge, Gt
 
@@ -36,6 +37,7 @@ from flowsteer.workflow.rules import Rules, RuleSettings, violations
 if TYPE_CHECKING:
     from flowsteer.backends.llamacpp import FindLlama
 
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 MAX_QUESTION = 100_000
@@ -122,7 +124,8 @@ class Session:
         budget: What may still be spent.
         director: Whoever edits; None where none does.
         served: The model name each server reported, by spec.
-        connect_director: Connects one more Director by its spec, with this session's sampling and paid from its budget.
+        connect_director: Connects a Director by its spec, with this session's sampling and paid from its budget; once,
+            however many episodes it directs.
     """
 
     setup: Setup
@@ -245,6 +248,7 @@ async def open_session(
             stack.callback(store.close)
         served: dict[str, str] = {}
 
+        @_once
         async def connect(spec: str) -> Backend:
             backend = await backends.get(spec)
             served[spec] = backends.served(spec)
@@ -256,6 +260,7 @@ async def open_session(
                 asked = CachedBackend(asked, cache, served[spec])
             return asked if store is None else KeepingBackend(asked, store)
 
+        @_once
         async def direct(spec: str) -> Director:
             director = await connect_director(
                 spec,
@@ -275,6 +280,23 @@ async def open_session(
         roster = {name: await connect(spec) for name, spec in setup.roster.items()}
         director = await direct(setup.director) if setup.director else None
         yield Session(setup, library, executor, roster, sandbox, budget, director, served, direct)
+
+
+def _once(make: Callable[[str], Awaitable[T]]) -> Callable[[str], Awaitable[T]]:
+    """What makes a thing by its spec, once: whoever asks again gets the same, and whoever asks meanwhile waits for it.
+
+    So a policy is loaded once however many episodes it directs. A Director can be shared, as it keeps nothing of one.
+    """
+    made: dict[str, T] = {}
+    turn = asyncio.Lock()
+
+    async def known(spec: str) -> T:
+        async with turn:
+            if spec not in made:
+                made[spec] = await make(spec)
+            return made[spec]
+
+    return known
 
 
 def deciding(setup: Setup) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -13,10 +14,14 @@ pytest.importorskip("fastapi")
 openai = pytest.importorskip("openai")
 
 from flowsteer.backends.base import Features, Reply  # noqa: E402
-from flowsteer.errors import ConfigError, RunError  # noqa: E402
+from flowsteer.backends.budget import Caps  # noqa: E402
+from flowsteer.errors import BackendUnavailable, ConfigError, RunError  # noqa: E402
 from flowsteer.exporting.reproduction import reproduction  # noqa: E402
-from flowsteer.runs.events import EpisodeEnded  # noqa: E402
+from flowsteer.runs.event_json import event_line  # noqa: E402
+from flowsteer.runs.events import EpisodeEnded, Voted  # noqa: E402
+from flowsteer.runs.failure import unexpected  # noqa: E402
 from flowsteer.runs.folder import RunFolder  # noqa: E402
+from flowsteer.runs.summary import tally  # noqa: E402
 from flowsteer.serving.admission import ServeLimits  # noqa: E402
 from flowsteer.serving.server import ServeSettings, serve  # noqa: E402
 from flowsteer.session import Setup  # noqa: E402
@@ -53,10 +58,11 @@ class Gated:
 
 
 @asynccontextmanager
-async def serving(folder, backend=None, systems=(DIRECTOR, FIXED), executor=None, **changes):
+async def serving(folder, backend=None, systems=(DIRECTOR, FIXED), executor=None, caps=Caps(), **changes):
     """A server in this event loop; its address."""
     executor = executor or ("simulated:" if backend is None else "gated:")
-    settings = ServeSettings(systems=systems, setup=Setup(director="", executor=executor), run=folder, **changes)
+    setup = Setup(director="", executor=executor, caps=caps)
+    settings = ServeSettings(systems=systems, setup=setup, run=folder, **changes)
     address = asyncio.get_running_loop().create_future()
     extra = None if backend is None else {"gated:": backend}
     task = asyncio.create_task(serve(settings, address.set_result, extra))
@@ -280,6 +286,19 @@ async def test_what_is_no_body_at_all(tmp_path, body):
     assert all("code" in one.json()["error"] for one in (got, page, nowhere))
 
 
+async def test_half_a_character_is_told_as_none(tmp_path):
+    half = json.dumps({"model": FIXED, "messages": [{"role": "user", "content": [{"type": "\ud800"}]}]})
+    lost = Gated(BackendUnavailable("the server said \ud800"))
+    async with serving(tmp_path / "r", lost) as url, httpx.AsyncClient() as plain:
+        wrong = await plain.post(
+            f"{url}/v1/chat/completions", content=half, headers={"content-type": "application/json"}
+        )
+        gone = await plain.post(f"{url}/v1/chat/completions", json={"model": FIXED, "messages": ASK})
+    assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "messages.0.content")
+    assert wrong.json()["error"]["message"].endswith("no \ufffd")
+    assert (gone.status_code, gone.json()["error"]["message"]) == (503, "the server said \ufffd")
+
+
 async def test_only_the_key_opens(tmp_path, caplog):
     async with serving(tmp_path / "r", key="right-key") as url, httpx.AsyncClient() as plain:
         async with client(url, api_key="wrong-key") as ai:
@@ -378,6 +397,19 @@ async def test_a_budget_in_dollars_needs_a_known_price(tmp_path, model, executor
     assert not backend.asked.is_set()
 
 
+async def test_a_budget_is_one_over_all_starts(tmp_path):
+    async def answered():
+        async with serving(tmp_path / "r", systems=("cot",), caps=Caps(calls=3)) as url, httpx.AsyncClient() as plain:
+            asked = [
+                await plain.post(f"{url}/v1/chat/completions", json={"model": "cot", "messages": ASK}) for _ in "ab"
+            ]
+        return [one.status_code for one in asked]
+
+    assert [await answered() for _ in range(3)] == [[200, 200], [200, 429], [429, 429]]
+    (tmp_path / "r" / "spent.json").unlink()
+    assert await answered() == [429, 429], "what the episodes tell is counted where no account was kept"
+
+
 async def test_what_a_name_of_ones_own_stands_for_is_kept_in_the_record(tmp_path):
     async with serving(tmp_path / "r", systems=("vote=sc:2",)) as url, client(url) as ai:
         raw = await ai.chat.completions.with_raw_response.create(model="vote", messages=ASK)
@@ -430,9 +462,27 @@ async def test_events_of_an_episode_are_streamed_while_it_runs_and_later(tmp_pat
         assert [chunk async for chunk in stream]
         later = await plain.get(path, headers={"last-event-id": "0"})
         unknown = await plain.get(f"{url}/v1/episodes/none/events")
+        odd = await plain.get(path, headers={"last-event-id": "9" * 5000})
     assert rest == ["event: node_ran", "event: episode_ended", "event: done"]
     assert [line for line in later.text.splitlines() if line.startswith("event: ")] == rest
     assert unknown.status_code == 404
+    assert "event: episode_started" in odd.text
+
+
+async def test_no_event_tells_a_client_a_traceback(tmp_path):
+    """Nor does one that holds the events of other votes."""
+    async with serving(tmp_path / "r") as url, client(url) as ai:
+        raw = await ai.chat.completions.with_raw_response.create(model=FIXED, messages=ASK)
+    with RunFolder.create(tmp_path / "r", RunFolder.read(tmp_path / "r").config) as folder:
+        started, ran, *rest = folder.events(raw.headers["x-flowsteer-episode"])
+        broken = replace(ran, failure=unexpected(KeyError("unit"), "operator Convert"))
+        voted = Voted(agreed=1, answers=("6", "7"), others=((started, broken, *rest),), taken=0)
+        events = [started, voted, broken, *rest]
+        folder.append("failed", tally(events).summary(FIXED), map(event_line, events))
+    async with serving(tmp_path / "r") as url, httpx.AsyncClient() as plain:
+        got = (await plain.get(f"{url}/v1/episodes/failed/events")).text
+    assert got.count('"message": "KeyError: \'unit\'"') == 2
+    assert got.count('"trace": ""') == 2
 
 
 async def test_many_at_once_all_come_back(tmp_path):

@@ -20,6 +20,7 @@ from flowsteer.serving.live_episode import LiveEpisode, told
 from flowsteer.serving.player import STOPPING, EpisodeAsked, Player
 from flowsteer.serving.refusals import GONE, JSON, RequestRefused, refusal_of
 from flowsteer.task import Task, TaskType
+from flowsteer.web.headers import number_in
 from flowsteer.web.sse import SseResponse, sse, until
 from flowsteer.workflow.dsl import to_dsl
 from flowsteer.workflow.serial import workflow_to_json
@@ -88,8 +89,8 @@ class Endpoints:
 
     async def events(self, episode: str, request: Request) -> Response:
         """Stream the events of an episode: those of one in flight as they happen, those of a finished one at once."""
-        last = request.headers.get("last-event-id", "")
-        start = int(last) + 1 if last.isdecimal() else 0
+        last = number_in(request.headers.get("last-event-id", ""))
+        start = 0 if last is None else last + 1
         live = self._player.live.get(episode)
         if live is not None:
             return SseResponse(_live_events(live, start))

@@ -12,6 +12,7 @@ from flowsteer.guessed_type import guessed_type
 from flowsteer.serving.refusals import RequestRefused
 from flowsteer.session import checked_question
 from flowsteer.task import Task, TaskType
+from flowsteer.unicode import sound
 
 MOST_TURNS = 200
 """Most turns a client may ask for."""
@@ -49,7 +50,8 @@ def _text_alone(content: object) -> object:
     """The content of a message, refused if a part of it is a picture or the like."""
     for part in content if isinstance(content, list) else ():
         if isinstance(part, dict) and part.get("type", "text") != "text":
-            raise PydanticCustomError("not_text", "a system reads text alone, no {kind}", {"kind": str(part["type"])})
+            kind = sound(str(part["type"]))  # pydantic writes no half of a character
+            raise PydanticCustomError("not_text", "a system reads text alone, no {kind}", {"kind": kind})
     return content
 
 

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flowsteer.serving.refusals import GONE, RequestRefused, refusal_of
+from flowsteer.web.headers import number_in
 from flowsteer.web.hosts import hostname, is_loopback
 
 log = logging.getLogger(__name__)
@@ -89,8 +90,8 @@ class Gate:
         Raises:
             RequestRefused: It is too long, too slow, or the client went away.
         """
-        length = headers.get("content-length", "")
-        if length.isdecimal() and int(length) > self._most:
+        length = number_in(headers.get("content-length", ""))
+        if length is not None and length > self._most:
             raise self._too_long()
         body, more = bytearray(), True
         try:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 from flowsteer.runs.event_json import event_to_json
 from flowsteer.runs.events import EpisodeEnded, Event
@@ -77,7 +78,16 @@ class LiveEpisode:
 
 def told(event: Event) -> JSON:
     """An event as a client may read it: without the traceback of code that failed."""
-    plain = event_to_json(event)
-    if plain.get("failure"):
-        plain["failure"] |= {"trace": ""}
-    return plain
+    return {name: _untraced(value, name) for name, value in event_to_json(event).items()}
+
+
+def _untraced(value: Any, name: str = "") -> Any:
+    """What stands under a name without the traceback of a failure: an event may hold the events of other votes."""
+    match value:
+        case list():
+            return [_untraced(one) for one in value]
+        case dict() if name == "failure":
+            return value | {"trace": ""}
+        case dict():
+            return {inner: _untraced(one, inner) for inner, one in value.items()}
+    return value

@@ -11,6 +11,7 @@ from flowsteer.errors import (
     SandboxError,
     WorkflowError,
 )
+from flowsteer.unicode import sound
 
 JSON = dict[str, Any]
 
@@ -50,13 +51,13 @@ class RequestRefused(FlowSteerError):
 
     @property
     def body(self) -> JSON:
-        """What the client reads.
+        """What the client reads; of what it said, which an error may quote, that which UTF-8 can hold.
 
         >>> RequestRefused(404, "model_not_found", "no x", param="model").body["error"]["type"]
         'invalid_request_error'
         """
-        message = f"{self.message}; try: {self.hint}" if self.hint else self.message
-        return {"error": {"message": message, "type": self.kind, "param": self.param or None, "code": self.code}}
+        message = sound(f"{self.message}; try: {self.hint}" if self.hint else self.message)
+        return {"error": {"message": message, "type": self.kind, "param": sound(self.param) or None, "code": self.code}}
 
     @property
     def headers(self) -> dict[str, str]:

@@ -2,13 +2,14 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from flowsteer.backends.base import Backend
-from flowsteer.canvas.director import Director
+from flowsteer.backends.ledger import resume_account
 from flowsteer.errors import ConfigError
 from flowsteer.evaluation.evaluate import keep_names
+from flowsteer.evaluation.job_runner import spent_before
 from flowsteer.evaluation.specs import parse_systems
 from flowsteer.evaluation.systems import System
 from flowsteer.runs.folder import Listener, RunFolder, unheard
@@ -16,7 +17,7 @@ from flowsteer.serving.admission import ServeLimits
 from flowsteer.serving.app import Endpoints, make_app
 from flowsteer.serving.gate import Gate
 from flowsteer.serving.player import Player
-from flowsteer.session import Session, Setup, deciding, open_session
+from flowsteer.session import Setup, deciding, open_session
 from flowsteer.task import TaskType
 from flowsteer.web.hosts import is_loopback
 from flowsteer.web.listening import address, listening, run_app
@@ -97,22 +98,10 @@ async def _player(
     with RunFolder.create(settings.run, {"command": "serve"} | deciding(settings.setup), listener) as folder:
         try:
             async with open_session(settings.setup, extra) as session:
-                shared = _directors_once(session)
+                resume_account(session.budget, settings.run, spent_before(folder))
                 for system in systems.values():
-                    await system.check(shared)
+                    await system.check(session)
                 keep_names(folder, settings.systems)
-                yield Player(shared, folder, settings.limits)
+                yield Player(session, folder, settings.limits)
         finally:
             folder.discard_if_new()
-
-
-def _directors_once(session: Session) -> Session:
-    """The session with each Director connected once: one serves many episodes, and a trained one is slow to load."""
-    known: dict[str, Director] = {}
-
-    async def connect(spec: str) -> Director:
-        if spec not in known:
-            known[spec] = await session.connect_director(spec)
-        return known[spec]
-
-    return replace(session, connect_director=connect)

@@ -8,13 +8,11 @@ from pathlib import Path
 
 from flowsteer.viewing.plain_json import text_of
 from flowsteer.viewing.run_view import RunView
+from flowsteer.web.headers import number_in
 from flowsteer.web.sse import sse
 
 PAUSE = 0.1
 """Seconds between two looks at a file that grows."""
-
-MOST_DIGITS = 16
-"""Longest number that a reader may have been told."""
 
 LOOKS = 10
 """So many of them between two looks at what costs more: whether anybody writes."""
@@ -128,9 +126,8 @@ class _Place:
     def of(cls, id: str) -> "_Place | None":  # noqa: A002 - what the protocol calls it
         """The place of a message's id; None if it is none."""
         parts = id.split("-")
-        if len(parts) != 3 or not all(part.isdecimal() and len(part) < MOST_DIGITS for part in parts):
-            return None
-        return cls(*map(int, parts))
+        numbers = [number for part in parts if (number := number_in(part)) is not None]
+        return cls(*numbers) if len(parts) == len(numbers) == 3 else None
 
 
 def _now(view: RunView) -> _Place:

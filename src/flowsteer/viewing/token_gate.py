@@ -2,7 +2,6 @@
 
 import hmac
 from collections.abc import Iterable
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -10,6 +9,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flowsteer.runs.event_json import JSON
+from flowsteer.web.headers import number_in
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -79,8 +79,8 @@ class TokenGate:
         if scope["method"] == "POST":
             if headers.get(POSTED) != "1":
                 return problem(403, "a POST needs the header X-FlowSteer: 1", "add it")
-            length = headers.get("content-length", "")
-            if not (length.isdecimal() and int(length) <= MOST_BYTES):
+            length = number_in(headers.get("content-length", ""))
+            if length is None or length > MOST_BYTES:
                 return problem(413, f"a POST takes at most {MOST_BYTES:,} bytes, and says how many", "send less")
         return None
 
@@ -88,12 +88,11 @@ class TokenGate:
         scheme, _, shown = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             yield shown.strip()
-        try:
-            cookie = SimpleCookie(headers.get("cookie", "")).get(self._cookie)
-        except CookieError:
-            return
-        if cookie is not None:
-            yield cookie.value
+        # Other programs of this machine set cookies, too, as they like: one that is odd hides none behind it.
+        for cookie in headers.get("cookie", "").split(";"):
+            name, _, value = cookie.partition("=")
+            if name.strip() == self._cookie:
+                yield value.strip()
 
     def _is_right(self, shown: str) -> bool:
         return hmac.compare_digest(shown.encode(), self._token.encode())

@@ -26,6 +26,7 @@ from flowsteer.viewing.run_view import RunView
 from flowsteer.viewing.runs_below import find_runs
 from flowsteer.viewing.seat import Seat
 from flowsteer.viewing.token_gate import problem
+from flowsteer.web.headers import number_in
 from flowsteer.web.sse import SseResponse
 
 _log = logging.getLogger(__name__)
@@ -136,8 +137,8 @@ class Viewer:
 
     async def follow_episode(self, run: str, episode: str, request: Request, after: int = 0) -> Response:
         """The events of an episode as they happen."""
-        last = request.headers.get("last-event-id", "")
-        start = int(last) + 1 if last.isdecimal() else after
+        last = number_in(request.headers.get("last-event-id", ""))
+        start = after if last is None else last + 1
         view = await asyncio.to_thread(self.view, run)
         return SseResponse(episode_events(view, unquote(episode), start, self.closing))
 
