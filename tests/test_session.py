@@ -101,7 +101,7 @@ async def test_a_spec_is_connected_once_so_equal_requests_in_flight_are_made_onc
 
     backend, asked = (
         Waiting(),
-        Request((Message("user", "?"),), Sampling(0.0), origin=Origin("operator", Task("?"), "Custom")),
+        Request((Message("user", "?"),), Sampling(0.0), origin=Origin("executor", Task("?"), "Custom")),
     )
     setup = Setup(director="", executor="slow:", roster={"big": "slow:"}, cache=tmp_path / "replies.sqlite")
     async with open_session(setup, {"slow:": backend}) as session:

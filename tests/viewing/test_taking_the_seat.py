@@ -1,6 +1,7 @@
 """A person takes the Director's seat: by branching from a finished episode, or of a live one."""
 
 import asyncio
+import json
 import re
 import sqlite3
 import subprocess
@@ -8,6 +9,7 @@ import threading
 import time
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from urllib.parse import quote
 
 import httpx
@@ -19,18 +21,21 @@ from hypothesis import strategies as st
 pytest.importorskip("fastapi")
 
 import jsonschema
-from showing import evaluated, reader, showing
+from showing import WORKFLOW, evaluated, reader, showing
 
 from flowsteer.backends.base import Features, Reply
 from flowsteer.canvas.canvas import Canvas, Settings, rules_for
 from flowsteer.canvas.director import Turn
 from flowsteer.director.human import understood
+from flowsteer.runs.config import stored_config
 from flowsteer.runs.event_json import events_from_json
 from flowsteer.runs.events import EditApplied, EditRejected, EpisodeEnded, NodeRan, TurnTaken, Voted
 from flowsteer.runs.folder import RunFolder
 from flowsteer.runs.request_store import FILE as REQUESTS
+from flowsteer.runs.summary import Tally
 from flowsteer.session import Setup, open_session
 from flowsteer.task import Task
+from flowsteer.training.config import load_training, settings_of, setup_of
 from flowsteer.usage import Usage
 from flowsteer.viewing import schema
 from flowsteer.viewing.legal_moves import legal_moves
@@ -39,6 +44,7 @@ from flowsteer.workflow.apply import apply
 from flowsteer.workflow.dsl import to_dsl
 from flowsteer.workflow.edits import Finish
 
+ROOT = Path(__file__).parents[2]
 POSTED = {"x-flowsteer": "1"}
 
 
@@ -166,6 +172,65 @@ async def test_a_branch_begins_with_all_that_happened_in_its_parent(tmp_path, vo
             events = events_from_json((await client.get(page)).json()["events"])
             assert told(events) == told(folder.events(parent), 4)
             assert any(event.requests for event in events if isinstance(event, NodeRan))
+
+
+async def test_episodes_of_one_run_that_were_allowed_different_things_can_all_be_branched(tmp_path):
+    await evaluated(tmp_path / "run", ("director:pretrained", f"director:dsl:{WORKFLOW}"), limit=1)
+    folder = RunFolder.read(tmp_path / "run")
+    allowed = {name: folder.events(name)[0].settings for name in folder.entries}
+    assert len({settings.max_turns for settings in allowed.values()}) == 2
+    for parent in folder.entries:
+        async with showing(tmp_path / "run", tmp_path / "cache") as address, reader(address) as client:
+            made = await branched(client, parent, 1)
+            assert (await Live(client, made["episode"]).moves())["turn"] == 2
+            page = f"/api/runs/{made['run']}/episodes/{quote(made['episode'], safe='')}"
+            (started, *_) = events_from_json((await client.get(page)).json()["events"])
+        assert started.settings == allowed[parent]
+        assert "canvas" not in stored_config(tmp_path / "run/branches")
+
+
+async def test_branches_that_an_earlier_version_began_go_on(tmp_path):
+    """It wrote down what the first episode that was branched had been allowed."""
+    await evaluated(tmp_path / "run", limit=1)
+    parent = next(name for name in RunFolder.read(tmp_path / "run").entries if name.startswith("director:"))
+    for _ in range(2):
+        async with showing(tmp_path / "run", tmp_path / "cache") as address, reader(address) as client:
+            made = await branched(client, parent, 1)
+            assert (await Live(client, made["episode"]).moves())["turn"] == 2
+        file = tmp_path / "run/branches/config.json"
+        kept = json.loads(file.read_text())
+        kept["config"]["canvas"] = {"max_turns": 5}
+        file.write_text(json.dumps(kept))
+
+
+async def test_a_branch_of_a_training_is_allowed_and_told_what_its_parent_was(tmp_path):
+    config = load_training(ROOT / "examples/cheap_and_strong.toml")
+    script = tmp_path / "script"
+    script.write_text("add Plan@cheap\nadd Custom\nadd Nonsense\nadd Review@cheap")
+    setup = replace(setup_of(config), director=f"script:{script}", canvas=Settings(max_turns=4, feedback="status"))
+    with RunFolder.create(tmp_path / "run", settings_of(config)) as folder:
+        writer, tally = folder.begin("one"), Tally()
+
+        def emit(event):
+            tally.see(event)
+            writer.emit(event)
+
+        async with open_session(setup) as session:
+            await session.episode(Task("What is 6 times 7?", "math"), emit, "one")
+        writer.commit(tally.summary("policy", seed=0))
+        parent = folder.events("one")
+    async with showing(tmp_path / "run", tmp_path / "cache") as address, reader(address) as client:
+        made = await branched(client, "one", 3)
+        assert (await Live(client, made["episode"]).moves())["turn"] == 4
+        page = f"/api/runs/{made['run']}/episodes/{quote(made['episode'], safe='')}"
+        events = events_from_json((await client.get(page)).json()["events"])
+    assert events[0].settings == parent[0].settings
+    assert events[0].settings.rules.backends == ("cheap",)
+    assert [type(event) for event in events] == [type(event) for event in parent][: len(events)]
+    assert told(events) == told(parent, 3)
+    assert stored_config(tmp_path / "run/branches")["prices"] == {
+        spec: list(price) for spec, price in config.executor.prices.items()
+    }
 
 
 def told(events, turn=99):

@@ -5,19 +5,21 @@ import logging
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing, suppress
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from uuid import uuid4
 
 from flowsteer.canvas.canvas import Settings
 from flowsteer.canvas.episode import run_episode
 from flowsteer.errors import ActionError, ConfigError, FlowSteerError, RunError
+from flowsteer.runs.config import CONFIG, stored_config
 from flowsteer.runs.event_json import JSON, events_from_json
 from flowsteer.runs.events import EditRejected, EpisodeEnded, EpisodeSettings, EpisodeStarted, Event, TurnTaken, Voted
 from flowsteer.runs.failure import failure_of
+from flowsteer.runs.files import is_there
 from flowsteer.runs.folder import RunFolder
 from flowsteer.runs.summary import EpisodeSummary, Tally
-from flowsteer.session import Setup, deciding, open_session, vote_seed
+from flowsteer.session import OperatorSettings, Setup, deciding, open_session, vote_seed
 from flowsteer.settings import check, part_of
 from flowsteer.task import Task
 from flowsteer.viewing.branches import BRANCHES, BranchOrigin, origin_note
@@ -100,7 +102,7 @@ class Branching:
     def _folder(self, path: Path, parent: Path, setup: Setup) -> RunFolder:
         """The folder that branches of a run are written to, with the replies that their parents had."""
         if path not in self._folders:
-            self._folders[path] = RunFolder.create(path, {"command": "branch"} | deciding(setup))
+            self._folders[path] = RunFolder.create(path, _config(path, setup))
         folder = self._folders[path]
         _copy_replies(parent / folder.replies.name, folder.replies)
         return folder
@@ -152,18 +154,28 @@ def setup_of(view: RunView, settings: EpisodeSettings) -> Setup:
 
             setup = of_evaluation(read_plan(view.path))
         case "train":
-            executor = config.get("executor", {})
-            named = {name: executor[name] for name in ("library", "sandbox", "node_seconds") if name in executor}
-            asked = {"executor": executor["backend"], "executor_sampling": executor["sampling"]} | named
+            table = config.get("executor", {})
+            named = {field.name: table[field.name] for field in fields(OperatorSettings) if field.name in table}
+            asked = {"executor": table["backend"], "executor_sampling": table["sampling"]} | named
             setup = check(Setup, asked | {"seed": config.get("seed", 0)}, str(view.path))
         case other:
             raise ConfigError(
                 f"a run of {other!r} has no Director to branch from", "branch from a solve, eval or train"
             )
-    canvas = Settings(
-        max_turns=settings.max_turns, max_rejected=settings.max_rejected, **part_of(settings.rules, RuleSettings)
-    )
+    told = {name: getattr(settings, name) for name in ("max_turns", "max_rejected", "feedback")}
+    canvas = check(Settings, told | part_of(settings.rules, RuleSettings), str(view.path))
     return replace(setup, director="", canvas=canvas)
+
+
+def _config(path: Path, setup: Setup) -> JSON:
+    """What is written of a run of branches: what is common to the run that they are of.
+
+    What one episode was allowed may differ from the next, and stands in its own record. A folder that was begun stays
+    as it is: its run is the same, and an earlier version wrote the canvas of its first branch down.
+    """
+    common = {name: value for name, value in deciding(setup).items() if name != "canvas"}
+    begun = stored_config(path) if is_there(path / CONFIG) else {}
+    return begun if begun.get("command") == "branch" else {"command": "branch"} | common
 
 
 def _said(events: list[Event], turn: int) -> list[tuple[str, ActionError | None]]:
