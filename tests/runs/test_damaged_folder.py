@@ -14,14 +14,16 @@ from hypothesis import strategies as st
 
 from flowsteer.errors import RunError
 from flowsteer.runs.event_json import event_line
-from flowsteer.runs.events import FeedbackGiven
+from flowsteer.runs.events import EpisodeStarted, FeedbackGiven
 from flowsteer.runs.folder import RunFolder
 from flowsteer.runs.growth import Seen, new_entries
 from flowsteer.runs.summary import EpisodeSummary
+from flowsteer.task import Task
 
 NAMES = ("a", "b", "c")
 FILES = ("lock", "config.json", "episodes.jsonl", "index.jsonl", "errors.jsonl", "notes.jsonl")
 LINE = {"episode": "b", "format": 2, "summary": {}, "offset": 0, "length": 9}
+STARTED = event_line(EpisodeStarted("x", Task("?"), "", "simulated:")).encode()
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(sorted(LINE)) | st.text(), inner),
@@ -190,6 +192,31 @@ def test_a_pipe_or_a_folder_in_the_place_of_a_file_is_refused_at_once(tmp_path, 
             assert not complaint  # who only looks does not take it
         else:
             assert file in complaint or "not a run folder" in complaint
+
+
+@pytest.mark.parametrize(
+    ("first", "told"),
+    [
+        (b'{"kind": "episode_started"}', False),
+        (b'{"kind": "episode_started", "episode": 5}', False),
+        (b'{"kind": ["episode_started"], "episode": "x"}', False),
+        (b'{"kind": "episode_started", "episode": "x"}', True),
+        (b'{"kind": "episode_started", "episode": "x", "director": "", "executor": "", "task": 5}', True),
+        (STARTED[:-1] + b', "settings": {"rules": 3}}', True),
+        (STARTED + b'\n{"kind": "node_ran", "turn": 1}', True),
+        (STARTED + b'\n{"kind": []}', True),
+    ],
+)
+def test_an_episode_in_flight_that_is_damaged_hides_no_other(tmp_path, first, told):
+    make(tmp_path)
+    (tmp_path / "open/a.jsonl").write_bytes(first + b"\n")
+    (tmp_path / "open/b.jsonl").write_bytes(STARTED.replace(b'"x"', b'"y"') + b"\n")
+    os.mkfifo(tmp_path / "open/c.jsonl")
+    record = RunFolder.read(tmp_path)
+    assert record.unfinished_episodes == ["x", "y"][not told :]
+    assert len(record.events("y")) == 1
+    with pytest.raises(RunError, match=r"a\.jsonl is damaged" if told else "has no episode 'x'"):
+        record.events("x")
 
 
 def test_a_name_that_is_too_long(tmp_path):

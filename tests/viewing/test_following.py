@@ -106,6 +106,24 @@ async def test_what_is_in_flight_is_told_to_whoever_comes_first(tmp_path):
                 assert (await heard(client, 1, last))[0] == [("open", "one")]
 
 
+async def test_the_stream_of_an_episode_in_flight_tells_the_events_of_its_page(tmp_path):
+    odd = (b'{"kind": "x\xff"}\n', b"\n", b'{"kind": []}\n', b"[1]\n", b'{"kind": "later"}\n')
+    with RunFolder.create(tmp_path / "run", {"command": "eval"}) as folder:
+        started(folder, "one")
+        with next((tmp_path / "run/open").iterdir()).open("ab") as file:
+            file.writelines(odd)
+        async with showing(folder.path, tmp_path / "cache") as address, reader(address) as client:
+            page = (await client.get("/api/runs/~/episodes/one")).json()["events"]
+            async with client.stream("GET", "/api/runs/~/episodes/one/stream") as stream:
+                told = []
+                async for line in stream.aiter_lines():
+                    told += [json.loads(line.removeprefix("data: "))] if line.startswith("data: ") else []
+                    if len(told) == len(page):
+                        break
+    assert [event["kind"] for event in page] == ["episode_started", [], "later"]
+    assert told == page
+
+
 def test_lines_of_metrics_are_parsed_once_and_few_of_them_stay_in_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(step_lines, "MOST_KEPT", 3)
     file, parsed, count = tmp_path / step_lines.METRICS, step_lines.parsed, []

@@ -135,7 +135,8 @@ _DEFAULTS: dict[str, JSON] = {
 
 def with_defaults(plain: JSON) -> JSON:
     """An event's plain values with the fields that came later, at their defaults."""
-    return _DEFAULTS.get(plain.get("kind", ""), {}) | plain
+    kind = plain.get("kind")
+    return (_DEFAULTS.get(kind, {}) if isinstance(kind, str) else {}) | plain
 
 
 _as_text = json.JSONEncoder(ensure_ascii=False).encode

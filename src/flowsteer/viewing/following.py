@@ -6,6 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from flowsteer.runs.event_json import with_defaults
+from flowsteer.runs.files import parsed
 from flowsteer.viewing.plain_json import text_of
 from flowsteer.viewing.run_view import RunView
 from flowsteer.web.headers import number_in
@@ -46,14 +48,15 @@ async def episode_events(
 
 
 async def _growing(view: RunView, file: Path, closing: asyncio.Event) -> AsyncGenerator[str, None]:
-    """The whole lines of a file as they come, until it is moved, or begun anew, or nobody writes any longer."""
+    """The events in a file as they come, until it is moved, or begun anew, or nobody writes any longer."""
     with file.open("rb") as lines:
         looks, rest = 0, b""
         while True:
             rest += lines.read()
             *whole, rest = rest.split(b"\n")
             for line in whole:
-                yield line.decode()
+                if (event := parsed(line + b"\n")) is not None:  # as the page leaves out what is damaged
+                    yield text_of(with_defaults(event))
             if whole:
                 continue
             if _size(file) < lines.tell():
