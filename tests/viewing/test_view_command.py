@@ -1,5 +1,6 @@
 """The commands: `flowsteer view`, and `--view` beside a command that writes the run."""
 
+import errno
 import re
 import signal
 import socket
@@ -13,6 +14,8 @@ import pytest
 from flowsteer_cli import COMMAND, environment
 
 pytest.importorskip("fastapi")
+
+from flowsteer.viewing.viewer_server import viewer_beside
 
 ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+/\?token=[\w-]{20,}")
 
@@ -139,3 +142,15 @@ def test_the_browsers_command_line_does_not_hold_the_token(tmp_path):
         viewer.send_signal(signal.SIGINT)
         viewer.communicate(timeout=20)
     assert not page.parent.exists()
+
+
+@pytest.mark.parametrize("step", ["asyncio.run", "view_runs"])
+def test_a_viewer_beside_a_command_that_cannot_begin_says_so(tmp_path, monkeypatch, step):
+    def fail(*given):
+        if hasattr(given[0], "close"):
+            given[0].close()
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(f"flowsteer.viewing.viewer_server.{step}", fail)
+    with pytest.raises(OSError, match="Too many open files"), viewer_beside(tmp_path, tmp_path / "cache"):
+        pass

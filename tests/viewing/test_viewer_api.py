@@ -3,7 +3,7 @@
 import asyncio
 import json
 from dataclasses import replace
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx
 import jsonschema
@@ -222,6 +222,28 @@ async def test_only_who_has_the_token_is_answered_and_only_at_the_viewers_own_ad
             assert (await client.post("/api/runs/~/episodes/x/branch", json={"turn": 1})).status_code == 403
             for path in ("/assets/..%2f..%2frecords.py", "/assets/%2e%2e/records.py"):
                 assert (await client.get(path)).status_code == 404
+
+
+@pytest.mark.parametrize("others", [b"a=1", b'prefs={"theme":"dark"}', b"x=a b", b"\xe9=1", b"a[b]=1", b"lone", b'a="'])
+async def test_cookies_of_other_programs_on_this_machine_keep_nobody_out(tmp_path, others):
+    async with showing(tmp_path, tmp_path / "cache") as address:
+        base, _, token = address.partition("/?token=")
+        async with httpx.AsyncClient(base_url=base) as client:
+            for shown, status in ((token, 200), (f"{token}x", 401)):
+                own = f"flowsteer_{urlsplit(base).port}={shown}".encode()
+                for header in (own, others + b"; " + own, own + b";" + others):
+                    answer = await client.get("/api/runs", headers={"cookie": header})
+                    assert answer.status_code == status
+
+
+async def test_a_number_that_nobody_was_told_begins_anew(tmp_path):
+    await evaluated(tmp_path / "run", ("direct",), limit=1)
+    async with showing(tmp_path / "run", tmp_path / "cache") as address, reader(address) as client:
+        (row,) = (await client.get("/api/runs/~/episodes")).json()["rows"]
+        path = f"/api/runs/~/episodes/{quote(row['episode'], safe='')}/stream"
+        whole, odd = await client.get(path), await client.get(path, headers={"last-event-id": "9" * 5000})
+    assert odd.status_code == 200
+    assert odd.text == whole.text
 
 
 async def facts(client, path, start=0):

@@ -4,11 +4,10 @@ import asyncio
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from flowsteer.errors import FlowSteerError
 from flowsteer.viewing.seat import Seat
 from flowsteer.viewing.token_gate import TokenGate
 from flowsteer.viewing.viewer_app import Viewer, make_viewer_app
@@ -66,14 +65,18 @@ def viewer_beside(root: Path, cache: Path, seats: Mapping[str, Seat] | None = No
             asyncio.run(serve())
         except asyncio.CancelledError:
             pass
-        except FlowSteerError as error:
+        except BaseException as error:  # whatever it is: somebody waits for the address
+            if started.done():
+                raise
             started.set_exception(error)
+        finally:
+            stop.cancel()  # if it never came so far
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     try:
         yield started.result()
     finally:
-        with suppress(RuntimeError):  # it has ended by itself
+        with suppress(RuntimeError, CancelledError):  # it has ended by itself, or never began
             stop.result()()
         thread.join()
