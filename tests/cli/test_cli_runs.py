@@ -1,14 +1,20 @@
 """Runs on disk: finished, broken-off and live episodes are listed, shown, exported, resumed and removed alike."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from flowsteer_cli import flowsteer
 
 from flowsteer.runs.events import EpisodeStarted
+from flowsteer.runs.failure import Failure
+from flowsteer.runs.files import read_lines
 from flowsteer.runs.folder import RunFolder
+from flowsteer.runs.summary import EpisodeSummary
 from flowsteer.task import Task
+from flowsteer.viewing.episode_query import EpisodeQuery
+from flowsteer.viewing.run_view import RunView
 
 DIRECTOR = "dsl:Plan -> Programmer -> Verify ? Revise : done -> Format"
 SOLVE = ("solve", "What is 6 times 7?", "--type", "math", "--director", DIRECTOR, "--executor", "simulated:")
@@ -55,6 +61,28 @@ def test_what_broke_off_is_removed_alone(broken_off: Path):
     assert flowsteer("show", "runs/r", "--json", cwd=broken_off).json["unfinished"] == 0
     assert flowsteer("runs", "prune", "--yes", cwd=broken_off).out.endswith("removed 1 runs\n")
     assert not list((broken_off / "runs").iterdir())
+
+
+def test_what_broke_off_before_anything_had_happened_is_counted_and_removed_too(tmp_path: Path):
+    lost = EpisodeSummary(system="s", dataset="d", type="qa", task="t", lost=Failure("BackendUnavailable", "gone"))
+    with RunFolder.create(tmp_path / "r", {"command": "eval"}) as run:
+        run.begin("four").emit(EpisodeStarted("four", Task("?"), "", ""))
+        for name in ("one", "two", "three", "three", "four"):
+            run.lose(name, lost)
+        run.append("one", replace(lost, lost=None), [])
+    view = RunView("~", tmp_path / "r", tmp_path / "cache")
+    view.store.bring_up_to_date(60)
+    assert view.listed()["lost"] == 3
+    (listed,) = flowsteer("runs", "list", ".", "--json", cwd=tmp_path).json["runs"]
+    assert listed["unfinished"] == 3
+    removed = flowsteer("runs", "rm", "r", "--unfinished", "--yes", cwd=tmp_path)
+    assert removed.out == "removed 3 unfinished episodes of 1 runs\n"
+    assert flowsteer("show", "r", "--json", cwd=tmp_path).json["unfinished"] == 0
+    record = RunFolder.read(tmp_path / "r")
+    assert (list(record.entries), record.lost()) == (["one"], [])
+    assert [line["episode"] for line in read_lines(tmp_path / "r" / "errors.jsonl")] == ["one"]
+    view.store.bring_up_to_date(60)
+    assert [row["episode"] for row in view.episodes(EpisodeQuery())["rows"]] == ["one"]
 
 
 @pytest.mark.parametrize("kept", ["result.json", "start/", "policy/", "best/", "checkpoints/", "within"])

@@ -90,6 +90,9 @@ def rm(
     json: o.Json = False,
 ) -> None:
     """Remove run folders, or what broke off in them; a run that is being written to is refused."""
+    from flowsteer.runs.folder import RunFolder
+    from flowsteer.runs.forgetting import forget_unfinished
+
     named = [*dict.fromkeys(runs)]
     found = [_on_disk(run) for run in named]
     for one in found:
@@ -104,8 +107,7 @@ def rm(
     _ask(f"remove {what}?", yes)
     for run in named:
         if unfinished:
-            for file in (run / "open").glob("*.jsonl"):
-                file.unlink()
+            forget_unfinished(RunFolder.read(run))
         else:
             _remove(run)
     if json:
@@ -170,24 +172,26 @@ def _on_disk(run: Path) -> RunOnDisk:
     Raises:
         RunError: It is none.
     """
-    from flowsteer.runs.folder import RunFolder
+    from flowsteer.runs.folder import OPEN, RunFolder
     from flowsteer.runs.lock import is_locked
     from flowsteer.viewing.runs_below import is_run
 
     try:
         record = RunFolder.read(run)
         made_by, finished, empty = str(record.config.get("command", "other")), len(record.entries), record.empty
+        unfinished = record.unfinished
     except RunError:
         if not is_run(run):
             raise
         made_by, finished, empty = DAMAGED, 0, False
+        unfinished = sum(1 for _ in (run / OPEN).glob("*.jsonl"))
     stats = [file.stat() for file in run.rglob("*") if file.is_file() and not file.is_symlink()]
     return RunOnDisk(
         str(run),
         made_by,
         finished,
         empty,
-        sum(1 for _ in (run / "open").glob("*.jsonl")),
+        unfinished,
         is_locked(run),
         sum(stat.st_size for stat in stats) / 1e6,
         max((stat.st_mtime for stat in stats), default=0.0),

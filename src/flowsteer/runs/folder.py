@@ -219,8 +219,9 @@ class RunFolder:
 
     @property
     def unfinished(self) -> int:
-        """Episodes that broke off, or are in flight."""
-        return sum(1 for _ in (self.path / OPEN).glob("*.jsonl"))
+        """Episodes that broke off, in some of which nothing had happened yet, or are in flight."""
+        begun = {file.name for file in (self.path / OPEN).glob("*.jsonl")}
+        return len(begun | {open_name(entry.episode) for entry in self.lost()})
 
     @property
     def unfinished_episodes(self) -> list[str]:
@@ -246,7 +247,7 @@ class RunFolder:
 
     def discard_if_new(self) -> None:
         """Remove the folder again, and the one that was made to hold it, if nothing has happened in it."""
-        if self._new and not self.entries and not self.unfinished:
+        if self._new and not self.entries and not any((self.path / OPEN).glob("*.jsonl")):
             shutil.rmtree(self.path)
             if self._first:
                 with suppress(OSError):  # another run has begun beside it

@@ -216,10 +216,10 @@ class RunStore:
         return True
 
     def _read_lost(self, db: sqlite3.Connection) -> None:
-        """What broke off; few enough to be read again whenever there are more of them."""
-        size = _size(self.run / ERRORS)
+        """What broke off; few enough to be read again whenever there are others of them."""
+        stamp = str(stamp_of(self.run / ERRORS))
         with _writing(db):
-            if size == int(read_meta(db, "errors") or 0):
+            if stamp == read_meta(db, "errors"):
                 return
             lines = (line for line in read_lines(self.run / ERRORS) if isinstance(line.get("episode"), str))
             latest = {line["episode"]: line for line in lines}
@@ -228,7 +228,10 @@ class RunStore:
                 if summary is not None:
                     with _or_left_out(db, f"the lost episode {episode!a} of {self.run}"):
                         _put(db, stored_lost(Entry(episode, summary)), None)
-            keep_meta(db, errors=size)
+            for row in db.execute("SELECT id, episode FROM episodes WHERE state = 'lost'").fetchall():
+                if row["episode"] not in latest:  # it was forgotten
+                    _drop(db, row["id"])
+            keep_meta(db, errors=stamp)
 
     def _read_grades(self, db: sqlite3.Connection) -> None:
         """Passes of grades that came since, in their order."""
@@ -283,13 +286,18 @@ def _put(db: sqlite3.Connection, stored: StoredEpisode, number: int | None) -> b
             if number is None:
                 return False
             number, taken = before["number"], False
-        for table in ("episodes", "rows", "failures"):
-            db.execute(f"DELETE FROM {table} WHERE id = ?", (before["id"],))  # noqa: S608
+        _drop(db, before["id"])
     made = db.execute(_INSERT, {**stored.values, "number": number}).lastrowid
     db.execute("INSERT INTO rows VALUES (?, ?)", (made, stored.row))
     db.execute("INSERT INTO words (rowid, text) VALUES (?, ?)", (made, stored.words))
     db.executemany("INSERT OR IGNORE INTO failures VALUES (?, ?)", [(kind, made) for kind in stored.failures])
     return taken
+
+
+def _drop(db: sqlite3.Connection, number: int) -> None:
+    """Take an episode out; its words are found by nobody then."""
+    for table in ("episodes", "rows", "failures"):
+        db.execute(f"DELETE FROM {table} WHERE id = ?", (number,))  # noqa: S608
 
 
 def _grade(db: sqlite3.Connection, line: JSON) -> None:
