@@ -77,12 +77,13 @@ def test_what_broke_off_before_anything_had_happened_is_counted_and_removed_too(
     assert listed["unfinished"] == 3
     removed = flowsteer("runs", "rm", "r", "--unfinished", "--yes", cwd=tmp_path)
     assert removed.out == "removed 3 unfinished episodes of 1 runs\n"
-    assert flowsteer("show", "r", "--json", cwd=tmp_path).json["unfinished"] == 0
+    assert flowsteer("runs", "list", ".", "--json", cwd=tmp_path).json["runs"][0]["unfinished"] == 0
     record = RunFolder.read(tmp_path / "r")
     assert (list(record.entries), record.lost()) == (["one"], [])
     assert [line["episode"] for line in read_lines(tmp_path / "r" / "errors.jsonl")] == ["one"]
     view.store.bring_up_to_date(60)
     assert [row["episode"] for row in view.episodes(EpisodeQuery())["rows"]] == ["one"]
+    assert view.listed()["lost"] == 0
 
 
 @pytest.mark.parametrize("kept", ["result.json", "start/", "policy/", "best/", "checkpoints/", "within"])

@@ -98,7 +98,7 @@ class RunView:
     def listed(self) -> JSON:
         """What is told of it among others: see `RunListed`."""
         counted = self._counts()
-        flying = self._flying(set())
+        flying = self._rows_in_flight()
         return {
             "id": self.id,
             "name": self.path.resolve().name,
@@ -252,9 +252,9 @@ class RunView:
         return self._known[1:]
 
     def _counts(self) -> JSON:
-        """What is counted over all its episodes; counted anew when it has grown."""
+        """What is counted over all its episodes; counted anew when there are others."""
         with self.reading() as db:
-            state = (db.execute("SELECT max(id) FROM episodes").fetchone()[0], self.store.grades)
+            state = (*db.execute("SELECT max(id), count(*) FROM episodes").fetchone(), self.store.grades)
             if self._counted[0] != state:
                 self._counted = state, counts(db)
         return self._counted[1]
