@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections import Counter
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +13,12 @@ from flowsteer_cli import flowsteer
 pytest.importorskip("opentelemetry.exporter.otlp.proto.http")
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from flowsteer.adapters.opentelemetry import sent_spans
+from flowsteer.runs.events import EpisodeStarted, TurnTaken
+from flowsteer.runs.folder import RunFolder
+from flowsteer.task import Task
+from flowsteer.usage import Usage
 
 SOLVE = ("solve", "What is 6 times 7?", "--type", "math", "--executor", "simulated:", "--trace", "--json")
 DIRECTED = (*SOLVE, "--director", "dsl:Plan -> [Programmer, Custom] -> ScEnsemble -> Verify ? Revise : done")
@@ -99,6 +106,57 @@ def test_a_grade_stands_in_its_episodes_trace(tmp_path):
     assert len(roots) == 3
     assert {grade.parent_span_id for grade in grades} == {root.span_id for root in roots}
     assert all("gen_ai.evaluation.score.value" in told(grade.events[0]) for grade in grades)
+
+
+def test_an_episode_that_broke_off_is_sent_while_the_process_runs_and_so_is_each_further_try(tmp_path, monkeypatch):
+    def begun(folder):
+        writer = folder.begin("one")
+        writer.emit(EpisodeStarted("one", Task("?"), "openai:gpt-5", ""))
+        writer.emit(TurnTaken(1, "finish", "", Usage(calls=1), 0.0))
+        return writer
+
+    def tried(folder, wanted):
+        until = time.monotonic() + 20
+        while len(named(spans, "invoke_workflow")) < wanted and time.monotonic() < until:
+            time.sleep(0.02)
+        return len(named(spans, "invoke_workflow"))
+
+    with collector() as (address, spans):
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", address)
+        monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "10")
+        with sent_spans(tmp_path / "r") as hear, RunFolder.create(tmp_path / "r", {}, hear) as folder:
+            for number in (1, 2):
+                begun(folder).abandon()
+                assert tried(folder, number) == number
+            begun(folder)  # as one whose end could not be written
+            begun(folder)
+            assert tried(folder, 3) == 3
+    roots = named(spans, "invoke_workflow")
+    assert [root.status.message for root in roots] == ["the episode broke off"] * 4
+    assert {span.parent_span_id for span in named(spans, "turn 1")} == {root.span_id for root in roots}
+
+
+@pytest.mark.parametrize(
+    ("spec", "provider", "model"),
+    [
+        ("openai:gpt-5", "openai", "gpt-5"),
+        ("http://127.0.0.1:8000/v1#qwen3", "openai", "qwen3"),
+        ("recorded:mine.jsonl.gz#http://127.0.0.1:8000/v1#qwen3", "openai", "qwen3"),
+        ("recorded:mine.jsonl.gz#openai:gpt-5", "openai", "gpt-5"),
+        ("pretrained#5e2a", "flowsteer", "pretrained#5e2a"),
+    ],
+)
+def test_a_call_names_its_provider_and_its_model(tmp_path, monkeypatch, spec, provider, model):
+    with collector() as (address, spans):
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", address)
+        with sent_spans(tmp_path / "r") as hear, RunFolder.create(tmp_path / "r", {}, hear) as folder:
+            writer = folder.begin("one")
+            writer.emit(EpisodeStarted("one", Task("?"), spec, ""))
+            writer.emit(TurnTaken(1, "finish", "", Usage(calls=1), 0.0))
+            writer.abandon()
+    (call,) = named(spans, "chat ")
+    assert call.name == f"chat {model}"
+    assert (told(call)["gen_ai.provider.name"], told(call)["gen_ai.request.model"]) == (provider, model)
 
 
 def test_an_unreachable_collector_costs_no_run(tmp_path):

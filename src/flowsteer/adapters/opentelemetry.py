@@ -96,14 +96,22 @@ class _Episodes:
             self._node(found, event)
         elif kind == "episode_ended":
             self._end(episode, event)
+        elif kind == "broken_off":
+            self._break(episode)
 
     def break_off(self) -> None:
-        for episode in self._open.values():
-            episode.root.set_status(StatusCode.ERROR, "the episode broke off")
-            episode.close()
+        for episode in list(self._open):
+            self._break(episode)
+
+    def _break(self, episode: str) -> None:
+        found = self._open.pop(episode)
+        found.root.set_status(StatusCode.ERROR, "the episode broke off")
+        found.close()
 
     def _begin(self, episode: str, event: Json) -> None:
         told = {"gen_ai.conversation.id": episode, "flowsteer.type": event["task"]["type"]}
+        if episode in self._open:  # it is played again
+            self._break(episode)
         root = self._span("invoke_workflow", None, 0.0, told | {"gen_ai.operation.name": "invoke_workflow"})
         self._open[episode] = _Episode(root, event["director"])
 
@@ -127,7 +135,7 @@ class _Episodes:
 
     def _calls(self, parent: Span, spec: str, event: Json, reply: str) -> None:
         """A span for the calls of a model that one turn or one node made."""
-        usage, (provider, _, model) = event["usage"], spec.partition(":")
+        usage, (provider, model) = event["usage"], _named(spec)
         told: dict[str, Any] = {
             "gen_ai.operation.name": "chat",
             "gen_ai.provider.name": provider,
@@ -169,6 +177,23 @@ class _Episodes:
     def _span(self, name: str, parent: Span | None, seconds: float, told: Mapping[str, Any]) -> Span:
         context = None if parent is None else set_span_in_context(parent)
         return self._tracer.start_span(name, context, attributes=told, start_time=time_ns() - int(seconds * 1e9))
+
+
+def _named(spec: str) -> tuple[str, str]:
+    """The provider and the model of a backend or a Director, as the conventions name them.
+
+    >>> _named("openai:gpt-5"), _named("http://127.0.0.1:8000/v1#qwen3"), _named("recorded:a.gz#vllm:qwen3")
+    (('openai', 'gpt-5'), ('openai', 'qwen3'), ('vllm', 'qwen3'))
+    >>> _named("pretrained#5e2a")
+    ('flowsteer', 'pretrained#5e2a')
+    """
+    provider, _, rest = spec.partition(":")
+    inner = rest.partition("#")[2]
+    if provider == "recorded" and inner:
+        return _named(inner)
+    if provider in ("http", "https"):  # such a server speaks OpenAI's protocol
+        return "openai", inner
+    return (provider, rest) if ":" in spec else ("flowsteer", spec)
 
 
 def _message(role: str, text: str) -> Json:

@@ -143,6 +143,10 @@ _as_text = json.JSONEncoder(ensure_ascii=False).encode
 """The encoder, made once."""
 
 
+BROKEN_OFF = '{"kind": "broken_off"}'
+"""What is told, in an event's place, of an episode that broke off: it may be played again, from its beginning."""
+
+
 def event_line(event: Event) -> str:
     """An event as a line of JSON."""
     return _as_text(event_to_json(event))

@@ -33,7 +33,7 @@ from filelock import FileLock
 from flowsteer.credentials import refuse_keys
 from flowsteer.errors import RunError
 from flowsteer.runs.config import CONFIG, FORMAT, keep_config, stored_config
-from flowsteer.runs.event_json import JSON, event_line
+from flowsteer.runs.event_json import BROKEN_OFF, JSON, event_line
 from flowsteer.runs.events import Event
 from flowsteer.runs.files import append, append_line, append_lines, cut_torn_line, is_there, read_lines, writing
 from flowsteer.runs.grades import regraded
@@ -70,7 +70,7 @@ Append = Callable[[Sequence[Whole]], list[Entry]]
 """What adds finished episodes."""
 
 Listener = Callable[[str, str], None]
-"""Gets every event that is written down: the episode's id, and the event as a line of JSON."""
+"""Gets every event that is written down, and `BROKEN_OFF`: the episode's id, and the event as a line of JSON."""
 
 
 def unheard(episode: str, line: str) -> None:
@@ -125,10 +125,12 @@ class EpisodeWriter:
         """
         with suppress(OSError):  # on a full disk the last event could not be written, and why has been told
             self._file.close()
-        happened = self._path.stat().st_size > 0
-        if not happened:
+        if not self._path.stat().st_size:
             self._path.unlink()
-        return happened
+            return False
+        with suppress(OSError):  # as above, of a listener that writes
+            self._listener(self._episode, BROKEN_OFF)
+        return True
 
 
 class RunFolder:
