@@ -1,5 +1,7 @@
 """inspect_ai evaluates systems of ours as solvers; the model is its own mock provider, which needs no server."""
 
+from contextlib import asynccontextmanager
+
 import pytest
 
 pytest.importorskip("inspect_ai", reason="pip install 'flowsteer[inspect]'")
@@ -9,6 +11,7 @@ from inspect_ai.dataset import Sample
 from inspect_ai.model import ModelOutput, ModelUsage, get_model
 from inspect_ai.scorer import choice, includes, match
 
+from flowsteer.adapters import inspect_sessions
 from flowsteer.adapters.inspect_ai import dataset_task, system_solver
 from flowsteer.datasets.registry import load_samples
 from flowsteer.errors import ConfigError
@@ -89,6 +92,34 @@ def test_each_epoch_draws_anew_and_the_same_again(tmp_path):
     seeds = drawn()
     assert len(seeds) == len(set(seeds)) == 6
     assert sorted(seeds) == sorted(drawn())
+
+
+def test_all_samples_of_an_eval_share_one_session_which_its_end_closes(tmp_path, monkeypatch):
+    seen, real = [], inspect_sessions.open_session
+
+    @asynccontextmanager
+    async def counted(*given):
+        try:
+            async with real(*given) as session:
+                seen.append("opened")
+                yield session
+        finally:
+            seen.append("closed")
+
+    monkeypatch.setattr(inspect_sessions, "open_session", counted)
+    rows = [Sample(f"What is 6 times {number}?", target="42") for number in range(5)]
+    solver = system_solver("cot", kind="math", executor="simulated:typed-2")
+    task = inspect_ai.Task(rows, solver=solver, scorer=match(numeric=True))
+    for most in (1, 3):
+        assert evaluated(task, tmp_path, "mockllm/model", epochs=2, max_samples=most).status == "success"
+    assert seen == ["opened", "closed"] * 2
+
+
+def test_an_executor_that_cannot_be_connected_fails_each_sample(tmp_path):
+    rows = [Sample("?", target="x"), Sample("??", target="x")]
+    task = inspect_ai.Task(rows, solver=system_solver("cot", executor="nope"), scorer=includes())
+    log = evaluated(task, tmp_path, "mockllm/model", fail_on_error=False, max_samples=1)
+    assert ["'nope' names no backend" in sample.error.message for sample in log.samples] == [True, True]
 
 
 def test_our_datasets_are_tasks_whose_references_no_log_holds(tmp_path):

@@ -10,14 +10,15 @@ from inspect_ai.scorer import Score, Scorer, Target, mean, scorer, stderr
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 from inspect_ai.util import LimitExceededError
 
-from flowsteer.adapters.inspect_backend import SPEC, InspectBackend
+from flowsteer.adapters.inspect_backend import SPEC
+from flowsteer.adapters.inspect_sessions import InspectSessions
 from flowsteer.datasets.registry import load_samples
 from flowsteer.errors import BackendUnavailable, ConfigError
 from flowsteer.evaluation.specs import parse_system
-from flowsteer.evaluation.systems import System
+from flowsteer.evaluation.systems import System, seeded
 from flowsteer.grading.connect import open_grader
 from flowsteer.runs.events import ignore
-from flowsteer.session import Setup, open_session, seed_of
+from flowsteer.session import seed_of
 from flowsteer.task import Task, TaskType, task_from_json, task_to_json
 
 KEPT = "flowsteer_task"  # where a sample of ours keeps its task
@@ -40,12 +41,14 @@ def system_solver(system: str = "cot", kind: TaskType = "qa", executor: str = SP
     if not isinstance(chosen, System):
         raise ConfigError(f"{system} needs a whole dataset first, and a solver sees one sample", "-S system=fixed:DSL")
 
+    sessions = InspectSessions(executor)
+
     async def solve(state: TaskState, generate: Generate) -> TaskState:
-        asked, backend = _asked(state, kind), InspectBackend(get_model())
+        asked = _asked(state, kind)
         drawn = seed_of(seed, f"epoch {state.epoch}") if state.epoch > 1 else seed
         try:
-            async with open_session(Setup(director="", executor=executor, seed=drawn), {SPEC: backend}) as session:
-                ended = await chosen.run(session, asked, ignore, asked.digest, drawn)
+            session = seeded(await sessions.of(get_model()), drawn)
+            ended = await chosen.run(session, asked, ignore, asked.digest, drawn)
         except BackendUnavailable as error:
             if isinstance(error.__cause__, LimitExceededError):  # a limit of the eval is no outage
                 raise error.__cause__ from None
