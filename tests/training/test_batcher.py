@@ -6,10 +6,15 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the extra: pip install 'flowsteer[train]'")
 
+from dataclasses import replace  # noqa: E402
+
+from transformers import AutoConfig, AutoModelForCausalLM  # noqa: E402
+
 from flowsteer.errors import BackendUnavailable, ConfigError  # noqa: E402
+from flowsteer.training.inference.batcher import Batcher  # noqa: E402
 from flowsteer.training.inference.fused_decode import FusedReader  # noqa: E402
 from flowsteer.training.inference.trajectory import DrawSettings  # noqa: E402
-from training.seats import Seat, drawn  # noqa: E402
+from training.seats import Plain, Seat, drawn  # noqa: E402
 from training.small import tiny  # noqa: E402
 
 
@@ -31,6 +36,67 @@ async def test_log_probs_are_those_of_a_plain_forward(temperature):
         expected = table(tiny().model, trajectory, temperature)
         for mask, logprob, right in zip(trajectory.mask, trajectory.logprobs, expected, strict=True):
             assert logprob == (pytest.approx(right, abs=1e-4) if mask else 0.0)
+
+
+SHAPE = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "intermediate_size": 48,
+    "head_dim": 16,
+    "num_local_experts": 2,
+    "num_experts_per_tok": 1,
+    "initializer_range": 0.2,
+}
+
+
+def batcher(name, **special):
+    """What draws with a small model of a kind; the words are those of the tiny policy."""
+    torch.manual_seed(0)
+    words, attention = len(tiny().tokenizer), special.pop("attention", None)
+    config = AutoConfig.for_model(name, vocab_size=words, pad_token_id=0, **SHAPE, **special)
+    model = AutoModelForCausalLM.from_config(config, attn_implementation=attention).eval()
+    return model, Batcher(replace(tiny(), view=Plain(), model=model))
+
+
+@pytest.mark.parametrize(
+    ("name", "special"),
+    [
+        ("qwen3", {"attention": "sdpa"}),
+        ("qwen3", {"attention": "eager"}),
+        ("gemma2", {"attention": "eager"}),
+        ("gpt_oss", {"attention": "eager"}),
+        ("mistral", {"sliding_window": 128}),
+        ("gemma3_text", {"sliding_window": 128}),
+    ],
+)
+async def test_whatever_attention_a_model_has_nothing_that_is_to_come_is_seen(name, special):
+    model, engine = batcher(name, **special)
+    seats = [Seat(number, turns=1 + number) for number in range(3)]
+    for trajectory in await drawn(seats, DrawSettings(1.0, 12, 128), engine):
+        expected = table(model, trajectory)
+        found = [(mask, logprob) for mask, logprob in zip(trajectory.mask, trajectory.logprobs, strict=True)]
+        assert [logprob for mask, logprob in found if mask] == pytest.approx(
+            [right for (mask, _), right in zip(found, expected, strict=True) if mask], abs=1e-4
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "special", "said", "hint"),
+    [
+        ("mistral", {"sliding_window": 8}, "at most 8,", "sampler.episode_tokens=8, or sampler.engine"),
+        ("gemma2", {"sliding_window": 32}, "at most 32,", "sampler.episode_tokens=32,"),
+        ("llama4_text", {"attention_chunk_size": 16}, "at most 16,", "sampler.episode_tokens=16,"),
+        ("lfm2", {"layer_types": ["conv", "full_attention"]}, "layers of the kind conv", "sampler.engine="),
+        ("jamba", {}, "layers of the kind linear_attention", "sampler.engine="),
+    ],
+)
+async def test_a_model_that_looks_back_less_far_is_not_drawn_with(name, special, said, hint):
+    _, engine = batcher(name, **special)
+    with pytest.raises(ConfigError, match=said) as refused:
+        await drawn([Seat(1)], DrawSettings(1.0, 4, 64), engine)
+    assert f"set {hint}" in refused.value.hint
 
 
 async def test_tokens_do_not_depend_on_how_quick_canvases_are():

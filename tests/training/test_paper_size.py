@@ -125,13 +125,13 @@ def test_accelerate_reads_each_of_the_files(file):
 
 
 def test_memory_is_that_of_shapes():
-    shape = Shape(8_000_000_000, 60_000_000, 36, 4096, 12288, 2048, 151936, 40960)
+    shape = Shape(8_000_000_000, 60_000_000, 36, 4096, 12288, 2048, 151936)
     lora = memory(shape, "bfloat16", True, 16384, 1, 0)
     assert lora.weights == 16_000_000_000 + 240_000_000
     assert (lora.gradients, lora.optimiser, lora.reference) == (240_000_000, 480_000_000, 240_000_000)
     assert lora.server_token == 36 * 2048 * 2
     assert 20e9 < lora.activations < 40e9
-    whole = memory(Shape(10**9, 10**9, 36, 4096, 12288, 2048, 151936, 40960), "bfloat16", True, 16384, 1, 6)
+    whole = memory(Shape(10**9, 10**9, 36, 4096, 12288, 2048, 151936), "bfloat16", True, 16384, 1, 6)
     assert (whole.weights, whole.gradients, whole.optimiser, whole.reference) == (2e9, 2e9, 4e9, 2e9)
     assert whole.cache == 6 * 16384 * whole.server_token
     ahead = memory(shape, "bfloat16", True, 16384, 1, 0, copies=2)
@@ -177,6 +177,7 @@ def test_what_would_fail_later_fails_now(stand_in, change, said):
 
 def test_a_cold_start_without_its_executor_fails_now(stand_in):
     changes = ["warmup={episodes=1, learning_rate=1e-5, backend='simulated:nope'}", "sampler.weights=transfer"]
+    changes.append("policy.dtype=float32")
     with pytest.raises(ConfigError, match="nope"):
         dry_run(load_training(FILE, changes), "paper.toml", "runs/paper", stand_in)
 

@@ -90,6 +90,8 @@ def test_overrides_are_toml_values_and_win():
         ("reward.money_cost=1 executor.roster.big=http://far.example/v1#m", "state it, such as executor.prices"),
         ("executor.prices.x=[-1,2]", r"executor\.prices"),
         ("sampler.temperature=0", r"sampler\.temperature"),
+        ("policy.dtype=bfloat16", 'set policy.lora_rank, such as 64, or policy.dtype="float32"'),
+        ("policy={name='a/b',dtype='bfloat16',lora_rank=4} warmup.recall=0 warmup.learning_rate=1e-5", "cold start of"),
         ("seed.more=1", "holds no settings of its own"),
         ("steps", "is no setting"),
     ],

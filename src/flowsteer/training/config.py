@@ -62,6 +62,11 @@ class TrainingConfig(LearnerSettings):
     reward: RewardSettings = RewardSettings()
     warmup: WarmupSettings = WarmupSettings()
 
+    @property
+    def draws_here(self) -> bool:
+        """Whether the policy's own model in this process draws: in training, or when a cold start is listened to."""
+        return self.sampler.engine == "transformers" or bool(self.warmup.least_valid)
+
     def __post_init__(self) -> None:
         """What one room is asked for, another can give."""
         LearnerSettings.__post_init__(self)
@@ -91,6 +96,11 @@ def _check_warmup(config: TrainingConfig) -> None:
         raise ValueError(
             f"the cold start of {policy.name} needs a learning rate, since the default, {TINY_RATE}, is that of a tiny "
             "policy: set warmup.learning_rate, such as 1e-5"
+        )
+    if warmup.wanted and policy.name != TINY and policy.dtype != "float32":
+        raise ValueError(
+            f"the cold start of {policy.name} trains all of its weights, and weights of 16 bits are too coarse for its "
+            'small steps: set policy.dtype="float32"; a later run may load what comes of it with 16 bits, and adapters'
         )
     if warmup.recall and policy.name != TINY:
         raise ValueError(

@@ -14,7 +14,8 @@ from flowsteer.runs.files import read_json, write_json
 from flowsteer.session import open_session
 from flowsteer.training.config import TrainingConfig, setup_of
 from flowsteer.training.data import Schedule
-from flowsteer.training.policy.policy import TINY, Policy, load_policy, make_tiny, placed
+from flowsteer.training.inference.reach import check_reach
+from flowsteer.training.policy.policy import POSITIONS, TINY, Policy, load_policy, make_tiny, placed
 from flowsteer.training.policy.view import CompactView, View
 from flowsteer.training.rollout.rollout import Group, Rollout, play
 from flowsteer.training.sft.coldstart import Dialogue, learn, play_scripts, read_recorded, to_trajectory
@@ -23,6 +24,18 @@ from flowsteer.training.sft.speech import EPISODES, ROUNDS, check_speech, rare, 
 JSON = dict[str, Any]
 SPOKEN = "coldstart.json"
 """How well the policy says what it was taught, by kind of action."""
+
+
+def loaded(config: TrainingConfig) -> Policy:
+    """The policy that a run is asked to begin with.
+
+    Raises:
+        ConfigError: There is no such policy, or it cannot read as long episodes as the run may play.
+    """
+    asked = config.policy
+    policy = load_policy(asked.name, asked.task_chars, asked.dtype, asked.revision)
+    check_reach(asked.name, policy.model, config.sampler.episode_tokens, config.draws_here)
+    return policy
 
 
 class FirstPolicy:
@@ -54,12 +67,13 @@ class FirstPolicy:
     def made(self) -> Policy:
         """The policy asked for, after its cold start if there is to be one; how well it speaks is written down."""
         config, asked, warmup = self._config, self._config.policy, self._config.warmup
-        policy = None if asked.name == TINY else load_policy(asked.name, asked.task_chars, asked.dtype, asked.revision)
+        policy = None if asked.name == TINY else loaded(config)
         view = CompactView() if policy is None else policy.view
         recorded = [] if warmup.run is None else read_recorded(warmup.run, self._arena, view, self._train)
         dialogues = [*self._runner.run(self._scripts(view)), *recorded]
         if policy is None:
-            policy = make_tiny((dialogue.text for dialogue in dialogues), config.seed)
+            positions = max(POSITIONS, config.sampler.episode_tokens)
+            policy = make_tiny((dialogue.text for dialogue in dialogues), config.seed, positions)
         if dialogues:
             trajectories = [to_trajectory(dialogue, policy) for dialogue in dialogues]
             policy = placed(policy) if config.sampler.engine == "transformers" else policy

@@ -15,6 +15,7 @@ from flowsteer.runs.config import CONFIG
 from flowsteer.runs.files import read_json
 from flowsteer.settings import check
 from flowsteer.training.inference.batcher import Batcher
+from flowsteer.training.inference.reach import positions, seen
 from flowsteer.training.inference.sampling_engine import Drawn
 from flowsteer.training.inference.settings import SamplerSettings
 from flowsteer.training.inference.trajectory import DrawSettings
@@ -70,7 +71,9 @@ class PolicyDirector:
             raise ConfigError(f"{folder} holds no trained policy", _how_to_get_one(folder))
         config = _settings(inner.parent)
         if config is None:
-            sampler, made = SamplerSettings(), cls(load_policy(str(inner)), str(folder))
+            sampler, policy = SamplerSettings(), load_policy(str(inner))
+            most = min(sampler.episode_tokens, positions(policy.model.config), seen(policy.model))
+            made = cls(policy, str(folder), DrawSettings(0.0, sampler.turn_tokens, most))
         else:
             where = str(inner.parent / CONFIG)
             asked = check(PolicySettings, config.get("policy", {}), where)

@@ -25,7 +25,7 @@ from flowsteer.training import resuming
 from flowsteer.training.autopsy.examination import verdicts_of
 from flowsteer.training.best_policy import BestPolicy
 from flowsteer.training.data import Schedule, TaskSplits, load_tasks
-from flowsteer.training.first_policy import FirstPolicy
+from flowsteer.training.first_policy import FirstPolicy, loaded
 from flowsteer.training.held_out import HeldOut
 from flowsteer.training.inference.batcher import Batcher
 from flowsteer.training.inference.distributed import Ranks, join, launched
@@ -212,7 +212,7 @@ class TrainingRun:
         """
         asked = self.config.policy
         if asked.lora_rank and not self.config.warmup.wanted:
-            return self._placed(load_policy(asked.name, asked.task_chars, asked.dtype, asked.revision))
+            return self._placed(loaded(self.config))
         if self._ranks.first and not saved.exists():
             with self._stage("coldstart"):
                 unfinished = saved.with_suffix(".unfinished")

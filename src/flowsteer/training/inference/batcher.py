@@ -18,6 +18,7 @@ from flowsteer.training.inference.fused_decode import FusedReader, fusable
 from flowsteer.training.inference.grammar_masks import GrammarMasks, TurnMask
 from flowsteer.training.inference.kv_cache import RowsReader
 from flowsteer.training.inference.only_allowed import only
+from flowsteer.training.inference.reach import check_seen
 from flowsteer.training.inference.reader import Chunk, Reader
 from flowsteer.training.inference.sampling_engine import Drawn
 from flowsteer.training.inference.stopwatch import Clock
@@ -102,6 +103,7 @@ class Batcher:
         model = self._policy.model
         if model.num_parameters() < SMALL and fusable(model):
             return FusedReader(model, rows, capacity)
+        check_seen(model, capacity)
         return RowsReader(model, rows, capacity)
 
 

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 class RowsReader:
-    """Any causal language model, as transformers runs it; see `flowsteer.training.inference.reader.Reader`.
+    """A causal language model, as transformers runs it; see `flowsteer.training.inference.reader.Reader`.
+
+    Every layer is one of attention that looks back over all of an episode (`flowsteer.training.inference.reach`).
 
     All rows read equally many tokens in a forward, those without a chunk some that nobody will see.
 
@@ -73,7 +75,7 @@ class RowsCache(Cache):
         capacity = blocks(capacity)
         self._held = [_Layer(self, rows, capacity) for _ in range(_depth(model))]
         super().__init__(layers=[*self._held])
-        self.capacity = capacity
+        self.capacity, self._dtype = capacity, model.dtype
         self.positions = torch.zeros(rows, 1, dtype=torch.long)
         self.seen = BLOCK
         self._rows = torch.arange(rows).unsqueeze(1)
@@ -85,12 +87,14 @@ class RowsCache(Cache):
             positions: Position of each token, shape (rows, tokens).
 
         Returns:
-            The attention mask, shape (rows, 1, tokens, seen).
+            What is added to the scores of attention, shape (rows, 1, tokens, seen). Of the two forms of a mask it is
+            the one that all kinds of attention read alike: some would add a mask of true and false, too.
         """
         self.positions = positions
         self.seen = min(self.capacity, blocks(int(positions.max()) + 1))
-        visible = torch.arange(self.seen, device=positions.device) <= positions.unsqueeze(-1)
-        return visible.unsqueeze(1)
+        hidden = torch.arange(self.seen, device=positions.device) > positions.unsqueeze(-1)
+        added = torch.zeros(hidden.shape, dtype=self._dtype, device=positions.device)
+        return added.masked_fill_(hidden, torch.finfo(self._dtype).min).unsqueeze(1)
 
     def keep(self, rows: Sequence[int]) -> None:
         """Drop all rows but these; they are numbered anew, in this order."""

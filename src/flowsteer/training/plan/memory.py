@@ -25,7 +25,6 @@ class Shape:
         wide: Width of the feed-forward layer.
         kv: Width of keys and values together, over all heads that hold them.
         vocabulary: Tokens.
-        positions: Most tokens it can read.
     """
 
     parameters: int
@@ -35,7 +34,6 @@ class Shape:
     wide: int
     kv: int
     vocabulary: int
-    positions: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +84,6 @@ def shape_of(config: Any, parameters: int, trained: int) -> Shape:
         text.intermediate_size,
         2 * size * text.num_key_value_heads,
         text.vocab_size,
-        text.max_position_embeddings,
     )
 
 

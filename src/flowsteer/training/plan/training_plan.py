@@ -26,6 +26,7 @@ from flowsteer.session import open_session
 from flowsteer.training import config as c
 from flowsteer.training.data import DataSettings, TaskSplits, load_tasks
 from flowsteer.training.inference.distributed import Ranks
+from flowsteer.training.inference.reach import check_reach
 from flowsteer.training.plan.assets import CONFIG, KNOWN, TOKENIZER, Asset, cached, dataset_assets, policy_asset
 from flowsteer.training.plan.launch import Layout, layouts
 from flowsteer.training.plan.memory import GIGABYTE, Memory, Shape, memory, shape_of
@@ -301,20 +302,15 @@ def _shape(config: c.TrainingConfig, model_config: "PretrainedConfig") -> Shape:
     import torch
     from transformers import AutoModelForCausalLM
 
-    policy, most = config.policy, config.sampler.episode_tokens
+    policy = config.policy
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(model_config)  # type: ignore[no-untyped-call]
         whole = trained = model.num_parameters()
         if policy.lora_rank:
             adapted = with_adapters(model, policy.lora_rank, policy.lora_alpha)
             trained = sum(weight.numel() for weight in adapted.parameters() if weight.requires_grad)
-    shape = shape_of(model_config, whole, trained)
-    if most > shape.positions:
-        raise ConfigError(
-            f"an episode may have {most:,} tokens, and {policy.name} reads at most {shape.positions:,}",
-            f"--set sampler.episode_tokens={shape.positions}",
-        )
-    return shape
+    check_reach(policy.name, model, config.sampler.episode_tokens, config.draws_here)
+    return shape_of(model_config, whole, trained)
 
 
 def _memory(config: c.TrainingConfig, shape: Shape, layout: Layout) -> Memory:

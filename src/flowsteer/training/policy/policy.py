@@ -23,7 +23,7 @@ TINY, EMBEDDED = "tiny", "smollm2"
 """Names of the policies that are no path and no hub name."""
 
 POSITIONS = 2048
-"""Most tokens of an episode of the tiny policy."""
+"""Most tokens of an episode of the tiny policy, unless its run allows more."""
 
 SPREAD = 0.06
 """Standard deviation of the tiny policy's first weights: about half of 1/sqrt(width). With the usual 0.02, meant for
@@ -43,7 +43,7 @@ class PolicySettings:
     Attributes:
         name: `tiny`, `smollm2`, a folder, or a name on the hub.
         revision: Branch, tag or commit on the hub.
-        dtype: Type of the weights.
+        dtype: Type of the weights. Those of 16 bits do not learn, which adapters on them do.
         task_chars: Most characters of question, context and code an LLM is shown, each.
         lora_rank: Rank of the adapters on q, k, v and o; 0 trains every weight.
         lora_alpha: Their scale.
@@ -139,7 +139,7 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", category=FutureWarning, message="`past_key_values` is deprecated")  # TRL's, too
 
 
-def make_tiny(corpus: Iterable[str], seed: int = 0) -> Policy:
+def make_tiny(corpus: Iterable[str], seed: int = 0, positions: int = POSITIONS) -> Policy:
     """The tiny policy before any training: a Llama of 0.62 million parameters with a vocabulary of its own.
 
     It sees the type and coarse features of a task, never its question (`CompactView`): what it can learn is which
@@ -148,6 +148,7 @@ def make_tiny(corpus: Iterable[str], seed: int = 0) -> Policy:
     Args:
         corpus: Texts its tokenizer is trained on: episodes as it will read and write them.
         seed: Seed of the weights.
+        positions: Most tokens of an episode; no weight depends on it.
     """
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -160,7 +161,7 @@ def make_tiny(corpus: Iterable[str], seed: int = 0) -> Policy:
         num_attention_heads=4,
         num_key_value_heads=2,
         intermediate_size=336,
-        max_position_embeddings=POSITIONS,
+        max_position_embeddings=positions,
         initializer_range=SPREAD,
         tie_word_embeddings=True,
         bos_token_id=None,

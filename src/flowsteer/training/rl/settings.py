@@ -163,3 +163,8 @@ class LearnerSettings:
         if not self.update.mask and sampler.engine != "transformers":
             # TRL weighs each token by learner over engine, and no engine gave the canvas's tokens a probability.
             raise ValueError('update.mask=false needs the learner\'s own draws: set sampler.engine="transformers"')
+        if self.policy.dtype != "float32" and not self.policy.lora_rank and self.update.steps:
+            raise ValueError(
+                "weights of 16 bits are too coarse for the small steps of an update, and without policy.lora_rank all "
+                'of them learn: set policy.lora_rank, such as 64, or policy.dtype="float32"'
+            )
