@@ -1,7 +1,8 @@
 """The draft: what flows along the edges of a workflow.
 
 Its texts can be written down, whoever wrote them: a model's JSON and a program's value can hold half characters that
-the reply and the program did not.
+the reply and the program did not. What an operator of one's own writes in other types than those named here is
+converted, or is an error of that operator.
 """
 
 from collections.abc import Collection
@@ -48,6 +49,10 @@ class Verdict:
     by: str = ""
 
     def __post_init__(self) -> None:
+        if type(self.passed) is not bool:  # such as numpy's, which is neither True nor JSON
+            object.__setattr__(self, "passed", bool(self.passed))
+        if not isinstance(self.confidence, float | int | None):
+            object.__setattr__(self, "confidence", float(self.confidence))
         make_sound(self, "feedback", "by")
 
 
@@ -78,7 +83,9 @@ class Draft:
     def __post_init__(self) -> None:
         if not is_plain(self.plan + self.solution + self.code + self.output + self.answer):  # seldom; drafts are many
             make_sound(self, "plan", "solution", "code", "output", "answer")
-        if self.subproblems:
+        if type(self.candidates) is not tuple:
+            object.__setattr__(self, "candidates", tuple(self.candidates))
+        if self.subproblems or type(self.subproblems) is not tuple:
             object.__setattr__(self, "subproblems", tuple(map(sound, self.subproblems)))
 
     def only(self, names: Collection[str]) -> "Draft":

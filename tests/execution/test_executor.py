@@ -1,13 +1,15 @@
 """What runs, in which order, how often, and what it leaves: through `Executor.run` with small operators."""
 
 import asyncio
+import json
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
 from flowsteer.backends.base import Features, Reply, Sampling
 from flowsteer.backends.other_draws import EQUAL_TEMPERATURE
-from flowsteer.draft import Draft, Verdict
+from flowsteer.draft import Candidate, Draft, Verdict, draft_to_json
 from flowsteer.errors import BackendUnavailable, OperatorError, WorkflowError
 from flowsteer.execution.executor import Executor
 from flowsteer.execution.memo import Memo
@@ -239,6 +241,45 @@ async def test_a_loop_runs_as_often_as_it_says_when_nothing_passes():
 async def test_a_conditional_that_passes_ends_its_loop():
     execution = await run("Solve -> (Check ? Mend : done) * 3", Instant(says=lambda r: "pass"))
     assert sorted(trace(execution)) == ["Check.0", "Solve"]
+
+
+class Bit:
+    """A truth value of another kind, such as numpy's."""
+
+    def __init__(self, value):
+        self._value = value
+
+    def __bool__(self):
+        return self._value
+
+
+@operator(category="verification", reads=("answer",), writes=("verdict",))
+async def odd(call):
+    """Check, and say so in types of its own."""
+    said = await ask(call)
+    return Draft(verdict=Verdict(Bit(said == "pass"), confidence=Decimal("0.5") if said == "pass" else "90 %"))
+
+
+@operator(category="solving", reads=("candidates",), writes=("candidates", "subproblems"))
+async def collect(call):
+    """Write lists."""
+    return Draft(candidates=[Candidate("Collect", "4")], subproblems=[])
+
+
+async def test_what_an_operator_writes_in_other_types_is_converted_or_its_own_failure():
+    odds = Library.of("odds", (solve, vote, odd, collect))
+
+    async def ran(dsl, says):
+        made = Executor(odds, Instant(says=lambda request: says), None, Memo(), {})
+        return await made.run(parse_dsl(dsl), TASK)
+
+    passed = await ran("(Odd -> Solve) * 3", "pass")
+    assert trace(passed) == ["Odd.0"]
+    assert json.loads(json.dumps(draft_to_json(passed.draft)))["verdict"]["confidence"] == 0.5
+    assert passed.draft.verdict.passed is True
+    failed = await ran("Odd", "fail")
+    assert (failed.ran[0].failure.kind, failed.ran[0].failure.error) == ("unexpected", "ValueError")
+    assert trace(await ran("Collect -> Collect -> Vote", "x")) == ["Collect", "Collect", "Vote"]
 
 
 async def test_nested_loops_name_their_iterations():

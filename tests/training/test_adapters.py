@@ -13,16 +13,18 @@ torch = pytest.importorskip("torch", reason="needs the extra: pip install 'flows
 pytest.importorskip("trl", reason="needs the extra: pip install 'flowsteer[train]'")
 
 from safetensors.torch import load_file, save_file  # noqa: E402
+from transformers import AutoTokenizer  # noqa: E402
 from trl.generation.vllm_client import VLLMClient  # noqa: E402
 from trl.generation.vllm_generation import VLLMGeneration  # noqa: E402
 from trl.trainer import grpo_trainer  # noqa: E402
 
-from flowsteer.errors import BackendUnavailable, PolicySyncError  # noqa: E402
+from flowsteer.errors import BackendUnavailable, ConfigError, PolicySyncError  # noqa: E402
 from flowsteer.runs.folder import RunFolder  # noqa: E402
 from flowsteer.settings import check  # noqa: E402
 from flowsteer.training.config import TrainingConfig  # noqa: E402
+from flowsteer.training.inference.distributed import Ranks  # noqa: E402
 from flowsteer.training.inference.vllm import Served  # noqa: E402
-from flowsteer.training.inference.weight_sync import PROBE, Versions, gap, score  # noqa: E402
+from flowsteer.training.inference.weight_sync import PROBE, Adapters, Versions, gap, score  # noqa: E402
 from flowsteer.training.policy.policy import load_policy, with_adapters  # noqa: E402
 from flowsteer.training.policy_director import PolicyDirector  # noqa: E402
 from flowsteer.training.run import train  # noqa: E402
@@ -102,6 +104,23 @@ def test_what_was_trained_directs(start, tmp_path):
     assert torch.allclose(learned, 16 * one @ other, atol=1e-6)
     assert learned.abs().sum() > 0
     assert base.encode("x") == director.policy.encode("x")
+
+
+def test_adapters_are_put_on_the_revision_of_their_base_that_they_learned_on(start, tmp_path, monkeypatch):
+    run = config(start, steps=1)
+    train(replace(run, policy=replace(run.policy, revision="v2")), tmp_path / "run")
+    saved = tmp_path / "run" / "policy" / "adapter_config.json"
+    saved.write_text(json.dumps(json.loads(saved.read_text()) | {"base_model_name_or_path": "org/model"}))
+    asked = []
+
+    def fetched(where, **options):
+        asked.append((where, options["revision"]))
+        raise OSError("nothing is fetched here")
+
+    monkeypatch.setattr(AutoTokenizer, "from_pretrained", fetched)
+    with pytest.raises(ConfigError, match="org/model"):
+        PolicyDirector.load(tmp_path / "run")
+    assert asked == [("org/model", "v2")]
 
 
 def test_a_run_that_made_its_base_itself_can_be_moved(start, tmp_path, monkeypatch):
@@ -239,6 +258,19 @@ def test_a_version_is_checked_once(start):
         runner.run(client.aclose())
     assert pushed == [4, 5]
     assert (asked, len(server.requests)) == (2, 4)
+
+
+def test_a_step_that_is_served_again_gets_a_name_of_its_own(start, tmp_path):
+    model = with_adapters(load_policy(str(start)).model, 4, 8)
+    with server_of(start) as server, asyncio.Runner() as runner:
+        client = Served(server.url)
+        adapters = Adapters(model, [client], client, tmp_path, "run", runner, Ranks())
+        for step in (80, 100, 80, 81, 80):
+            adapters(step)
+        runner.run(client.aclose())
+    assert len(set(server.names)) == 5
+    assert [name.partition(".policy@")[2] for name in server.names] == ["80", "100", "80.2", "81", "80.3"]
+    assert [folder.name for folder in tmp_path.iterdir()] == ["policy@80.3"]
 
 
 def test_fresh_adapters_change_nothing(start):

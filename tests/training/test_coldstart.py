@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch", reason="needs the extra: pip install 'flowsteer[train]'")
 
+from transformers import AutoConfig, AutoModelForCausalLM  # noqa: E402
+
 from flowsteer.canvas.episode import run_episode  # noqa: E402
 from flowsteer.director.kinds import kind_of  # noqa: E402
 from flowsteer.director.parse import parse_action  # noqa: E402
@@ -177,6 +179,37 @@ def test_a_cold_start_teaches_the_language():
     policy, _, losses = warmed_up()
     assert 0.5e6 < policy.model.num_parameters() < 0.7e6
     assert losses[-1] < losses[0] / 4
+
+
+@pytest.mark.parametrize(
+    ("name", "special"),
+    [
+        ("llama", {}),
+        ("gemma2", {"final_logit_softcapping": 2.0}),
+        ("granite", {"logits_scaling": 7.0}),
+        ("cohere", {"logit_scale": 3.0}),
+    ],
+)
+def test_it_is_taught_in_the_distribution_that_the_policy_speaks_from(name, special):
+    """Also where a model does something to its logits behind the output layer."""
+    policy, dialogues, _ = warmed_up()
+    shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1}
+    words = {"vocab_size": len(policy.tokenizer), "pad_token_id": 0, "intermediate_size": 48, "head_dim": 16}
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(
+        AutoConfig.for_model(name, initializer_range=0.2, **shape, **words, **special)
+    )
+    batch, losses = [to_trajectory(dialogue, policy) for dialogue in dialogues[:4]], []
+    wanted = []
+    for one in batch:
+        ids = torch.tensor([*one.prompt, *one.ids])
+        with torch.no_grad():
+            logprobs = torch.log_softmax(model(input_ids=ids[None]).logits[0, :-1], -1)
+        said = logprobs.gather(1, ids[1:, None])[len(one.prompt) - 1 :, 0]
+        wanted += said[torch.tensor(one.mask, dtype=torch.bool)].tolist()
+    settings = WarmupSettings(batch=4, learning_rate=1e-4)
+    learn(replace(policy, model=model), batch, settings, 0, lambda update, updates, loss: losses.append(loss))
+    assert losses[0] == pytest.approx(-sum(wanted) / len(wanted), abs=1e-4)
 
 
 async def test_a_warmed_up_policy_says_legal_actions_and_survives_saving(tmp_path, warm):

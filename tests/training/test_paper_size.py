@@ -227,13 +227,16 @@ def test_a_stand_in_is_left_alone_where_the_policys_own_tokenizer_is_here(stand_
 def test_the_base_of_adapters_is_what_is_fetched(stand_in, tmp_path):
     for file in Path(stand_in).iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    (tmp_path / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "Qwen/Qwen3-8B"}))
-    found = dry_run(load_training(FILE, [f"policy.name={tmp_path}"]), "p.toml", "r")
-    assert (found.assets[0].repository, found.shape, found.stand_in) == (
-        "Qwen/Qwen3-8B",
-        "by the table of this package",
-        "",
-    )
+    for named, revision in ({}, "main"), ({"revision": None}, "main"), ({"revision": "v2"}, "v2"):
+        adapters = {"base_model_name_or_path": "Qwen/Qwen3-8B"} | named
+        (tmp_path / "adapter_config.json").write_text(json.dumps(adapters))
+        found = dry_run(load_training(FILE, [f"policy.name={tmp_path}"]), "p.toml", "r")
+        assert (found.assets[0].repository, found.shape, found.stand_in) == (
+            "Qwen/Qwen3-8B",
+            "by the table of this package",
+            "",
+        )
+        assert found.assets[0].revision == revision
 
 
 @pytest.mark.parametrize(
@@ -290,6 +293,7 @@ def test_a_plan_says_where_a_cold_start_learns_from(stand_in, tmp_path):
     with RunFolder.create(tmp_path / "recorded", {}):
         pass
     changes = [f"warmup.run={tmp_path / 'recorded'}", "warmup.learning_rate=1e-5", "sampler.weights=transfer"]
+    changes.append("policy.dtype=float32")
     found = dry_run(load_training(FILE, changes), "p.toml", "r", stand_in)
     assert f"cold start: from {tmp_path / 'recorded'}" in found.lines()
     both = dry_run(load_training(FILE, [*changes, "warmup.episodes=1500"]), "p.toml", "r", stand_in)
@@ -316,7 +320,7 @@ def test_no_command_has_vllm_load_what_it_cannot(tmp_path):
     ],
 )
 def test_every_command_is_taken_by_the_configuration(changes, engines):
-    changes = [*changes, "sampler.engine=transformers"]
+    changes = [*changes, "policy.dtype=float32", "sampler.engine=transformers"]
     found = layouts(load_training(FILE, changes), "p.toml", "r")
     assert [layout.engine for layout in found] == engines
     for layout in found:

@@ -1,6 +1,7 @@
 """Rollouts play real canvases: groups share what ran, and infrastructure is never the policy's fault."""
 
-from contextlib import asynccontextmanager
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
 import pytest
@@ -12,10 +13,14 @@ from flowsteer.errors import BackendUnavailable, SandboxError  # noqa: E402
 from flowsteer.grading.base import unscorable  # noqa: E402
 from flowsteer.reward.settings import RewardSettings  # noqa: E402
 from flowsteer.runs.events import EditApplied, EpisodeEnded, EpisodeStarted, Graded, NodeRan, TurnTaken  # noqa: E402
+from flowsteer.settings import check  # noqa: E402
+from flowsteer.training import policy_tests  # noqa: E402
+from flowsteer.training.config import TrainingConfig  # noqa: E402
+from flowsteer.training.inference.distributed import Ranks  # noqa: E402
 from flowsteer.training.inference.sampling_engine import Drawn  # noqa: E402
 from flowsteer.training.inference.trajectory import DrawSettings  # noqa: E402
 from flowsteer.training.rollout.metrics import BY_TYPE, accuracy_by_type, measure, type_figures, usual_workflows  # noqa: E402
-from flowsteer.training.rollout.rollout import Group, play  # noqa: E402
+from flowsteer.training.rollout.rollout import Group, check_not_all_lost, play  # noqa: E402
 from flowsteer.training.rollout.signal import signal  # noqa: E402
 from training.small import Counting, arena, by_truth, samples, tiny  # noqa: E402
 
@@ -165,7 +170,7 @@ async def test_an_episode_ends_once_also_where_its_grading_breaks():
 
     async with arena(grade=broken) as place:
         with pytest.raises(BackendUnavailable, match="the grading sandbox broke"):
-            await play(tiny(), [Group("a", samples(1)[0], 1)], place, LIMITS, "p", engine=Spoken())
+            check_not_all_lost(await play(tiny(), [Group("a", samples(1)[0], 1)], place, LIMITS, "p", engine=Spoken()))
     one, other = samples(2)
 
     async def sometimes(sample, answer):
@@ -218,7 +223,29 @@ async def test_a_step_of_lost_rollouts_only_is_an_error():
     backend = Flaky({one.task.id})
     async with arena(extra={backend.spec: backend}, executor=backend.spec) as place:
         with pytest.raises(BackendUnavailable, match="all 2 episodes"):
-            await play(tiny(), [Group("a", one, 2)], place, LIMITS, "p", engine=Spoken())
+            check_not_all_lost(await play(tiny(), [Group("a", one, 2)], place, LIMITS, "p", engine=Spoken()))
+
+
+def test_a_test_ends_only_where_all_of_its_episodes_so_far_were_lost(monkeypatch):
+    """However few of them are played at once."""
+    tasks = [sample for sample in samples(4) if sample.task.type != "code"]
+
+    async def breaks(sample, answer):
+        if sample is tasks[-1]:
+            raise SandboxError("one container died")
+        return await by_truth(sample, answer)
+
+    monkeypatch.setattr(policy_tests, "AT_ONCE", 2)
+    config = check(TrainingConfig, {"warmup": {"episodes": 1}}, "here")
+    with asyncio.Runner() as runner:
+        stack = AsyncExitStack()
+        place = runner.run(stack.enter_async_context(arena(grade=breaks)))
+        tests = policy_tests.PolicyTests(config, place, runner, Ranks(), lambda policy: Spoken(), lambda *kept: None)
+        played = tests.play("before", tiny(), 0.0, tasks)
+        assert [rollout.lost is not None for rollout in played] == [False, False, True]
+        with pytest.raises(BackendUnavailable, match="all 1 episodes were lost: one container died"):
+            tests.play("before", tiny(), 0.0, tasks[-1:])
+        runner.run(stack.aclose())
 
 
 async def test_unscorable_is_counted_and_in_no_mean():
@@ -228,8 +255,8 @@ async def test_unscorable_is_counted_and_in_no_mean():
     async with arena(grade=undecided) as place:
         played = await play(tiny(), [Group("a", samples(1)[0], 2)], place, LIMITS, "p", engine=Spoken())
     figures = measure(played)
-    assert (figures["unscorable"], figures["reward"], figures["accuracy"]) == (2, None, None)
-    assert figures["gate_open"] == 0
+    assert (figures["unscorable"], figures["accuracy"]) == (2, None)
+    assert (figures["gate_open"], figures["reward"]) == (0, figures["diversity"] - 1), "it depends on no answer there"
     assert accuracy_by_type(played) == {}
 
 

@@ -66,3 +66,15 @@ def test_a_run_stops_before_rl_and_can_go_on_with_less(tmp_path, grammar):
     assert c.settings_of(lenient) == c.settings_of(config)
     with open_run(lenient, tmp_path / "run", c.settings_of(lenient)) as run:
         run.start(tmp_path / "run" / "start")
+
+
+def test_a_run_that_was_begun_without_listening_is_not_taken_for_one_that_passed(tmp_path):
+    begun, stricter = with_least(0.0), with_least(0.9)
+    for _ in range(2):
+        with open_run(begun, tmp_path / "run", c.settings_of(begun)) as run:
+            run.start(tmp_path / "run" / "start")
+    with (
+        open_run(stricter, tmp_path / "run", c.settings_of(stricter)) as run,
+        pytest.raises(ConfigError, match=r"begun with warmup\.least_valid=0, and 0\.9 is asked for"),
+    ):
+        run.start(tmp_path / "run" / "start")

@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("torch", reason="needs the extra: pip install 'flowsteer[train]'")
 pytest.importorskip("trl", reason="needs the extra: pip install 'flowsteer[train]'")
 
+from flowsteer.errors import BackendUnavailable
 from flowsteer.training.data import Schedule
 from flowsteer.training.inference.distributed import Ranks
 from flowsteer.training.rl.cwrpo import fresh_row, groups_of
@@ -24,7 +25,7 @@ def settings(dynamic):
     return UpdateSettings(groups=GROUPS, group=GROUP, dynamic=dynamic)
 
 
-def playing(teaches):
+def playing(teaches, gone=lambda row: False):
     """Plays: in a row that teaches, rollouts earn different rewards; each is named after the seat it had."""
     asked = []
 
@@ -35,7 +36,9 @@ def playing(teaches):
             row = int(group.name.split("/")[2])
             for number in range(group.first, group.first + group.size):
                 value = float(number) if teaches(row) else 0.5
-                found.append(SimpleNamespace(id=f"{row}/{number}", reward=SimpleNamespace(value=value)))
+                lost = SimpleNamespace(message="a container died") if gone(row) else None
+                reward = SimpleNamespace(value=None if lost else value)
+                found.append(SimpleNamespace(id=f"{row}/{number}", reward=reward, lost=lost))
         return found
 
     return play, asked
@@ -69,6 +72,18 @@ def test_without_extra_rounds_or_silent_groups_a_step_is_what_was_drawn_first():
         mine, told = rolled_out(STEP, dict(enumerate(OWN)), play, TASKS, settings(dynamic), Ranks())
         assert names(mine) == names(told.first) == names(told.played)
         assert (told.replaced, len(asked)) == (0, 1)
+
+
+def test_a_step_ends_the_run_only_where_all_of_its_own_groups_were_lost():
+    play, asked = playing(lambda row: row == OWN[0], lambda row: row not in OWN)
+    mine, told = rolled_out(STEP, dict(enumerate(OWN)), play, TASKS, settings(2), Ranks())
+    assert len(asked) == 3
+    assert [one.lost is None for one in mine] == [True] * GROUP + [False] * (GROUPS - 1) * GROUP
+    assert told.replaced == 2 * (GROUPS - 1)
+    play, asked = playing(lambda row: True, lambda row: True)
+    with pytest.raises(BackendUnavailable, match="all 12 episodes were lost: a container died"):
+        rolled_out(STEP, dict(enumerate(OWN)), play, TASKS, settings(2), Ranks())
+    assert len(asked) == 1
 
 
 def test_fresh_tasks_are_of_the_same_kind_and_no_two_of_a_step_are_one():

@@ -158,11 +158,19 @@ def test_loss_and_gradient_are_those_of_trl(tmp_path, case, micro, seed):
     assert theirs.norm() > 1e-3
 
 
-def test_tokens_of_an_engine_apart_weigh_what_they_weigh_in_trl(tmp_path):
+@pytest.mark.parametrize("unknown", [False, True])
+def test_tokens_of_an_engine_apart_weigh_what_they_weigh_in_trl(tmp_path, unknown):
+    """Also those that the engine gave no log-prob of."""
+
+    def made(learner):
+        for one in learner.made if unknown else ():
+            one.logprobs[one.mask.index(1)] = float("nan")
+        return learner
+
     with learning(tmp_path, 3, micro_batch=4, kl=0.3, entropy=0.05) as learner:
-        loss, mine, trainer = ours(learner, apart=True)
+        loss, mine, trainer = ours(made(learner), apart=True)
     with learning(tmp_path, 3, kl=0.3, entropy=0.05) as learner:
-        wanted, theirs, plain = trls(learner, apart=True)
+        wanted, theirs, plain = trls(made(learner), apart=True)
     with learning(tmp_path, 3, kl=0.3, entropy=0.05) as learner:
         _, here, _ = ours(learner)
     assert loss == pytest.approx(wanted, abs=2e-6)

@@ -82,6 +82,8 @@ def test_overrides_are_toml_values_and_win():
         ("warmup.episodes=0", "needs a cold start"),
         ("data.validation_tasks=0", "set data.validation_tasks"),
         ("update.mask=false sampler.engine=vllm_colocate", 'set sampler.engine="transformers"'),
+        ("update.mask=false update.staleness=1 sampler.grammar=false", "and update.staleness=0"),
+        ("warmup.least_valid=0.9 policy.name=smollm2 warmup.episodes=0 warmup.recall=0", "set warmup.episodes"),
         ("update.grouping=dataset data.tasks=5", "set data.tasks to more"),
         ("sampler.turn_tokens=512 sampler.episode_tokens=512", "set turn_tokens to less, such as 64"),
         ("report_to=['nothing']", r"report_to\.0.*'trackio'"),

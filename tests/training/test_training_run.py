@@ -19,6 +19,7 @@ from flowsteer.reward.reward import RewardSettings  # noqa: E402
 from flowsteer.runs.events import EpisodeStarted, Graded, TurnTaken  # noqa: E402
 from flowsteer.runs.folder import RunFolder  # noqa: E402
 from flowsteer.settings import check  # noqa: E402
+from flowsteer.training import best_policy  # noqa: E402
 from flowsteer.training import run as training  # noqa: E402
 from flowsteer.training.best_policy import score  # noqa: E402
 from flowsteer.training.config import TrainingConfig  # noqa: E402
@@ -280,6 +281,40 @@ def test_the_same_seed_gives_the_same_curve_and_a_killed_run_goes_on(undisturbed
     for name, weight in weights(path).items():
         assert torch.equal(weights(tmp_path / "again")[name], weight), name
     assert set(RunFolder.read(tmp_path / "again").entries) == set(RunFolder.read(path).entries)
+
+
+def killed(run, path, step, resume=False):
+    """Take the steps before this one, and stop in the middle of it."""
+
+    class Kill(Exception):
+        pass
+
+    def kill(metrics):
+        if metrics["step"] == step:
+            raise Kill
+
+    with pytest.raises(Kill):
+        train(run, path, resume=resume, on_step=kill)
+    return sorted(found.name for found in (path / "checkpoints").glob("checkpoint-*"))
+
+
+def test_how_often_checkpoints_are_written_may_change_between_starts(tmp_path):
+    rarely = config(steps=2, validate_every=0)
+    train(rarely, tmp_path / "run")
+    often = replace(rarely, update=replace(rarely.update, steps=5, save_every=1))
+    assert killed(often, tmp_path / "run", 5, resume=True) == ["checkpoint-3", "checkpoint-4"]
+
+
+def test_the_best_policy_is_never_of_a_step_that_a_run_would_take_again(tmp_path, monkeypatch):
+    scores = iter([1.0, 5.0, 0.0, 0.0, 0.0, 0.0])
+    figures = {"greedy": {"reward": 0.0}, "sampled": {}}
+    monkeypatch.setattr(best_policy, "validation", lambda *played: {"score": next(scores)} | figures)
+    run = config(steps=4, validate_every=1, save_every=0)
+    assert killed(run, tmp_path / "run", 4) == ["checkpoint-1", "checkpoint-2"]
+    result = train(run, tmp_path / "run", resume=True)
+    assert (result.tested, result.best["step"], result.best["score"]) == ("best@2", 2, 5.0)
+    told = json.loads((tmp_path / "run" / "validation.json").read_text())
+    assert {step: entry["score"] for step, entry in told.items()} == {"1": 1.0, "2": 5.0, "3": 0.0, "4": 0.0}
 
 
 def test_of_a_step_that_is_taken_again_the_later_record_counts(undisturbed, tmp_path):

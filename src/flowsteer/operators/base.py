@@ -148,7 +148,7 @@ def operator(
                 "unset PYTHONOPTIMIZE, or start Python without -OO",
             )
         if not summary:
-            raise ConfigError(f"operator {label} needs a docstring: its first sentence is shown to the Director")
+            raise ConfigError(f"operator {label} needs a docstring: its first paragraph is shown to the Director")
         return Operator(label, category, fields_read, fields_written, summary, function, version)
 
     return declare

@@ -40,10 +40,10 @@ class Reward:
 
     @property
     def paper(self) -> float | None:
-        """The paper's R of this episode, whatever was paid for it; None if the answer could not be graded."""
-        if self.answer is None:
-            return None
-        return -1.0 + self.diversity + (self.answer if self.gate_open else 0.0)
+        """The paper's R of this episode, whatever was paid for it; None if it depends on an answer without a grade."""
+        if not self.gate_open:
+            return -1.0 + self.diversity
+        return None if self.answer is None else -1.0 + self.diversity + self.answer
 
 
 def reward(
@@ -69,9 +69,11 @@ def reward(
     terms = [Term("base", -1.0, "every episode")]
     if settings.variant != "answer":
         terms += parts
-    if needs_answer := settings.variant != "structure":
-        terms.append(_answer_term(grade, fifths, gated=settings.variant == "cwrpo"))
+    gated = settings.variant == "cwrpo"
+    if settings.variant != "structure":
+        terms.append(_answer_term(grade, fifths, gated))
     terms += additions(course, fifths == 5, settings)
+    needs_answer = settings.variant != "structure" and (fifths == 5 or not gated)
     needs_price = bool(settings.money_cost) and fifths == 5
     unknown = (needs_answer and grade.score is None) or (needs_price and course.usage.cost is None)
     return Reward(None if unknown else _total(terms, fifths), tuple(terms), fifths / 5, grade.score)

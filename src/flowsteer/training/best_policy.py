@@ -53,12 +53,15 @@ class BestPolicy:
         self._run, self._tests, self._tasks, self._temperature = run, tests, tasks, temperature
         self._ranks, self._save = ranks, save
 
-    def validate(self, step: int, policy: Policy) -> None:
+    def validate(self, step: int, policy: Policy) -> bool:
         """Play the validation tasks, write down what came of it, and keep the policy if it is the best so far.
 
         Args:
             step: Updates that the policy has behind it.
             policy: The policy.
+
+        Returns:
+            Whether it is.
         """
         known, standing = self._known(), self.chosen
         greedy, sampled = (
@@ -67,11 +70,12 @@ class BestPolicy:
         )
         entry = validation(greedy, sampled, self._temperature)
         by_reward = any(not isinstance(one, dict) for one in known.values())
-        if _worth(entry, by_reward) > _worth(standing, by_reward):
+        if better := _worth(entry, by_reward) > _worth(standing, by_reward):
             replace_best(self._run, lambda folder: self._write(folder, step, entry), self._ranks.first)
         if self._ranks.first:
             write_json(self._run / VALIDATION, known | {str(step): entry})
         self._ranks.wait()
+        return better
 
     def knows(self, step: int) -> bool:
         """Whether the policy after a step was played on the validation tasks."""

@@ -92,6 +92,11 @@ def _check_warmup(config: TrainingConfig) -> None:
     policy, warmup, sampler = config.policy, config.warmup, config.sampler
     if policy.name == TINY and not warmup.wanted:
         raise ValueError("a tiny policy needs a cold start: set warmup.episodes, such as 1500")
+    if warmup.least_valid and not warmup.wanted:
+        raise ValueError(
+            "warmup.least_valid asks how well a cold start taught, and there is none: set warmup.episodes, or leave it "
+            "out"
+        )
     if warmup.wanted and policy.name != TINY and warmup.learning_rate is None:
         raise ValueError(
             f"the cold start of {policy.name} needs a learning rate, since the default, {TINY_RATE}, is that of a tiny "

@@ -10,6 +10,7 @@ from typing import Any
 from flowsteer.backends.budget import Caps
 from flowsteer.datasets.base import Sample
 from flowsteer.environments.arena import Arena
+from flowsteer.errors import ConfigError
 from flowsteer.runs.files import read_json, write_json
 from flowsteer.session import open_session
 from flowsteer.training.config import TrainingConfig, setup_of
@@ -17,7 +18,7 @@ from flowsteer.training.data import Schedule
 from flowsteer.training.inference.reach import check_reach
 from flowsteer.training.policy.policy import POSITIONS, TINY, Policy, load_policy, make_tiny, placed
 from flowsteer.training.policy.view import CompactView, View
-from flowsteer.training.rollout.rollout import Group, Rollout, play
+from flowsteer.training.rollout.rollout import Group, Rollout, check_not_all_lost, play
 from flowsteer.training.sft.coldstart import Dialogue, learn, play_scripts, read_recorded, to_trajectory
 from flowsteer.training.sft.speech import EPISODES, ROUNDS, check_speech, rare, speech, speech_json, speech_line, taught
 
@@ -86,12 +87,19 @@ class FirstPolicy:
         """The policy can say what it was taught, as far as that is asked for.
 
         Raises:
-            ConfigError: It cannot.
+            ConfigError: It cannot, or the run was begun without asking for it.
         """
         found, least = read_json(self._run / SPOKEN), self._config.warmup.least_valid
-        if found is not None and least:
-            self._on_stage(speech_line(found))
-            check_speech(found, least)
+        if not least:
+            return
+        if found is None:
+            raise ConfigError(
+                "how well the policy says what it was taught is not known: the run was begun with "
+                f"warmup.least_valid=0, and {least:g} is asked for",
+                "go on with warmup.least_valid=0, or begin another run",
+            )
+        self._on_stage(speech_line(found))
+        check_speech(found, least)
 
     def _listen(self, policy: Policy, kinds: Sequence[str]) -> None:
         """Let it play, held to no grammar, until every kind of action was tried often enough, and count."""
@@ -101,6 +109,7 @@ class FirstPolicy:
             numbers = range(len(played), len(played) + EPISODES)
             groups = [Group(f"speech/{number}", self._schedule[number], 1) for number in numbers]
             played += self._runner.run(play(policy, groups, self._arena, limits, "start", self._config.seed))
+            check_not_all_lost(played)
             spoken = speech(rollout.events for rollout in played)
         write_json(self._run / SPOKEN, speech_json(kinds, spoken, len(played)))
 

@@ -14,7 +14,7 @@ from flowsteer.training.inference.sampling_engine import SamplingEngine
 from flowsteer.training.inference.trajectory import DrawSettings
 from flowsteer.training.policy.policy import Policy
 from flowsteer.training.rollout.metrics import accuracy_by_type, measure, usual_workflows
-from flowsteer.training.rollout.rollout import Group, Rollout, play
+from flowsteer.training.rollout.rollout import Group, Rollout, check_not_all_lost, play
 
 JSON = dict[str, Any]
 
@@ -60,6 +60,9 @@ class PolicyTests:
             temperature: At which it draws; 0 for the most probable token.
             tasks: The tasks.
             draws: What the draws are called: policies that are tested with draws of one name share them.
+
+        Raises:
+            BackendUnavailable: Every episode so far was lost to infrastructure.
         """
         sampler, update = self._config.sampler, self._config.update
         limits = DrawSettings(temperature, sampler.turn_tokens, sampler.episode_tokens, sampler.grammar)
@@ -78,6 +81,7 @@ class PolicyTests:
             playing = play(policy, mine, self._arena, limits, name, self._config.seed, engine)
             played = {rollout.id: rollout for rollout in self._ranks.gather(self._runner.run(playing))}
             rollouts += [played[f"{group.name}/0"] for group in groups]
+            check_not_all_lost(rollouts)
         self._keep(rollouts, f"{name}, T = {temperature:g}")
         return rollouts
 

@@ -304,16 +304,18 @@ class TrainingRun:
         asked = self.config.policy
         if not asked.lora_rank:
             return policy
-        return replace(policy, model=with_adapters(policy.model, asked.lora_rank, asked.lora_alpha, self.config.seed))
+        rank, alpha, seed = asked.lora_rank, asked.lora_alpha, self.config.seed
+        return replace(policy, model=with_adapters(policy.model, rank, alpha, seed, asked.revision))
 
-    def _validated(self, step: int) -> None:
-        """Play the validation tasks; the policy is kept if it is the best so far."""
+    def _validated(self, step: int) -> bool:
+        """Play the validation tasks; the policy is kept if it is the best so far, which is told."""
         learner = self._learner
         assert learner is not None  # noqa: S101 - it is the learner who calls
         with self._stage("validation"):
             learner.engine.serve(step)
-            self._best.validate(step, learner.policy)
+            better = self._best.validate(step, learner.policy)
         self._on_stage("training")
+        return better
 
     def _save(self, folder: Path) -> None:
         """Write the policy as it is now."""

@@ -8,6 +8,7 @@ stops: there is no falling back to the base policy or to an older version.
 import asyncio
 import secrets
 import shutil
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf, isnan
@@ -158,8 +159,9 @@ def gap(one: Sequence[float], other: Sequence[float]) -> float:
 class Adapters:
     """LoRA adapters under a name for each version, loaded by servers from a folder that they share with the learner.
 
-    A name holds the run, this start of it and the step, so that no server ever had it before; each request names it, so
-    that a server without it refuses to draw. The weights stay those that are trained: nothing is merged or rounded.
+    A name holds the run, this start of it, the step, and a number where a step is served again, so that no server ever
+    had it before; each request names it, so that a server without it refuses to draw. The weights stay those that are
+    trained: nothing is merged or rounded.
 
     Args:
         model: The learner's model.
@@ -185,10 +187,13 @@ class Adapters:
         self._runner, self._ranks = runner, ranks
         self._prefix = ranks.gather([f"{run}.{secrets.token_hex(3)}"])[0]
         self._held: tuple[str, Path] | None = None
+        self._served: Counter[int] = Counter()
 
     def __call__(self, step: int) -> None:
         """Load the adapters as they are now into every server, and draw with them from now on."""
-        name, folder = f"{self._prefix}.policy@{step}", self._folder.resolve() / f"policy@{step}"
+        self._served[step] += 1
+        again = f".{self._served[step]}" if self._served[step] > 1 else ""
+        name, folder = f"{self._prefix}.policy@{step}{again}", self._folder.resolve() / f"policy@{step}{again}"
         if self._ranks.first:
             shutil.rmtree(folder, ignore_errors=True)
             self._model.save_pretrained(str(folder), selected_adapters=["default"], save_embedding_layers=False)

@@ -36,6 +36,7 @@ from flowsteer.training.policy.policy import (
     KIND,
     TINY,
     PolicySettings,
+    base_of,
     located,
     quiet,
     with_adapters,
@@ -290,11 +291,11 @@ def _model_config(policy: PolicySettings, asset: Asset | None) -> tuple["Pretrai
 
 def _whole(policy: PolicySettings) -> PolicySettings:
     """The policy whose weights are loaded; of a folder of adapters it is their base."""
-    file = Path(policy.name) / ADAPTERS
-    if not file.is_file():
+    folder = Path(policy.name)
+    if not (folder / ADAPTERS).is_file():
         return policy
-    base = str(json.loads(file.read_text(encoding="utf-8"))["base_model_name_or_path"])
-    return _whole(replace(policy, name=base, revision="main"))
+    base, revision = base_of(folder)
+    return _whole(replace(policy, name=base, revision=revision))
 
 
 def _shape(config: c.TrainingConfig, model_config: "PretrainedConfig") -> Shape:

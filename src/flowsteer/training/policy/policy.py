@@ -216,16 +216,23 @@ def _with_trained(folder: Path, task_chars: int, dtype: str) -> Policy:
     """
     from peft import PeftModel
 
-    base = str(json.loads((folder / ADAPTERS).read_text(encoding="utf-8"))["base_model_name_or_path"])
+    base, revision = base_of(folder)
     beside = folder.parent / Path(base).name
     if (beside / "config.json").is_file():
         base = str(beside)
     from flowsteer.backends.models import MODELS
 
-    policy = load_policy(EMBEDDED if base == str(MODELS[EMBEDDED].path.parent) else base, task_chars, dtype)
+    name = EMBEDDED if base == str(MODELS[EMBEDDED].path.parent) else base
+    policy = load_policy(name, task_chars, dtype, revision)
     model = PeftModel.from_pretrained(policy.model, str(folder)).merge_and_unload()
     model.name_or_path = model.config._name_or_path = str(folder)  # whoever adapts it further names this as the base
     return replace(policy, model=model)
+
+
+def base_of(folder: Path) -> tuple[str, str]:
+    """What adapters in a folder were trained on: its name, and the revision of it."""
+    found = json.loads((folder / ADAPTERS).read_text(encoding="utf-8"))
+    return str(found["base_model_name_or_path"]), str(found.get("revision") or "main")
 
 
 def located(name: str, revision: str = "main") -> tuple[str, dict[str, Any]]:
@@ -259,7 +266,9 @@ def placed(policy: Policy) -> Policy:
     return policy
 
 
-def with_adapters(model: "PreTrainedModel | PeftModel", rank: int, alpha: int, seed: int = 0) -> "PeftModel":
+def with_adapters(
+    model: "PreTrainedModel | PeftModel", rank: int, alpha: int, seed: int = 0, revision: str = "main"
+) -> "PeftModel":
     """The model with fresh LoRA adapters on q, k, v and o (spec §6), without dropout: what is trained is what sampled.
 
     Args:
@@ -267,12 +276,15 @@ def with_adapters(model: "PreTrainedModel | PeftModel", rank: int, alpha: int, s
         rank: Rank of the adapters.
         alpha: Their scale.
         seed: Seed of their weights.
+        revision: That of the model, which is saved with them.
     """
     import torch
     from peft import LoraConfig, get_peft_model
 
     targets = ["q_proj", "k_proj", "v_proj", "o_proj"]
-    adapters = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.0, target_modules=targets, task_type="CAUSAL_LM")
+    adapters = LoraConfig(
+        r=rank, lora_alpha=alpha, lora_dropout=0.0, target_modules=targets, task_type="CAUSAL_LM", revision=revision
+    )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return get_peft_model(model, adapters)

@@ -91,6 +91,9 @@ def silent(rewards: Sequence[float | None], group: int) -> list[int]:
 def fresh_row(row: int, step: int, extra: int, tasks: Schedule, update: UpdateSettings) -> int:
     """The row that takes a silent group's place: a task of the same kind, further on in the order of tasks.
 
+    No row of a step is met twice in it. Behind one pass over its kind the order begins anew, so that another row may be
+    the same task: most likely not with a thousand tasks, often with a few.
+
     It depends on nothing that was played, so that a run that is gone on with meets the same tasks.
 
     Args:
@@ -170,10 +173,10 @@ class OwnTokens:
 
     @property
     def engine(self) -> Tensor:
-        """How much a token weighs for who drew it."""
+        """How much a token weighs for who drew it; 1 where that engine gave no log-prob, as in TRL."""
         if self.sampled is None:
             return torch.ones_like(self.old)
-        return (self.old - self.sampled).exp().clamp(max=engines.RATIO_MOST)
+        return (self.old - self.sampled).nan_to_num(nan=0.0).exp().clamp(max=engines.RATIO_MOST)
 
     @property
     def k3(self) -> Tensor:

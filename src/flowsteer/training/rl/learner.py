@@ -56,7 +56,8 @@ class Learner:
         folder: The run folder.
         ranks: The processes that share the run.
         keep: Gets each step's rollouts, and the name of the policy that played, to write down.
-        validate: Called with the number of the update after every `validate_every` of them.
+        validate: Called with the number of the update after every `validate_every` of them; says whether the policy was
+            kept as the best.
         report_to: Where metrics go besides the run folder.
 
     Attributes:
@@ -73,7 +74,7 @@ class Learner:
         folder: Path,
         ranks: Ranks = ALONE,
         keep: Callable[[Sequence[Rollout], str], None] = lambda rollouts, policy: None,
-        validate: Callable[[int], None] = lambda step: None,
+        validate: Callable[[int], bool] = lambda step: False,
         report_to: tuple[str, ...] = (),
     ) -> None:
         self.policy = policy
@@ -256,18 +257,20 @@ class Learner:
             append_line(self._folder / METRICS, metrics)
         return self._ranks.first
 
-    def ended(self, step: int, seconds: float, sync: float) -> None:
+    def ended(self, step: int, seconds: float, sync: float) -> bool:
         """A step is over: note its seconds, and validate if it is time to.
 
         Args:
             step: Its number.
             seconds: Its wall time; what was no rollout and no synchronisation is TRL's and the optimiser's.
             sync: How many of these seconds the engine was being given weights.
+
+        Returns:
+            Whether the policy was kept as the best.
         """
         self._seconds |= {"step": seconds, "sync": sync, "update": seconds - sync - self._seconds["rollout"]}
         every = self._config.update.validate_every
-        if every and step % every == 0:
-            self._validate(step)
+        return bool(every) and step % every == 0 and self._validate(step)
 
     def _forget_after(self, step: int) -> None:
         """Drop the metrics of steps that will be taken again."""
@@ -290,12 +293,13 @@ class _StepCallback(TrainerCallback):
         lr_scheduler: LambdaLR | None = None,
         **_: Any,
     ) -> None:
-        """A checkpoint holds the rate that its own schedule went on with; this run's may be longer."""
+        """A checkpoint holds the rate and the interval of saving that its own run went on with; this one's count."""
         assert lr_scheduler is not None  # noqa: S101 - transformers gives it
         at, rates = lr_scheduler.last_epoch, zip(lr_scheduler.base_lrs, lr_scheduler.lr_lambdas, strict=True)
         lr_scheduler._last_lr = [peak * share(at) for peak, share in rates]  # what the log of the next step tells
         for group, rate in zip(lr_scheduler.optimizer.param_groups, lr_scheduler._last_lr, strict=True):
             group["lr"] = rate
+        state.save_steps = int(args.save_steps)
 
     def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self._began, self._synced = perf_counter(), self._learner.engine.syncing.seconds
@@ -308,7 +312,8 @@ class _StepCallback(TrainerCallback):
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         synced = self._learner.engine.syncing.seconds - self._synced
-        self._learner.ended(state.global_step, perf_counter() - self._began, synced)
+        if self._learner.ended(state.global_step, perf_counter() - self._began, synced):
+            control.should_save = True  # a run that is gone on with has the policy behind it that is kept as the best
 
 
 def last_checkpoint(folder: Path) -> Path | None:

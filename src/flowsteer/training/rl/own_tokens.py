@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from flowsteer.training.inference.only_allowed import only
+from flowsteer.training.policy.own_logits import logits_at
 
 AT_ONCE_TOKENS = 1024
 """Most tokens, padding included, of a pass on a processor, if it has more than one row: more at once is no quicker
@@ -127,7 +128,7 @@ def own_logprobs(
         labels[:, 1:][~own] = labels[:, 0] = -100
         found = model(input_ids=ids, labels=labels, use_cache=False, fused_lm_head=True)
         return found.log_probs[own], found.entropy[own] if torch.is_grad_enabled() else found.log_probs.new_empty(0)
-    logits = _logits_at(model, head, ids, torch.nn.functional.pad(own, (0, 1))).float()
+    logits = logits_at(model, head, ids, torch.nn.functional.pad(own, (0, 1)))[0].float()
     if allowed:
         logits = only(logits, allowed)
     logprobs = torch.log_softmax(logits / temperature, -1)
@@ -136,29 +137,3 @@ def own_logprobs(
         return chosen, chosen.new_empty(0)
     spread = logprobs if bonus else logprobs.detach()
     return chosen, -(spread.exp() * spread).sum(-1)
-
-
-def _logits_at(model: nn.Module, head: nn.Module, ids: Tensor, at: Tensor) -> Tensor:
-    """Logits at some positions.
-
-    Padding stands behind, where no earlier position looks: there is no need to mask it.
-
-    Args:
-        model: The model.
-        head: Its output layer.
-        ids: Shape (rows, length).
-        at: Which positions, of the same shape.
-
-    Returns:
-        Shape (positions, vocabulary).
-    """
-
-    def only(module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        return (inputs[0][at], *inputs[1:]) if inputs and inputs[0].shape[:2] == at.shape else None
-
-    hook = head.register_forward_pre_hook(only)
-    try:
-        logits: Tensor = model(input_ids=ids, use_cache=False).logits
-    finally:
-        hook.remove()
-    return logits if logits.dim() == 2 else logits[at]

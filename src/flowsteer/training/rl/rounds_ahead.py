@@ -68,7 +68,6 @@ class RoundsAhead:
             step: The update, from 1.
 
         Raises:
-            BackendUnavailable: Every episode of it was lost to infrastructure.
             BudgetExceeded: The budget is spent.
         """
         missing = [later for later in range(step, self._last(step) + 1) if later not in self._under_way]

@@ -33,7 +33,8 @@ class UpdateSettings:
             within a group get advantages of full size; with 0.1 they stay small.
         epochs: Passes of the optimiser over the rollouts of a step. Later ones compare with the log-probs of the first.
         dynamic: Most extra rounds of a step, in which groups whose rewards are all equal are replaced by groups on
-            other tasks of the same kind; 0 trains on what was drawn first.
+            tasks of the same kind that stand further on in the order; where a kind has few tasks, one may be of this
+            step already. 0 trains on what was drawn first.
         staleness: Steps whose episodes are played ahead, so that one that waits for a slow executor holds no step up:
             a step is learned from what was drawn so many updates ago, and each token is weighed by the policy's
             probability now over that of its draw, at most 2. With 0 the newest policy draws. Up to
@@ -41,7 +42,8 @@ class UpdateSettings:
         grouping: Whose rewards are compared: those of rollouts of one task, or of one rollout each of different tasks
             of one dataset (the public code's way).
         mask: Whether only the tokens that the policy sampled are trained on; False adds the canvas's, an ablation.
-        save_every: A checkpoint after so many updates; 0 for none but the last.
+        save_every: A checkpoint after so many updates; 0 for none but the last. There is one of each policy that is
+            kept as the best, too.
         validate_every: The validation tasks are played, greedily, after so many updates, and the best policy so far is
             kept; 0 for never.
         threads: Threads of the tensor library; None for its own choice.
@@ -160,9 +162,12 @@ class LearnerSettings:
             )
         if sampler.grammar and not self.update.mask:
             raise ValueError("the canvas's tokens follow no grammar: set update.mask=true, or sampler.grammar=false")
-        if not self.update.mask and sampler.engine != "transformers":
-            # TRL weighs each token by learner over engine, and no engine gave the canvas's tokens a probability.
-            raise ValueError('update.mask=false needs the learner\'s own draws: set sampler.engine="transformers"')
+        if not self.update.mask and (sampler.engine != "transformers" or self.update.staleness):
+            # Each token is weighed by learner over who drew it, and nobody gave the canvas's tokens a probability.
+            raise ValueError(
+                'update.mask=false needs the learner\'s own draws: set sampler.engine="transformers" and '
+                "update.staleness=0"
+            )
         if self.policy.dtype != "float32" and not self.policy.lora_rank and self.update.steps:
             raise ValueError(
                 "weights of 16 bits are too coarse for the small steps of an update, and without policy.lora_rank all "

@@ -7,7 +7,7 @@ from flowsteer.training.data import Schedule
 from flowsteer.training.inference.distributed import Ranks
 from flowsteer.training.rl.cwrpo import fresh_row, silent
 from flowsteer.training.rl.settings import UpdateSettings
-from flowsteer.training.rollout.rollout import Rollout
+from flowsteer.training.rollout.rollout import Rollout, check_not_all_lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,13 @@ def rolled_out(
 
     Returns:
         What this process trains on, and what all played.
+
+    Raises:
+        BackendUnavailable: Every episode of the step's own groups was lost to infrastructure.
     """
     mine = dict(zip(rows, play(rows), strict=True))
     first = ranks.gather(list(mine.values()))
+    check_not_all_lost(first)
     trained, played, replaced = first, list(first), 0
     for extra in range(1, update.dynamic + 1):
         again = silent([rollout.reward.value for rollout in trained], update.group)

@@ -37,7 +37,7 @@ class UpdateFigures:
         if self._update.kl:
             found["kl"] = tokens.k3
         if tokens.sampled is not None:
-            gap = (tokens.old - tokens.sampled).abs()
+            gap = (tokens.old - tokens.sampled).nan_to_num(nan=0.0).abs()
             found |= {f"{RATIO}/mean": tokens.engine, f"{GAP}/mean": gap}
             self._farthest.append(gap)
         for name, values in found.items():

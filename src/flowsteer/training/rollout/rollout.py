@@ -99,25 +99,35 @@ async def play(
         engine: What draws the policy's tokens; None for its own model here.
 
     Returns:
-        The rollouts, group by group.
+        The rollouts, group by group; those that were lost to infrastructure only leave their groups. Whoever knows the
+        whole of what is played asks `check_not_all_lost` of it.
 
     Raises:
-        BackendUnavailable: Every episode was lost to infrastructure; a few lost ones only leave their groups.
         PolicySyncError: The engine does not have the policy's weights.
         BudgetExceeded: The budget is spent.
     """
     seats = [seat for group in groups for seat in _seats(group, seed)]
     async with (engine or Batcher(policy)).rows([seat.seed for seat in seats], limits) as rows:
         directors = [TrajectoryDirector(policy, row, limits, spec) for row in rows]
-        rollouts = await together(
+        return await together(
             _rollout(seat, arena, director, row) for seat, director, row in zip(seats, directors, rows, strict=True)
         )
+
+
+def check_not_all_lost(rollouts: Sequence[Rollout]) -> None:
+    """Infrastructure let some episode come to its end.
+
+    Args:
+        rollouts: Those of a step or a test so far, of all processes.
+
+    Raises:
+        BackendUnavailable: Every one was lost.
+    """
     lost = [rollout.lost for rollout in rollouts if rollout.lost is not None]
     if rollouts and len(lost) == len(rollouts):
         raise BackendUnavailable(
             f"all {len(rollouts)} episodes were lost: {lost[0].message}", "mend that, then go on with the run: --resume"
         )
-    return rollouts
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from flowsteer.runs.folder import RunFolder
 from flowsteer.session import seed_of
 from flowsteer.training.data import Schedule
 from flowsteer.training.inference.trajectory import Trajectory
+from flowsteer.training.policy.own_logits import logits_at
 from flowsteer.training.policy.policy import Policy
 from flowsteer.training.policy.view import END, View
 from flowsteer.training.sft.recall import Recall
@@ -215,8 +216,7 @@ def _loss(policy: Policy, batch: Sequence[Trajectory], recall: Recall | None) ->
         ids[row, : len(trajectory)] = torch.tensor([*trajectory.prompt, *trajectory.ids])
         own[row, len(trajectory.prompt) : len(trajectory)] = torch.tensor(trajectory.mask, dtype=torch.bool)
     ids, own = ids.to(device), own.to(device)
-    hidden = policy.model.base_model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1]
-    states = hidden[own[:, 1:]]
-    logits = policy.model.get_output_embeddings()(states)
+    before = torch.nn.functional.pad(own[:, 1:], (0, 1))
+    logits, states = logits_at(policy.model, policy.model.get_output_embeddings(), ids, before)
     loss = torch.nn.functional.cross_entropy(logits.float(), ids[:, 1:][own[:, 1:]])
     return loss if recall is None else loss + recall.loss(states, own[:, 1:].nonzero()[:, 0], batch)
