@@ -62,6 +62,11 @@ def test_a_run_stops_before_rl_and_can_go_on_with_less(tmp_path, grammar):
     assert found["taught"]
     assert any("accepted at T = 1" in line for line in said)
     assert not (tmp_path / "run" / "metrics.jsonl").exists()
+    with (
+        open_run(config, tmp_path / "cell", {}) as cell,
+        pytest.raises(ConfigError, match="cannot say what it was taught"),
+    ):
+        cell.start(tmp_path / "run" / "start")
     lenient = with_least(0.0, grammar)
     assert c.settings_of(lenient) == c.settings_of(config)
     with open_run(lenient, tmp_path / "run", c.settings_of(lenient)) as run:

@@ -83,13 +83,16 @@ class FirstPolicy:
             self._listen(policy, taught(said for dialogue in dialogues for said, _ in dialogue.turns))
         return policy
 
-    def check(self) -> None:
+    def check(self, made: Path) -> None:
         """The policy can say what it was taught, as far as that is asked for.
+
+        Args:
+            made: The run folder in which it was taught: a cell of a study begins with that of another.
 
         Raises:
             ConfigError: It cannot, or the run was begun without asking for it.
         """
-        found, least = read_json(self._run / SPOKEN), self._config.warmup.least_valid
+        found, least = read_json(made / SPOKEN), self._config.warmup.least_valid
         if not least:
             return
         if found is None:

@@ -219,7 +219,7 @@ class TrainingRun:
                 self._first.made().save(unfinished)
                 unfinished.rename(saved)
         self._ranks.wait()
-        self._first.check()
+        self._first.check(saved.parent)
         return self._placed(load_policy(str(saved), asked.task_chars, asked.dtype))
 
     def served(self, policy: Policy) -> Policy:
