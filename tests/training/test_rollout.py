@@ -255,8 +255,8 @@ async def test_unscorable_is_counted_and_in_no_mean():
     async with arena(grade=undecided) as place:
         played = await play(tiny(), [Group("a", samples(1)[0], 2)], place, LIMITS, "p", engine=Spoken())
     figures = measure(played)
-    assert (figures["unscorable"], figures["accuracy"]) == (2, None)
-    assert (figures["gate_open"], figures["reward"]) == (0, figures["diversity"] - 1), "it depends on no answer there"
+    assert (figures["unscorable"], figures["reward"], figures["accuracy"]) == (2, None, None)
+    assert figures["gate_open"] == 0
     assert accuracy_by_type(played) == {}
 
 

@@ -21,8 +21,9 @@ class Reward:
     """The reward of one episode.
 
     Attributes:
-        value: The sum of the terms, or None if it depends on an answer that could not be graded, or on a cost that is
-            not known: the rollout then leaves its group.
+        value: The sum of the terms, or None if R_ans is one of them and the answer could not be graded, or if it depends
+            on a cost that is not known: the rollout then leaves its group. An answer without a grade leaves R undefined
+            behind a closed gate, too: else of such a task only what failed would be learned from.
         terms: What it consists of, the base −1 first.
         diversity: R_div, in [0, 1].
         answer: R_ans, in [0, 1], whether or not it was released; None if it could not be graded.
@@ -40,10 +41,10 @@ class Reward:
 
     @property
     def paper(self) -> float | None:
-        """The paper's R of this episode, whatever was paid for it; None if it depends on an answer without a grade."""
-        if not self.gate_open:
-            return -1.0 + self.diversity
-        return None if self.answer is None else -1.0 + self.diversity + self.answer
+        """The paper's R of this episode, whatever was paid for it; None if the answer could not be graded."""
+        if self.answer is None:
+            return None
+        return -1.0 + self.diversity + (self.answer if self.gate_open else 0.0)
 
 
 def reward(
@@ -69,11 +70,9 @@ def reward(
     terms = [Term("base", -1.0, "every episode")]
     if settings.variant != "answer":
         terms += parts
-    gated = settings.variant == "cwrpo"
-    if settings.variant != "structure":
-        terms.append(_answer_term(grade, fifths, gated))
+    if needs_answer := settings.variant != "structure":
+        terms.append(_answer_term(grade, fifths, gated=settings.variant == "cwrpo"))
     terms += additions(course, fifths == 5, settings)
-    needs_answer = settings.variant != "structure" and (fifths == 5 or not gated)
     needs_price = bool(settings.money_cost) and fifths == 5
     unknown = (needs_answer and grade.score is None) or (needs_price and course.usage.cost is None)
     return Reward(None if unknown else _total(terms, fifths), tuple(terms), fifths / 5, grade.score)
