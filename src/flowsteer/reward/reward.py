@@ -21,9 +21,9 @@ class Reward:
     """The reward of one episode.
 
     Attributes:
-        value: The sum of the terms, or None if R_ans is one of them and the answer could not be graded, or if it depends
-            on a cost that is not known: the rollout then leaves its group. An answer without a grade leaves R undefined
-            behind a closed gate, too: else of such a task only what failed would be learned from.
+        value: The sum of the terms, or None if R_ans is one of them and the answer could not be graded, or if it is
+            paid for a cost that is not known: the rollout then leaves its group. An answer without a grade leaves R
+            undefined behind a closed gate, too: else of such a task only what failed would be learned from.
         terms: What it consists of, the base −1 first.
         diversity: R_div, in [0, 1].
         answer: R_ans, in [0, 1], whether or not it was released; None if it could not be graded.
