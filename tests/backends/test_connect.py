@@ -1,5 +1,6 @@
 """From spec to backend: forms, keys, model names and errors that say what to do."""
 
+import asyncio
 import socket
 import subprocess
 import sys
@@ -137,6 +138,24 @@ async def test_simulated_and_recorded_need_no_server(tmp_path: Path):
         assert (await backends.get("simulated:typed")).spec.startswith("simulated:typed")
         with pytest.raises(ConfigError, match="missing"):
             await backends.get(f"recorded:{tmp_path / 'missing.jsonl'}")
+
+
+@pytest.mark.parametrize("first", ["vllm:tiny", "URL"])
+async def test_two_names_of_one_server_have_each_its_own_key_and_one_limit(
+    server: FakeServer, monkeypatch: pytest.MonkeyPatch, first: str
+):
+    monkeypatch.setitem(presets.PRESETS, "vllm", replace(presets.PRESETS["vllm"], base_url=server.url))
+    monkeypatch.setenv("VLLM_API_KEY", "one")
+    monkeypatch.setenv("FLOWSTEER_API_KEY", "two")
+    specs = {"vllm:tiny": "one", server.spec: "two"}
+    one = Limits(concurrency=1)
+    async with Backends(limits={"http": one, "vllm": one}) as backends:
+        made = [await backends.get(spec) for spec in sorted(specs, reverse=first != "URL")]
+        for backend in made:
+            await backend.complete(ASK)
+            assert server.headers[-1]["authorization"] == f"Bearer {specs[backend.spec]}"
+        await asyncio.gather(*(backend.complete(ASK) for backend in made * 3))
+    assert server.most_at_once == 1
 
 
 def test_importing_it_loads_nothing_heavy():

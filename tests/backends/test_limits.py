@@ -1,11 +1,8 @@
 """Limits and retries, on a clock that does not wait."""
 
 import asyncio
-import random
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from flowsteer.backends.limits import Limiter, Limits, Transient
 from flowsteer.errors import BackendRejected, BackendUnavailable
@@ -170,59 +167,3 @@ async def test_no_more_than_the_slots_are_in_flight_and_cancelling_frees_one():
     assert most == 2
     assert [isinstance(result, asyncio.CancelledError) for result in done] == [True, False, False, True, False]
     await asyncio.wait_for(shared.run(failing(0), name="x"), 1)
-
-
-async def test_tokens_are_booked_by_estimate_and_corrected_by_use():
-    clock = Clock()
-    shared = limiter(clock, tokens_per_minute=1000)
-
-    async def attempt() -> int:
-        return 100
-
-    for _ in range(9):
-        await shared.run(attempt, name="x", tokens=500, used=lambda used: used)
-    assert clock.time == pytest.approx(18.0)  # the ninth finds 200 left, and 300 tokens take 18 s
-    clock = Clock()
-    shared = limiter(clock, tokens_per_minute=1000)
-    for _ in range(3):
-        await shared.run(attempt, name="x", tokens=500)  # no report: the estimate stands
-    assert clock.time == pytest.approx(30.0)
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    per_minute=st.integers(1, 100),
-    sizes=st.lists(st.integers(0, 150), max_size=30),
-    seed=st.integers(0, 9),
-)
-def test_no_window_of_time_admits_more_than_the_rate(per_minute: int, sizes: list[int], seed: int):
-    """What a bucket admits up to any time t is at most its capacity plus what flowed in by t."""
-    clock = Clock()
-    shared = limiter(clock, tokens_per_minute=per_minute, concurrency=len(sizes) + 1)
-    admitted: list[tuple[float, int]] = []
-    pauses = random.Random(seed)
-
-    async def call(size: int) -> None:
-        async def attempt() -> None:
-            admitted.append((clock.time, min(size, per_minute)))
-
-        await asyncio.sleep(pauses.random() * 1e-4)
-        await shared.run(attempt, name="x", tokens=size)
-
-    async def main() -> None:
-        await asyncio.gather(*(call(size) for size in sizes))
-
-    asyncio.run(main())
-    assert len(admitted) == len(sizes)
-    total = 0
-    for time, size in admitted:
-        total += size
-        assert total <= per_minute + time * per_minute / 60 + 1e-6
-
-
-async def test_requests_per_minute_spread_out():
-    clock = Clock()
-    shared = limiter(clock, requests_per_minute=2)
-    for _ in range(4):
-        await shared.run(failing(0), name="x")
-    assert clock.time == pytest.approx(60.0)

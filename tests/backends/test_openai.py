@@ -140,6 +140,9 @@ async def test_a_slow_server_is_timed_out(server: FakeServer):
         (say("", message={"refusal": "I will not"}), BackendRejected, "I will not"),
         (status(401, "bad key"), BackendUnavailable, "FLOWSTEER_API_KEY"),
         (status(403, "not you"), BackendUnavailable, "FLOWSTEER_API_KEY"),
+        (status(403, "unsupported country"), BackendUnavailable, "unsupported country"),
+        (status(403, "x needs moderation. Your input was flagged"), BackendRejected, "input was flagged"),
+        (status(403, "Content violates usage guidelines."), BackendRejected, "usage guidelines"),
         (status(404, "no such model"), BackendUnavailable, "no such model"),
         (status(402, "pay"), BackendUnavailable, "pay"),
         (status(429, "quota", code="insufficient_quota"), BackendUnavailable, "quota"),
@@ -154,7 +157,7 @@ async def test_what_is_final_is_asked_once(server: FakeServer, fault, error: typ
     assert len(server.seen) == 1
 
 
-@pytest.mark.parametrize("code", [400, 401, 404, 429, 500])
+@pytest.mark.parametrize("code", [400, 401, 403, 404, 429, 500])
 async def test_a_key_is_in_no_error_repr_or_log(server: FakeServer, code: int, caplog: pytest.LogCaptureFixture):
     caplog.set_level(logging.DEBUG)
     server.then = status(code, f"the key {KEY} is wrong")

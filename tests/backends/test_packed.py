@@ -3,18 +3,25 @@
 import contextlib
 import gzip
 import json
+import resource
 import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
+from fake_server import FakeServer
+from filelock import FileLock
 from stub_backend import Counting, ask
 
 from flowsteer.backends.base import Reply
+from flowsteer.backends.budget import Budget, Caps
+from flowsteer.backends.budgeted import BudgetedBackend
 from flowsteer.backends.cache import CachedBackend, ResponseCache
 from flowsteer.backends.codec import digest
 from flowsteer.backends.connect import Backends
-from flowsteer.backends.packed import AskedModel, PackedBackend, is_pack, pack, packed_model
-from flowsteer.errors import BackendUnavailable, ConfigError
+from flowsteer.backends.packed import AskedModel, PackedBackend, pack, packed_model
+from flowsteer.errors import BackendUnavailable, BudgetExceeded, ConfigError, RunWriteError
+from flowsteer.usage import NO_USAGE
 
 ASKED = [ask("What is in the dataset?"), ask("b"), ask("b", temperature=0.7, seed=1)]
 
@@ -38,7 +45,6 @@ async def test_a_pack_answers_as_the_model_did_however_often_it_is_asked(tmp_pat
     packed = pack(cache, file)
     assert (packed.replies, packed.bytes) == (3, file.stat().st_size)
     assert packed.models == (AskedModel("counting", "counting as served", Counting.features),)
-    assert is_pack(file)
     assert "dataset" not in gzip.decompress(file.read_bytes()).decode()
     backend = PackedBackend(file)
     for _ in range(2):
@@ -73,6 +79,82 @@ async def test_of_several_models_one_is_named(tmp_path: Path):
             await backends.get(f"recorded:{file}#three")
         with pytest.raises(ConfigError, match="'two' names no backend"):
             await backends.get(f"recorded:{file}#two?live")
+
+
+async def packed(folder: Path, spec: str) -> Path:
+    """The replies of one model to `ASKED`."""
+    cache, _ = await kept(folder, spec)
+    pack(cache, folder / "one.gz")
+    return folder / "one.gz"
+
+
+async def test_who_is_asked_live_is_named_by_the_user_and_not_by_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("FLOWSTEER_API_KEY", "secret")
+    async with FakeServer(models=[("tiny as served", "x")]) as server, Backends() as backends:
+        file = await packed(tmp_path, f"{server.url}#tiny as served")
+        with pytest.raises(ConfigError, match="name it") as caught:
+            await backends.get(f"recorded:{file}?live")
+        assert not server.headers
+        assert f'"recorded:{file}#{server.url}#tiny as served?live"' in caught.value.hint
+
+
+async def test_a_replay_is_not_paid_for(tmp_path: Path):
+    file = await packed(tmp_path, "openai:gpt-5")
+    budget = Budget(Caps(calls=0, tokens=0, cost=0.0))
+    backend = BudgetedBackend(PackedBackend(file), budget)
+    replies = [await backend.complete(request) for request in ASKED]
+    assert [(reply.usage.cost, reply.cached) for reply in replies] == [(0.25, True)] * 3
+    assert budget.spent == NO_USAGE
+
+
+async def test_what_a_pack_does_not_hold_is_paid_at_the_price_of_the_model_that_is_asked(tmp_path: Path):
+    file, live = await packed(tmp_path, "openai:gpt-5"), Counting()
+    live.spec = "openai:gpt-5"
+    budget = Budget(Caps(cost=0.26))
+    run = CachedBackend(BudgetedBackend(PackedBackend(file, live=live), budget), ResponseCache(tmp_path / "c.sqlite"))
+    backend = BudgetedBackend(run, Budget(Caps(cost=0.26)))
+    for _ in range(3):
+        await backend.complete(ASKED[0])
+    await backend.complete(ask("new"))
+    assert (live.calls, budget.spent.calls, budget.spent.cost) == (1, 1, 0.25)
+    for asked in (run, backend):
+        with pytest.raises(BudgetExceeded):
+            await asked.complete(ask("x" * 20_000))
+    live.spec = "openai:unheard-of"
+    for inner in (PackedBackend(file, live=live), run):
+        with pytest.raises(ConfigError, match="the price of openai:unheard-of is unknown"):
+            BudgetedBackend(inner, Budget(Caps(cost=1.0)))
+
+
+async def test_a_reply_that_a_full_disk_cut_hides_none_that_is_added_behind_it(tmp_path: Path):
+    file = await packed(tmp_path, "counting")
+    backend = PackedBackend(file, live=Counting())
+    free = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size + 30, free[1]))
+    try:
+        with pytest.raises(RunWriteError, match="File too large"):
+            await backend.complete(ask("lost"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, free)
+    reply = await backend.complete(ask("new"))
+    assert await PackedBackend(file).complete(ask("new")) == reply
+
+
+async def test_what_another_process_adds_while_a_pack_is_mended_is_kept(tmp_path: Path):
+    file = await packed(tmp_path, "counting")
+    reply = await PackedBackend(file, live=Counting()).complete(ask("new"))
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-5])
+    with FileLock(f"{file}.lock"):
+        mends = threading.Thread(target=PackedBackend, args=(file,), kwargs={"live": Counting()})
+        mends.start()
+        mends.join(0.2)
+        assert mends.is_alive()
+        file.write_bytes(whole)
+    mends.join()
+    assert await PackedBackend(file).complete(ask("new")) == reply
 
 
 async def test_a_pack_that_was_cut_off_answers_what_is_left(tmp_path: Path):

@@ -69,7 +69,15 @@ def test_a_prompt_beyond_what_the_price_holds_for_is_unknown():
 
 @pytest.mark.parametrize(
     "spec",
-    ["llamacpp:smollm2", "ollama:x", "vllm:x", "simulated:typed", "recorded:f", "http://127.0.0.1:8000/v1#x"],
+    [
+        *("llamacpp:smollm2", "ollama:x", "vllm:x", "simulated:typed", "recorded:f"),
+        *(
+            "http://127.0.0.1:8000/v1#x",
+            "http://127.0.1.1:8000/v1#x",
+            "http://[::1]:8000/v1#x",
+            "http://LocalHost/v1#x",
+        ),
+    ],
 )
 def test_ones_own_machine_is_free(spec: str):
     assert price(spec, Usage(1, 10, 10)) == 0.0

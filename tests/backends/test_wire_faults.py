@@ -128,6 +128,24 @@ async def test_a_stream_that_stays_open_after_its_end_is_not_waited_for(server: 
     assert (await asyncio.wait_for(complete(server, stream=True), 3)).text == "Paris"
 
 
+@pytest.mark.parametrize("cut", [False, True])
+@pytest.mark.parametrize("rest", ["", 'data: {"usage": {"prompt'])
+async def test_what_breaks_or_stays_out_behind_the_end_of_a_reply_is_not_missed(
+    server: FakeServer, cut: bool, rest: str
+):
+    async def behave(writer: asyncio.StreamWriter, body: dict[str, Any]) -> None:
+        whole = (event(chunk({"content": "Paris"}, "stop")) + rest).encode()
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
+        writer.write(b"%x\r\n%s\r\n" % (len(whole), whole))
+        await writer.drain()
+        if not cut:
+            await asyncio.Event().wait()
+
+    server.then = behave
+    assert (await complete(server, replace(QUICK, rest_seconds=0.05), stream=True)).text == "Paris"
+    assert len(server.seen) == 1
+
+
 async def test_a_character_cut_into_packets_or_into_halves_is_one(server: FakeServer):
     async def behave(writer: asyncio.StreamWriter, body: dict[str, Any]) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n")

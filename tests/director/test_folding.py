@@ -1,13 +1,11 @@
-"""An episode longer than its LLM's context goes on, shown in short; the record says so, and a recording replays it."""
+"""An episode longer than its LLM's context goes on, shown in short; and the record says so."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 from director_cases import TASK, observe
 
 from flowsteer.backends.base import Features, Reply, Request, Sampling, Usage
-from flowsteer.backends.recorded import RecordedBackend, Recorder
 from flowsteer.canvas.director import Exchange, Observation
 from flowsteer.director.chat import ATTEMPTS, ChatDirector
 from flowsteer.director.layouts import Layout, messages
@@ -204,12 +202,3 @@ async def test_a_task_that_alone_is_too_long_says_so() -> None:
             await ChatDirector(backend).act(observe(history=history(turns)))
         assert "context" in caught.value.hint
         assert len(backend.asked) <= ATTEMPTS
-
-
-async def test_a_recording_replays_what_was_refused(tmp_path: Path) -> None:
-    seen = observe(parse_dsl("Plan"), history=history(9), asks_prompt=NodeId("node_1"), two_step=True)
-    backend = Small(FIRST + 3000)
-    turn = await ChatDirector(Recorder(backend, tmp_path / "calls.jsonl")).act(seen)
-    assert len(backend.asked) > 1
-    again = await ChatDirector(RecordedBackend(tmp_path / "calls.jsonl")).act(seen)
-    assert (again.text, again.folded, again.usage) == (turn.text, turn.folded, turn.usage)

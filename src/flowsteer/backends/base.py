@@ -23,6 +23,7 @@ __all__ = [
     "Sampling",
     "SamplingSettings",
     "Usage",
+    "payee",
 ]
 
 
@@ -125,7 +126,7 @@ class Reply:
     """What a backend answered: text that can be written down and is of bounded length, whoever made the record.
 
     Half characters and NULs are replaced by U+FFFD, and text is cut at `MOST_CHARACTERS`, when the record is made:
-    from the wire, a cache, a recording or a backend of a user's own alike.
+    from the wire, a cache, a pack or a backend of a user's own alike.
 
     Attributes:
         text: The reply, without reasoning.
@@ -134,7 +135,7 @@ class Reply:
         model: The model name the server reports.
         finish: `stop`, or `length` when it was cut at `max_tokens` or at `MOST_CHARACTERS`.
         reasoning: Thinking that the server returned apart.
-        cached: True if it came from the response cache.
+        cached: True if it was kept, in the response cache or a pack, and is not paid for now.
     """
 
     text: str
@@ -197,3 +198,8 @@ class Backend(Protocol):
     async def aclose(self) -> None:
         """Release connections, processes and memory."""
         ...
+
+
+def payee(backend: Backend) -> str:
+    """The spec of the model that is paid for what a backend answers: its own, unless it asks another (`payee`)."""
+    return str(getattr(backend, "payee", backend.spec))

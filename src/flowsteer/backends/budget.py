@@ -18,7 +18,7 @@ class Caps:
     Attributes:
         calls: Calls of any model.
         tokens: Tokens read and written.
-        seconds: Wall time from the start of the run.
+        seconds: Wall time from the start of the process; the others count over all starts of a run.
         cost: US dollars.
     """
 
@@ -33,7 +33,8 @@ class Budget:
 
     Attributes:
         caps: Its limits.
-        spent: What was paid. Money is counted as far as prices are known; under a cap in dollars all are.
+        spent: What was paid, and what requests without an answer may have cost. Money is counted as far as prices are
+            known; under a cap in dollars all are.
     """
 
     def __init__(self, caps: Caps) -> None:

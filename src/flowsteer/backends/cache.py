@@ -8,7 +8,7 @@ import threading
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from flowsteer.backends.base import Backend, Features, Reply, Request
+from flowsteer.backends.base import Backend, Features, Reply, Request, payee
 from flowsteer.backends.codec import decode, digest, encode, read_json
 from flowsteer.errors import ConfigError
 
@@ -126,6 +126,11 @@ class CachedBackend:
     def spec(self) -> str:
         """The spec of the backend behind."""
         return self._backend.spec
+
+    @property
+    def payee(self) -> str:
+        """See `payee`."""
+        return payee(self._backend)
 
     @property
     def features(self) -> Features:

@@ -1,4 +1,4 @@
-"""A request as a digest and a reply as JSON: what the response cache and recordings keep."""
+"""A request as a digest and a reply as JSON: what the response cache and packs keep."""
 
 import hashlib
 import json

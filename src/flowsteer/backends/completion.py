@@ -1,6 +1,7 @@
 """A chat completion as servers really send it, whole or in pieces, read into one record."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -45,13 +46,6 @@ class Answer:
     prompt_tokens: int | None
     completion_tokens: int | None
 
-    @property
-    def tokens(self) -> int | None:
-        """Tokens read and written, None when the server does not say."""
-        if self.prompt_tokens is None or self.completion_tokens is None:
-            return None
-        return self.prompt_tokens + self.completion_tokens
-
 
 class Completion:
     """Gathers an answer from the bytes of a body.
@@ -66,6 +60,8 @@ class Completion:
         self._text, self._reasoning, self._refusal = _Pieces(), _Pieces(), _Pieces()
         self._index = 0
         self._chosen = self._done = False
+        self.refused = False
+        """Whether the server said an error instead of a reply."""
         self._finish = self._model = ""
         self._tokens: dict[str, int] = {}
         self._other: object = ""  # the last document without a choice: it may say why there is none
@@ -74,6 +70,11 @@ class Completion:
     def over(self) -> bool:
         """Whether nothing that may still come counts: the server has said that it is done, or the reply is full."""
         return self._done or self._full
+
+    @property
+    def ended(self) -> bool:
+        """Whether the reply has come to its end, as the server said in it."""
+        return bool(self._finish)
 
     @property
     def _full(self) -> bool:
@@ -87,8 +88,9 @@ class Completion:
     def answer(self) -> Answer:
         """The answer, now that no more bytes come or are wanted."""
         if not self.over:
-            for document in self._body.end():
-                self._add(document)
+            with suppress(Fault) if self.ended else nullcontext():
+                for document in self._body.end():
+                    self._add(document)
         if not self._chosen:
             raise Fault(f"no chat completion in the answer: {said(self._other) or 'it is empty'}")
         if not self.over and not self._finish:
@@ -109,6 +111,7 @@ class Completion:
         if isinstance(document, list) and document:
             document = document[0]
         if error := error_in(document):
+            self.refused = not self._chosen
             raise error
         choice = None
         if isinstance(document, Mapping):

@@ -11,13 +11,12 @@ from urllib.parse import urlsplit
 
 from flowsteer.backends.base import Backend
 from flowsteer.backends.likely_spec import likely_spec
-from flowsteer.backends.limits import Limits
+from flowsteer.backends.limits import Limiter, Limits
 from flowsteer.backends.llama_options import LlamaOptions
 from flowsteer.backends.llamacpp import FindLlama, LlamaAddress, LlamaServer, name_of
 from flowsteer.backends.openai import Catalogue, Endpoint, OpenAIBackend
-from flowsteer.backends.packed import PackedBackend, is_pack, packed_model
+from flowsteer.backends.packed import PackedBackend, packed_model
 from flowsteer.backends.presets import PRESETS, SERVER, Preset
-from flowsteer.backends.recorded import RecordedBackend
 from flowsteer.credentials import refuse_key
 from flowsteer.errors import ConfigError
 from flowsteer.suggestions import question
@@ -54,7 +53,8 @@ class Backends:
         llama: FindLlama | None = None,
     ) -> None:
         self._ready: dict[str, Backend] = dict(extra or {})
-        self._endpoints: dict[str, tuple[Endpoint, Catalogue]] = {}
+        self._endpoints: dict[tuple[str, str], tuple[Endpoint, Catalogue]] = {}  # by address and variable of the key
+        self._limiters: dict[str, Limiter] = {}  # by address
         self._servers: dict[str, LlamaServer] = {}
         self._served: dict[str, str] = {}
         self._stream, self._limits, self._llama = stream, dict(limits or {}), llama
@@ -127,12 +127,14 @@ class Backends:
         return OpenAIBackend(spec, endpoint, model, served=served, stream=self._stream, context=context)
 
     async def _recorded(self, named: str) -> Backend:
-        """A recording of one backend, or the replies of a run: `FILE`, `FILE#SPEC`, either with `?live` behind it."""
+        """The replies of a run: `FILE`, `FILE#SPEC`, or `FILE#SPEC?live`.
+
+        Who is asked stands in the spec and is not read out of the file, which may come from anybody: the model is sent
+        every question that the file does not answer, and the key.
+        """
         bare = named.removesuffix("?live")
         file, _, of = bare.partition("#")
-        if not is_pack(Path(file)):
-            return RecordedBackend(Path(named))
-        model = packed_model(Path(file), of)
+        model = packed_model(Path(file), of, live=bare != named)
         live = None
         if bare != named:
             live = await self._connect(model.spec)
@@ -150,16 +152,17 @@ class Backends:
         return self._servers[named]
 
     async def _endpoint(self, name: str, preset: Preset, key: str) -> tuple[Endpoint, Catalogue]:
-        if preset.base_url not in self._endpoints:
+        place = preset.base_url, preset.key_env
+        if place not in self._endpoints:
             limits = self._limits.get(name, Limits(concurrency=preset.concurrency))
-            endpoint = Endpoint(preset, key, limits)
+            endpoint = Endpoint(preset, key, self._limiters.setdefault(preset.base_url, Limiter(limits)))
             try:
                 catalogue = Catalogue() if preset.listing == "none" else await endpoint.catalogue()
             except BaseException:
                 await endpoint.aclose()
                 raise
-            self._endpoints[preset.base_url] = endpoint, catalogue
-        return self._endpoints[preset.base_url]
+            self._endpoints[place] = endpoint, catalogue
+        return self._endpoints[place]
 
 
 def check_spec(spec: str) -> None:

@@ -1,6 +1,7 @@
 """What a server says or does wrong, as what this package raises.
 
-Nothing raised here carries a key: the key is struck out of every message, and a refused key's answer is not repeated.
+Nothing raised here carries a key: the key is struck out of every message, and the answer to a wrong key (401) is not
+repeated.
 """
 
 import email.utils
@@ -15,7 +16,6 @@ from flowsteer.errors import BackendRejected, BackendUnavailable, ContextExceede
 from flowsteer.unicode import sound
 
 _AGAIN = frozenset({408, 409, 425, 429})
-_KEY = frozenset({401, 403})
 _FULL, _BRIEF = 2000, 300  # characters of a message: of one that is told once, and of one in a list of attempts
 _DEEPEST = 8  # no server wraps its words deeper
 _WORDS = ("error", "message", "detail")
@@ -25,6 +25,12 @@ _TOO_LONG = re.compile(
     re.IGNORECASE,
 )
 """How servers word it: OpenAI, OpenRouter, Mistral; vLLM; llama.cpp; Anthropic; Google; Groq."""
+
+_FLAGGED = re.compile(
+    r"moderation|content[ _](?:policy|filter|violates)|(?:input|prompt|content|request) (?:was|is|has been) flagged",
+    re.IGNORECASE,
+)
+"""How servers word it that they will not answer this question: OpenRouter; OpenAI; xAI."""
 
 # Words that servers write where a status belongs: OpenAI, Anthropic, Google, OpenRouter.
 _STATUS_OF = {
@@ -76,6 +82,11 @@ class Fault(Exception):
         """Whether prompt and reply do not fit the model's context. llama.cpp has said so by 400 and by 500."""
         return self.status in (None, 400, 413, 422, 500) and _TOO_LONG.search(self.words) is not None
 
+    @property
+    def flagged(self) -> bool:
+        """Whether the question is what is forbidden, and not access to the model."""
+        return self.status == 403 and _FLAGGED.search(self.words) is not None
+
 
 def fault_of(status: int, body: object, headers: Mapping[str, str]) -> Fault:
     """The fault of an answer whose status is an error."""
@@ -121,10 +132,15 @@ def explain_fault(fault: Fault, *, where: str, key: str, key_env: str) -> NoRetu
         raise ContextExceeded(
             f"{where} refused the request: {words}", "Shorten the request, or give the model a longer context."
         ) from None
-    if status in _KEY:
+    if status == 401:
         found = "the key of that variable was refused" if key else "that variable is not set"
         raise BackendUnavailable(
             f"{where} answered {status}: no access, {found} ({key_env}).", f"Set {key_env} to a valid key."
+        ) from None
+    if status == 403 and not fault.flagged:
+        asked = f"with the key of {key_env}" if key else f"without a key, {key_env} is not set"
+        raise BackendUnavailable(
+            f"{where} answered {words} (asked {asked})", f"Check what that key may use, or set {key_env} to another."
         ) from None
     if status == 402:
         raise BackendUnavailable(f"{where} answered {words}", "Top up the account of that key.") from None

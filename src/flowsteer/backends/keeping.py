@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict
 
-from flowsteer.backends.base import Backend, Features, Reply, Request
+from flowsteer.backends.base import Backend, Features, Reply, Request, payee
 from flowsteer.runs.request_store import RequestStore
 
 _SENT: ContextVar[list[str] | None] = ContextVar("sent", default=None)
@@ -41,6 +41,11 @@ class KeepingBackend:
     def spec(self) -> str:
         """The spec of the backend behind."""
         return self._backend.spec
+
+    @property
+    def payee(self) -> str:
+        """See `payee`."""
+        return payee(self._backend)
 
     @property
     def features(self) -> Features:

@@ -1,7 +1,7 @@
 """Limits and retries of one endpoint, held for all who share it.
 
-A request waits for a free slot, then for room in the per-minute rates, then is tried; passing faults are tried again
-after a random delay ("full jitter"), or after the time the server names.
+A request waits for a free slot, then is tried; passing faults are tried again after a random delay ("full jitter"), or
+after the time the server names.
 """
 
 import asyncio
@@ -25,25 +25,23 @@ class Limits:
 
     Attributes:
         concurrency: Most requests in flight at once.
-        requests_per_minute: Most requests a minute, None for no limit.
-        tokens_per_minute: Most tokens a minute (prompt and reply), None for no limit.
         retries: Most repeats of a request after its first attempt.
         call_seconds: Longest single attempt.
-        total_seconds: Longest attempts and pauses of one request together. Waiting for a slot or a rate does not
-            count: being busy is not being broken.
+        total_seconds: Longest attempts and pauses of one request together. Waiting for a slot does not count: being
+            busy is not being broken.
         backoff_seconds: The first pause is drawn from 0 to this; the range doubles with each attempt.
         backoff_cap: Upper end of that range.
+        rest_seconds: Longest wait for what may come behind the end of a reply, such as the counts of its tokens.
         start_seconds: Longest wait while the server says that it is loading its model; counted apart from the rest.
     """
 
     concurrency: int = 16
-    requests_per_minute: float | None = None
-    tokens_per_minute: float | None = None
     retries: int = 5
     call_seconds: float = 600.0
     total_seconds: float = 900.0
     backoff_seconds: float = 0.5
     backoff_cap: float = 30.0
+    rest_seconds: float = 5.0
     start_seconds: float = START_SECONDS
 
 
@@ -84,20 +82,14 @@ class Limiter:
         self.limits = limits
         self._now, self._sleep, self._random = now, sleep, random
         self._slots = asyncio.Semaphore(limits.concurrency)
-        self._requests = _Bucket(limits.requests_per_minute, now, sleep)
-        self._tokens = _Bucket(limits.tokens_per_minute, now, sleep)
         self._paused_until = 0.0
 
-    async def run(
-        self, attempt: Callable[[], Awaitable[T]], *, name: str, tokens: int = 0, used: Callable[[T], int] | None = None
-    ) -> T:
+    async def run(self, attempt: Callable[[], Awaitable[T]], *, name: str) -> T:
         """Run one request within the limits; cancelling it frees its slot.
 
         Args:
             attempt: Makes one attempt; raises `Transient` for what may pass, anything else is final.
             name: Who is asked, for the error.
-            tokens: Estimate of prompt and reply, held against the rate until the answer tells the true number.
-            used: The true number of an answer's tokens.
 
         Raises:
             BackendUnavailable: It kept failing, and the message lists every attempt; or it never got to start.
@@ -107,19 +99,15 @@ class Limiter:
         loading_since: float | None = None
         while True:
             async with self._slots:
-                await self._admit(tokens)
+                await self._admit()
                 started = self._now()
                 try:
                     async with asyncio.timeout(min(self.limits.call_seconds, self.limits.total_seconds - spent)):
-                        result = await attempt()
+                        return await attempt()
                 except TimeoutError:
                     fault = Transient(f"no answer within {self._now() - started:.3g} s")
                 except Transient as error:
                     fault = error
-                else:
-                    self._tokens.correct(tokens, used(result) if used else tokens)
-                    return result
-            self._tokens.correct(tokens, 0)
             if fault.loading:
                 loading_since = started if loading_since is None else loading_since
                 await self._await_start(loading_since, fault, name)
@@ -128,11 +116,9 @@ class Limiter:
             history.append(fault.reason)
             spent += await self._pause(fault, history, spent, name)
 
-    async def _admit(self, tokens: int) -> None:
+    async def _admit(self) -> None:
         while (wait := self._paused_until - self._now()) > 0:
             await self._sleep(wait)
-        await self._requests.take(1)
-        await self._tokens.take(tokens)
 
     async def _pause(self, fault: Transient, history: list[str], spent: float, name: str) -> float:
         """Wait before the next attempt, or give up."""
@@ -160,35 +146,3 @@ class Limiter:
                 "Wait until the server has loaded its model, then run the same command again.",
             )
         await self._sleep(min(left, max(self.limits.backoff_seconds, fault.retry_after or 0.0)))
-
-
-class _Bucket:
-    """A token bucket that holds one minute's allowance and refills steadily; waiters are served in order."""
-
-    def __init__(
-        self, per_minute: float | None, now: Callable[[], float], sleep: Callable[[float], Awaitable[None]]
-    ) -> None:
-        self._capacity = per_minute
-        self._now, self._sleep = now, sleep
-        self._level = per_minute or 0.0
-        self._seen = now()
-        self._turn = asyncio.Lock()
-
-    async def take(self, amount: float) -> None:
-        if (capacity := self._capacity) is None:
-            return
-        amount = min(amount, capacity)  # more than a minute's worth waits for a full bucket
-        async with self._turn:
-            while (missing := amount - self._refill(capacity)) > 1e-9:
-                await self._sleep(missing * 60.0 / capacity)
-            self._level -= amount
-
-    def correct(self, estimate: float, actual: float) -> None:
-        if self._capacity is not None:
-            self._level = min(self._capacity, self._level + min(estimate, self._capacity) - actual)
-
-    def _refill(self, capacity: float) -> float:
-        now = self._now()
-        self._level = min(capacity, self._level + (now - self._seen) * capacity / 60.0)
-        self._seen = now
-        return self._level

@@ -1,33 +1,34 @@
 """Any server that speaks OpenAI chat completions."""
 
+import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from flowsteer.backends.base import Features, Reply, Request, Usage
+from flowsteer.backends.bill import Sending
 from flowsteer.backends.body import MOST_BYTES
 from flowsteer.backends.codec import read_json
 from flowsteer.backends.completion import MOST_NAME, Answer, Completion
 from flowsteer.backends.failures import Fault, explain_connection, explain_fault, fault_of
-from flowsteer.backends.limits import Limiter, Limits
+from flowsteer.backends.limits import Limiter
 from flowsteer.backends.presets import Preset, recognise
 from flowsteer.backends.prices import is_free, price
 from flowsteer.backends.wire import body, left_out
 from flowsteer.errors import BackendError
 from flowsteer.unicode import sound
+from flowsteer.web.hosts import is_here
 
 if TYPE_CHECKING:
     from httpx2 import AsyncClient, Response
 
 _log = logging.getLogger(__name__)
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _NO_LIST = frozenset({404, 405, 501})  # what a bare chat endpoint says to `GET /models`
-_CHARACTERS_PER_TOKEN = 4  # rough, and only to book a rate ahead; the answer corrects it
+_LATE = 504  # a gateway's word that the server behind it has the request, and has not answered in time
 _CONNECT_SECONDS = 10.0
 _LIST_SECONDS = 20.0  # for an answer to `GET /models`
 _MOST_MODELS = 10_000
@@ -66,14 +67,13 @@ class Endpoint:
     Args:
         preset: What kind of server it is and where.
         key: Its key, empty for none. Kept out of every repr and error.
-        limits: Its limits.
-        limiter: A limiter with a clock of its own, for tests.
+        limiter: Keeps the limits of its address, whose other endpoints may share it.
     """
 
-    def __init__(self, preset: Preset, key: str, limits: Limits, limiter: Limiter | None = None) -> None:
+    def __init__(self, preset: Preset, key: str, limiter: Limiter) -> None:
         self.preset = preset
         self._key = key
-        self._limiter = limiter or Limiter(limits)
+        self._limiter = limiter
         self._client = _client(preset.base_url, key)
 
     def __repr__(self) -> str:
@@ -97,7 +97,7 @@ class Endpoint:
             hopeless = False
             async with self._explained("/models"):
                 try:
-                    async with self._response("GET", "/models") as response:
+                    async with self._response("GET", "/models", Sending()) as response:
                         return Catalogue.read(await _read(response))
                 except Fault as fault:
                     if fault.status in _NO_LIST:
@@ -119,13 +119,12 @@ class Endpoint:
         self.preset = recognise(self.preset, catalogue.owners)
         return catalogue
 
-    async def chat(self, fields: Mapping[str, Any], *, stream: bool, tokens: int) -> tuple[Answer, float]:
+    async def chat(self, fields: Mapping[str, Any], *, stream: bool) -> tuple[Answer, float]:
         """Ask once, within the limits and with retries.
 
         Args:
             fields: The request.
             stream: Take the answer in pieces.
-            tokens: Estimate of prompt and reply.
 
         Returns:
             The answer and the seconds that the successful attempt took.
@@ -134,42 +133,65 @@ class Endpoint:
 
         async def attempt() -> tuple[Answer, float]:
             started = time.perf_counter()
-            async with self._explained("/chat/completions"):
-                answer = await self._completed(asked)
+            with Sending() as sending:
+                async with self._explained("/chat/completions"):
+                    answer = await self._completed(asked, sending)
+                sending.answered()
             return answer, time.perf_counter() - started
 
-        return await self._limiter.run(
-            attempt,
-            name=f"{self.preset.base_url} ({fields['model']})",
-            tokens=tokens,
-            used=lambda result: tokens if (total := result[0].tokens) is None else total,
-        )
+        return await self._limiter.run(attempt, name=f"{self.preset.base_url} ({fields['model']})")
 
     async def aclose(self) -> None:
         """Close the client's connections."""
         await self._client.aclose()
 
-    async def _completed(self, fields: Mapping[str, Any]) -> Answer:
+    async def _completed(self, fields: Mapping[str, Any], sending: Sending) -> Answer:
         completion = Completion()
-        async with (
-            self._response("POST", "/chat/completions", json.dumps(fields).encode()) as response,
-            aclosing(response.aiter_bytes()) as chunks,
-        ):
-            async for chunk in chunks:
-                completion.feed(chunk)
-                if completion.over:
-                    break
-        return completion.answer()
+        try:
+            await self._fill(completion, fields, sending)
+            return completion.answer()
+        finally:
+            if completion.refused:
+                sending.answered()
+
+    async def _fill(self, completion: Completion, fields: Mapping[str, Any], sending: Sending) -> None:
+        """Read a reply, whole: what breaks or stays out behind its end is not missed."""
+        import anyio
+        import httpx2
+
+        clock = asyncio.get_running_loop().time
+        content = json.dumps(fields).encode()
+        try:
+            async with (
+                asyncio.timeout(None) as rest,
+                self._response("POST", "/chat/completions", sending, content) as response,
+                aclosing(response.aiter_bytes()) as chunks,
+            ):
+                async for chunk in chunks:
+                    completion.feed(chunk)
+                    if completion.over:
+                        break
+                    if completion.ended and rest.when() is None:
+                        rest.reschedule(clock() + self._limiter.limits.rest_seconds)
+        except (httpx2.HTTPError, anyio.EndOfStream, OSError):  # a timeout is one
+            if not completion.ended:
+                raise
 
     @asynccontextmanager
-    async def _response(self, method: str, path: str, content: bytes | None = None) -> "AsyncIterator[Response]":
+    async def _response(
+        self, method: str, path: str, sending: Sending, content: bytes = b""
+    ) -> "AsyncIterator[Response]":
         """An answer whose status is good, its body still to be read."""
-        headers = {"Content-Type": "application/json"} if content else {}
+        headers = {"Content-Type": "application/json", "Content-Length": str(len(content))} if content else {}
+        body = _Content(content, sending.sent) if content else None
         url = self.preset.base_url + path
-        async with self._client.stream(method, url, content=content, headers=headers) as response:
+        async with self._client.stream(method, url, content=body, headers=headers) as response:
+            dropped = response.request.method != method
+            if (response.is_error and response.status_code != _LATE) or dropped:
+                sending.answered()
             if response.is_error:
                 raise fault_of(response.status_code, await _read(response), response.headers)
-            if response.request.method != method:
+            if dropped:
                 raise Fault(f"with a redirection to {response.url.copy_with(query=None)}, which drops the request", 404)
             yield response
 
@@ -245,9 +267,7 @@ class OpenAIBackend:
         for name in left_out(request.sampling, dialect):
             self._warn_once(f"does not take {name}; it is left out")
         fields = body(request, self._model, dialect, preset.features)
-        length = sum(len(message.content) for message in request.messages)
-        estimate = length // _CHARACTERS_PER_TOKEN + request.sampling.max_tokens
-        answer, seconds = await self._endpoint.chat(fields, stream=self._stream, tokens=estimate)
+        answer, seconds = await self._endpoint.chat(fields, stream=self._stream)
         self.served = answer.model or self.served
         return Reply(answer.text, self._usage(answer, seconds), self.served, answer.finish, answer.reasoning)
 
@@ -266,6 +286,17 @@ class OpenAIBackend:
         if what not in self._warned:
             self._warned.add(what)
             _log.warning("%s %s.", self._spec, what)
+
+
+class _Content:
+    """What is sent, and word of it once that begins: a connection that was refused has sent nothing."""
+
+    def __init__(self, content: bytes, sent: Callable[[], None]) -> None:
+        self._content, self._sent = content, sent
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        self._sent()
+        yield self._content
 
 
 def _context(model: Mapping[str, Any]) -> int:
@@ -292,7 +323,7 @@ async def _read(response: "Response") -> object:
 def _client(base_url: str, key: str) -> "AsyncClient":
     import httpx2
 
-    local = urlsplit(base_url).hostname in _LOOPBACK
+    local = is_here(base_url)
     headers = {"User-Agent": "flowsteer"}
     if key:
         headers["Authorization"] = f"Bearer {key}"

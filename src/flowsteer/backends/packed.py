@@ -10,23 +10,25 @@ asked stands in it: no dataset's text. Who asks the same again gets the same rep
 import gzip
 import json
 import logging
+import os
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from flowsteer.backends.base import Backend, Features, Reply, Request
+from filelock import FileLock
+
+from flowsteer.backends.base import Backend, Features, Reply, Request, payee
 from flowsteer.backends.codec import decode, digest, encode, read_json
 from flowsteer.errors import BackendUnavailable, ConfigError
+from flowsteer.runs.files import writing
 
 _log = logging.getLogger(__name__)
 
 FORMAT = 1
-MAGIC = b"\x1f\x8b"
-"""How a file under gzip begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +97,17 @@ class PackedBackend:
         live: Who is asked what the pack does not hold; the answer is added to the pack. None for nobody.
 
     Raises:
-        ConfigError: There is no such file, it is no pack, it has no such model, or it has to be mended and cannot be.
+        ConfigError: There is no such file, it is no pack, or it has no such model.
+        RunWriteError: It has to be mended and cannot be.
     """
 
     def __init__(self, path: Path, of: str = "", live: Backend | None = None) -> None:
         self._path, self._live = path, live
-        lines = _Lines(path)
-        models, self._replies = _read(lines)
-        self._model = _chosen(path, models, of)
-        if lines.torn and live is not None:  # what is added behind a tear could not be read
-            with _writing(path):
+        with nullcontext() if live is None else _alone(path):
+            lines = _Lines(path)
+            models, self._replies = _read(lines)
+            self._model = _chosen(path, models, of)
+            if lines.torn and live is not None:  # what is added behind a tear could not be read
                 _write(path, models, self._replies.items())
 
     @property
@@ -117,20 +120,30 @@ class PackedBackend:
         """What the packed model could enforce."""
         return self._model.features
 
+    @property
+    def payee(self) -> str:
+        """Who is paid for what the pack does not hold."""
+        return self.spec if self._live is None else payee(self._live)
+
+    def kept(self, request: Request) -> Reply | None:
+        """The packed reply to a request; None if there is none."""
+        return self._replies.get(self._key(request))
+
     async def complete(self, request: Request) -> Reply:
         """The packed reply to a request, with the usage it had when the model was asked.
 
         Raises:
             BackendUnavailable: The pack has none, and nobody else is to be asked.
+            RunWriteError: The model's reply cannot be added.
         """
-        key = digest(request, self._model.spec, self._model.served)
+        key = self._key(request)
         if (known := self._replies.get(key)) is not None:
             return known
         if self._live is None:
             last = request.messages[-1].content if request.messages else ""
             raise BackendUnavailable(
                 f"{self._path} does not hold request {key[:12]}, which ends in {last[-80:]!r}.",
-                f"Replay with the tasks and settings it was packed from, or ask the model: recorded:{self._path}?live",
+                f"Replay with the tasks and settings it was packed from, or ask the model: {self.spec}?live",
             )
         reply = self._replies[key] = await self._live.complete(request)
         self._add(key, reply)
@@ -139,31 +152,33 @@ class PackedBackend:
     async def aclose(self) -> None:
         """Nothing is held open; who answers what is missing is closed by its maker."""
 
+    def _key(self, request: Request) -> str:
+        return digest(request, self._model.spec, self._model.served)
+
     def _add(self, key: str, reply: Reply) -> None:
-        with _writing(self._path), self._path.open("ab") as file:
-            file.write(gzip.compress(_line(key, reply).encode()))
+        """Add a reply, whole or not at all: what a full disk left of it would hide what is added behind it."""
+        with _alone(self._path):
+            end = self._path.stat().st_size
+            try:
+                with self._path.open("ab") as file:
+                    file.write(gzip.compress(_line(key, reply).encode()))
+            except OSError:
+                os.truncate(self._path, end)
+                raise
 
 
-def is_pack(path: Path) -> bool:
-    """Whether a file is under gzip, as packs are and recordings of single backends are not."""
-    try:
-        with path.open("rb") as file:
-            return file.read(len(MAGIC)) == MAGIC
-    except OSError:
-        return False
-
-
-def packed_model(path: Path, of: str = "") -> AskedModel:
+def packed_model(path: Path, of: str = "", *, live: bool = False) -> AskedModel:
     """The model of a pack.
 
     Args:
         path: The pack.
         of: Its spec; may be empty if the pack is of one model.
+        live: Whether that model is to be asked: then its spec may not be empty.
 
     Raises:
-        ConfigError: It is no pack, or has no such model.
+        ConfigError: It is no pack, has no such model, or does not tell which is meant.
     """
-    return _chosen(path, _models_of(path, next(iter(_Lines(path)), {})), of)
+    return _chosen(path, _models_of(path, next(iter(_Lines(path)), {})), of, live=live)
 
 
 def _models(kept: sqlite3.Connection) -> Iterable[AskedModel]:
@@ -227,21 +242,20 @@ def _models_of(path: Path, header: dict[str, Any]) -> tuple[AskedModel, ...]:
     return tuple(AskedModel(*one) for one in told)
 
 
-def _chosen(path: Path, models: Sequence[AskedModel], of: str) -> AskedModel:
-    chosen = [model for model in models if of in ("", model.spec)]
+def _chosen(path: Path, models: Sequence[AskedModel], of: str, *, live: bool = False) -> AskedModel:
+    chosen = [model for model in models if of == model.spec or not (of or live)]
     if len(chosen) != 1:
-        names = ", ".join(f"recorded:{path}#{model.spec}" for model in models)
-        what = "has replies of several models" if not of else f"has no replies of {of!r}"
-        raise ConfigError(f"{path} {what}", f"one of: {names}")
+        names = ", ".join(f'"recorded:{path}#{model.spec}{"?live" if live else ""}"' for model in models)
+        what = "has replies of several models" if not live else "does not decide which model is asked: name it"
+        raise ConfigError(f"{path} {f'has no replies of {of!r}' if of else what}", f"one of: {names}")
     return chosen[0]
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
+def _alone(path: Path) -> Iterator[None]:
+    """Hold back the other processes that add to a pack."""
+    with writing(path), FileLock(path.with_name(f"{path.name}.lock")):
         yield
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror}", "make room there") from error
 
 
 def _write(file: Path, models: Sequence[AskedModel], replies: Iterable[tuple[str, Reply]]) -> int:

@@ -2,12 +2,11 @@
 
 import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from flowsteer.usage import Usage
+from flowsteer.web.hosts import is_here
 
 _LOCAL = frozenset({"llamacpp", "ollama", "vllm", "simulated", "recorded"})
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ def is_free(spec: str) -> bool:
     >>> is_free("llamacpp:smollm2"), is_free("http://127.0.0.1:8000/v1#qwen3"), is_free("openai:gpt-5")
     (True, True, False)
     """
-    return spec.partition(":")[0] in _LOCAL or urlsplit(spec).hostname in _LOOPBACK
+    return spec.partition(":")[0] in _LOCAL or is_here(spec)
 
 
 def price(spec: str, usage: Usage) -> float | None:

@@ -34,7 +34,7 @@ def pack(
     Examples:
       flowsteer runs pack runs/mine --to mine.jsonl.gz
       flowsteer eval gsm8k --system cot --executor recorded:mine.jsonl.gz
-      flowsteer eval gsm8k --system cot --executor "recorded:mine.jsonl.gz?live"   # asks for what is missing
+      flowsteer eval gsm8k --system cot --executor "recorded:mine.jsonl.gz#openai:gpt-5-mini?live"   # asks for the rest
     """  # noqa: D301 - \b keeps the lines of the examples apart
     from flowsteer.backends.packed import pack as write
     from flowsteer.runs.folder import RunFolder

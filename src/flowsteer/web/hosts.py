@@ -1,6 +1,7 @@
 """Names and addresses of this machine alone."""
 
 from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 
 def is_loopback(host: str) -> bool:
@@ -15,6 +16,15 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def is_here(url: str) -> bool:
+    """Whether a URL is one of this machine alone.
+
+    >>> is_here("http://127.0.1.1:8000/v1#qwen3"), is_here("https://api.openai.com/v1"), is_here("openai:gpt-5")
+    (True, False, False)
+    """
+    return is_loopback(urlsplit(url).hostname or "")
 
 
 def hostname(host: str) -> str:
