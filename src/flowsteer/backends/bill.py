@@ -16,6 +16,9 @@ _BILLS: ContextVar[tuple["Bill", ...]] = ContextVar("bills", default=())
 class Bill:
     """What is set aside for one call, and booked for each of its requests that got no answer.
 
+    Attributes:
+        out: Whether a request is sent, and not answered yet.
+
     Args:
         budget: Who pays.
         most: What one request may cost at most.
@@ -27,9 +30,8 @@ class Bill:
     def __init__(self, budget: Budget, most: Usage) -> None:
         budget.reserve(most)
         self._budget, self._most = budget, most
-        self._held, self._open = True, True
+        self._held = self._open = True
         self.out = False
-        """Whether a request is sent, and not answered yet."""
 
     def begin(self) -> None:
         """Set the cost of a request aside, if that of the last one is gone."""

@@ -53,6 +53,9 @@ class Completion:
     A whole completion is read as a stream of one piece, so both are read alike. Of several choices the first is taken.
     What is not as the protocol has it is read for what it means; nothing is guessed. What any method raises is a
     `Fault`: the body is no completion, or holds an error.
+
+    Attributes:
+        refused: Whether the server said an error instead of a reply.
     """
 
     def __init__(self) -> None:
@@ -61,7 +64,6 @@ class Completion:
         self._index = 0
         self._chosen = self._done = False
         self.refused = False
-        """Whether the server said an error instead of a reply."""
         self._finish = self._model = ""
         self._tokens: dict[str, int] = {}
         self._other: object = ""  # the last document without a choice: it may say why there is none
