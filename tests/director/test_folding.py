@@ -13,7 +13,7 @@ from flowsteer.draft import Draft
 from flowsteer.errors import ContextExceeded
 from flowsteer.runs.events import Feedback, NodeRan
 from flowsteer.workflow.dsl import parse_dsl
-from flowsteer.workflow.nodes import NodeId, Step, Workflow, node_id
+from flowsteer.workflow.nodes import Step, Workflow, node_id
 
 ACTION = "<action>add</action><operator>Plan</operator>"
 
