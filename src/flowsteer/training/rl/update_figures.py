@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 RATIO, GAP = "sampling/importance_sampling_ratio", "sampling/sampling_logp_difference"
 """Names by which TRL logs an engine's distance from the learner."""
 
+KNOWN = "known"
+"""Share of the tokens whose log-prob the engine gave: the distance is that of these, as in TRL."""
+
 
 class UpdateFigures:
     """Sums over passes and epochs; the processes exchange them once.
@@ -37,8 +40,9 @@ class UpdateFigures:
         if self._update.kl:
             found["kl"] = tokens.k3
         if tokens.sampled is not None:
-            gap = (tokens.old - tokens.sampled).nan_to_num(nan=0.0).abs()
-            found |= {f"{RATIO}/mean": tokens.engine, f"{GAP}/mean": gap}
+            gap = (tokens.old - tokens.sampled).abs()
+            known, gap = ~gap.isnan(), gap.nan_to_num(nan=0.0)
+            found |= {f"{RATIO}/mean": tokens.engine, f"{GAP}/mean": gap, KNOWN: known}
             self._farthest.append(gap)
         for name, values in found.items():
             self._sums[name] = self._sums.get(name, torch.zeros((), device=ratio.device)) + values.sum()
@@ -48,6 +52,8 @@ class UpdateFigures:
         tokens, *sums = accelerator.reduce(torch.stack(list(self._sums.values())), reduction="sum").tolist()
         names = list(self._sums)[1:]
         found = {name: value / tokens for name, value in zip(names, sums, strict=True)} if tokens else {}
+        if share := found.pop(KNOWN, 0.0):
+            found[f"{GAP}/mean"] /= share
         if self._farthest:
             most = torch.cat([*self._farthest, self._farthest[0].new_zeros(1)]).max()
             found[f"{GAP}/max"] = float(accelerator.gather(most).max())
