@@ -211,7 +211,7 @@ def at_ends(path, name, first, last):
 def test_five_points_in_tests_are_five_points(run, before, after):
     write_json(run.path / "before.json", {"by_type": {"math": before, "qa": before}})
     write_json(run.path / "after.json", {"by_type": {"math": after, "qa": after + 0.001}})
-    assert names(examine(run.path)) == [("below its start", "math")]
+    assert names(examine(run.path)) == [("below its start", "math"), ("no gain", "qa")]
 
 
 @pytest.mark.parametrize(("first", "last"), [(0.9, 0.8), (1.0, 0.9), (0.5, 0.4), (0.8, 0.7), (0.4, 0.3)])
@@ -292,6 +292,18 @@ def test_tests_tell_the_usual_workflows_and_what_got_worse(run):
     assert usual[0].accuracy == pytest.approx(1 / 3)
     assert names(found) == [("same workflow", "all types"), ("below its start", "math")]
     assert "50 % to 25 % of 4 test tasks" in found.verdicts[1].seen
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [(0.46, 0.46, True), (0.46, 0.5, True), (0.46, 0.51, False), (0.96, 0.97, False), (0.5, 0.42, False)],
+)
+def test_a_type_that_gained_nothing_is_named(run, before, after, told):
+    course(run.path)
+    write_json(run.path / "before.json", {"by_type": {"math": 0.3, "qa": before}})
+    write_json(run.path / "after.json", {"by_type": {"math": 0.9, "qa": after}})
+    found = [one for one in examine(run.path).verdicts if one.name == "no gain"]
+    assert [one.about for one in found] == ["qa"] * told
 
 
 def test_types_that_share_a_workflow_are_named(run):

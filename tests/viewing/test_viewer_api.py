@@ -65,6 +65,15 @@ async def test_the_runs_of_a_folder_are_listed_with_their_figures(tmp_path):
     assert not page["writing"]
 
 
+async def test_the_right_answers_of_all_starts_of_a_run_are_shown(tmp_path):
+    for dataset in ("simulated:math", "simulated:qa"):
+        await evaluated(tmp_path / "run", systems=("direct",), limit=1, datasets=[dataset])
+    async with showing(tmp_path / "run", tmp_path / "cache") as address, reader(address) as client:
+        rows = (await get(client, "/api/runs/~/episodes", "EpisodesPage"))["rows"]
+        pages = [await get(client, f"/api/runs/~/episodes/{quote(row['episode'], safe='')}") for row in rows]
+    assert [bool(page["gold"]) for page in pages] == [True, True]
+
+
 async def test_an_episode_is_told_whole_with_the_right_answer_and_its_neighbours(tmp_path):
     await evaluated(tmp_path / "run")
     record = RunFolder.read(tmp_path / "run")

@@ -3,12 +3,17 @@
 import logging
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flowsteer.datasets.base import Sample
 from flowsteer.datasets.registry import generated
 from flowsteer.errors import FlowSteerError
 from flowsteer.runs.event_json import JSON
+
+if TYPE_CHECKING:
+    from flowsteer.evaluation.evaluation_config import EvaluationConfig
 
 _log = logging.getLogger(__name__)
 
@@ -62,11 +67,20 @@ def _samples(run: Path, config: JSON) -> list[tuple[str, Sample]]:
 
 
 def _of_evaluation(run: Path) -> Iterator[tuple[str, Sample]]:
-    from flowsteer.evaluation.evaluate import read_plan
+    """Those of every start; the latest, which comes last, says where data is now."""
+    from flowsteer.evaluation.evaluate import read_plans
+
+    latest, *before = read_plans(run)
+    for plan in before:
+        with suppress(FlowSteerError):
+            yield from _of_start(plan)
+    yield from _of_start(latest)
+
+
+def _of_start(plan: "EvaluationConfig") -> Iterator[tuple[str, Sample]]:
     from flowsteer.evaluation.specs import parse_systems
     from flowsteer.evaluation.task_sets import label_of, needed_for_validation, samples_of
 
-    plan = read_plan(run)
     needed = needed_for_validation(parse_systems(plan.systems, plan.without))
     for name in plan.datasets:
         if _is_here(name, plan.data):

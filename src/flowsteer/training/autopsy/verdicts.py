@@ -250,8 +250,24 @@ def _below_start(evidence: Evidence) -> Iterator[RunVerdict]:
             yield RunVerdict("below its start", kind, seen, {"before": first, "after": last}, advice)
 
 
+def _no_gain(evidence: Evidence) -> Iterator[RunVerdict]:
+    """Of a type as many test tasks are solved as before training, and some are left to solve."""
+    for one in evidence.accuracy:
+        if one.before is None or one.after is None or one.after >= DONE:
+            continue
+        if abs(_fall(one.before, one.after)) < BELOW:
+            yield RunVerdict(
+                "no gain",
+                one.type,
+                f"greedy accuracy was {_percent(one.before)} before training and is {_percent(one.after)}",
+                {"before": one.before, "after": one.after},
+                "see which features its right workflows have, and try more update.steps, update.kl or another seed",
+            )
+
+
 _CHECKS: tuple[Callable[[Evidence], Iterator[RunVerdict]], ...] = (
     _diverged, _undertrained, _collapsed, _cannot_write, _gate_closed, _no_signal, _one_workflow, _below_start,
+    _no_gain,
 )  # fmt: skip
 
 
