@@ -228,6 +228,7 @@ async def test_a_returned_integer_without_a_text_is_no_pass(returned, sandbox):
         (AssertTests(""), "no_tests"),
         (StdioTests((), ()), "no_tests"),
         (AssertTests("assert add(1,"), "bad_tests"),
+        (AssertTests("nonlocal add\nassert add(1, 2) == 3"), "bad_tests"),
         (CallTests("add", ("[1, 2",), ("3",)), "bad_tests"),
         (CallTests("add", ("[" + "9" * 5000 + ", 2]",), ("3",)), "bad_tests"),
     ],

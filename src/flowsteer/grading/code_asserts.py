@@ -6,14 +6,17 @@ the solution; the solution runs in the other. It sees the arguments of one call 
 
 import ast
 import builtins
-from collections.abc import Iterable
+from collections.abc import Callable
 from functools import lru_cache
+from typing import TypeVar
 
 from flowsteer.answers.code_blocks import syntax_error
 from flowsteer.grading.code_verdict import CodeVerdict, NotDecided
 from flowsteer.sandbox.base import UNCROSSED, Program, SandboxLimits
-from flowsteer.sandbox.pair import Caller, PairOutcome, PairSandbox
+from flowsteer.sandbox.pair import Caller, PairOutcome, PairSandbox, free_names
 from flowsteer.task import AssertTests, Task
+
+T = TypeVar("T")
 
 CACHED = 512
 """How many tasks' tests are kept as they were read: each is run twice a grading, and a task is often graded again."""
@@ -64,29 +67,14 @@ def expected_names(tests: str, task: Task) -> list[str]:
 
 @lru_cache(maxsize=CACHED)
 def _expected_names(given: str, tests: str, entry_point: str | None) -> tuple[str, ...]:
-    nodes = list(ast.walk(_parse(f"{given}\n{tests}")))
-    names = [node for node in nodes if isinstance(node, ast.Name)]
-    bound = {name.id for name in names if not isinstance(name.ctx, ast.Load)} | set(dir(builtins))
-    bound.update(name for node in nodes for name in _bound(node))
-    free = dict.fromkeys(name.id for name in names if name.id not in bound)
-    return tuple(sorted({*free, *([entry_point] if entry_point else [])}))
+    names = _read(free_names, f"{given}\n{tests}") - frozenset(dir(builtins))
+    return tuple(sorted(names | ({entry_point} if entry_point else set())))
 
 
 def given_code(task: Task) -> str:
     """The code that the task gave, as a module: a function left without a body gets an empty one."""
     code = task.prompt_code.rstrip()
     return f"{code}\n    pass" if syntax_error(code) and not syntax_error(f"{code}\n    pass") else code
-
-
-def _bound(node: ast.AST) -> Iterable[str]:
-    match node:
-        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-            return [name]
-        case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
-            return [(alias.asname or alias.name).partition(".")[0] for alias in aliases]
-        case ast.arg(arg=name) | ast.ExceptHandler(name=str(name)):
-            return [name]
-    return []
 
 
 def _without_public(tests: str, task: Task) -> str:
@@ -105,8 +93,12 @@ def _without(tests: str, public_tests: str) -> str:
 
 
 def _parse(code: str) -> ast.Module:
+    return _read(ast.parse, code)
+
+
+def _read(reader: Callable[[str], T], code: str) -> T:
     try:
-        return ast.parse(code)
+        return reader(code)
     except (SyntaxError, ValueError) as error:
         raise NotDecided(f"the tests are not Python: {type(error).__name__}") from None
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from flowsteer.answers.code import defined_names
-from flowsteer.answers.code_blocks import statements, syntax_error
+from flowsteer.answers.code_blocks import statements
 from flowsteer.case_json import as_key
 from flowsteer.errors import OperatorError
 from flowsteer.operators.base import CodeRunner
@@ -194,9 +194,10 @@ def _cases(code: str, tests: PublicTests, entry_point: str | None) -> Iterator[_
 
 
 def _asserts(code: str, text: str, entry_point: str | None) -> Iterator[_Assert]:
-    problem = syntax_error(text)
-    if problem:
-        raise OperatorError(f"the task's public tests are not Python: {problem}", "bad_tests")
+    try:
+        free_names(text)
+    except (SyntaxError, ValueError) as error:
+        raise OperatorError(f"the task's public tests are not Python: {error}", "bad_tests") from None
     setup: list[str] = []
     before: list[str] = []
     for node in ast.parse(text).body:

@@ -116,7 +116,11 @@ class PairSandbox(Sandbox, Protocol):
 
 
 def free_names(code: str) -> frozenset[str]:
-    r"""The names that code which parses takes from elsewhere; built-in ones among them.
+    r"""The names that code takes from elsewhere; built-in ones among them.
+
+    Raises:
+        SyntaxError: It is not Python, which a compiler may say also of what parses.
+        ValueError: Likewise.
 
     >>> sorted(free_names("import math\nassert math.isclose(area(2), sum(half(x) for x in [8]))"))
     ['area', 'half', 'sum']
