@@ -1,5 +1,6 @@
 """A policy that cannot say what it was taught is found out before RL begins."""
 
+import contextlib
 from dataclasses import replace
 
 import pytest
@@ -43,6 +44,13 @@ def test_a_kind_that_fails_too_often_is_named_and_a_rare_one_is_not_judged():
     with pytest.raises(ConfigError, match="any action is accepted in 0 of 99 tries"):
         check_speech(speech_json(["finish"], {"unreadable": (99, 0)}, 7), 0.97)
     assert "add loop 40.0 % of 50" in speech_line(found)
+
+
+@pytest.mark.parametrize(("accepted", "least", "enough"), [(51, 0.9, True), (46, 0.9, False), (56, 1.0, False)])
+def test_a_share_that_chance_explains_is_enough(accepted, least, enough):
+    found = speech_json(["add loop"], {"add loop": (57, accepted)}, 7)
+    with contextlib.nullcontext() if enough else pytest.raises(ConfigError, match=f"in {accepted} of 57 tries"):
+        check_speech(found, least)
 
 
 def with_least(share, grammar=False):

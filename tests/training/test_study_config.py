@@ -98,7 +98,7 @@ def test_what_does_not_fit_is_refused_with_its_name(write, old, new, said):
 
 
 @pytest.mark.parametrize(
-    ("name", "cells", "starts"), [("study_rewards", 60, 15), ("study_gate", 32, 8), ("study_ablations", 30, 15)]
+    ("name", "cells", "starts"), [("study_rewards", 60, 15), ("study_gate", 96, 24), ("study_ablations", 30, 15)]
 )
 def test_shipped_studies_read_and_pin_their_simulators(name, cells, starts):
     study = load_study(EXAMPLES / f"{name}.toml")

@@ -50,7 +50,8 @@ class WarmupSettings(ScriptSettings):
             (`flowsteer.training.sft.recall`); 0 for none.
         least_valid: Of each kind of action that was taught, so large a share must be accepted when the policy draws at
             temperature 1, or the run ends before RL; 0 for any. It is played until each kind was tried 30 times, for
-            at most 400 episodes. What it tried more seldom than that, or never, is judged with all actions only.
+            at most 400 episodes. What it tried more seldom than that, or never, is judged with all actions only. A
+            share that is smaller by chance passes (an exact binomial test, at 5 %).
     """
 
     run: Path | None = None

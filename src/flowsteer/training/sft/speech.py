@@ -20,6 +20,9 @@ ROUNDS = 4
 TRIES = 30
 """Fewer tries of a kind say too little to judge by."""
 
+CHANCE = 0.05
+"""A share is below what is asked for if so few accepted tries, or fewer, are rarer than this where it is just that."""
+
 Speech = Mapping[str, tuple[int, int]]
 """By kind: how often it was tried, and how often of these it was accepted."""
 
@@ -61,6 +64,8 @@ def speech_json(kinds: Sequence[str], spoken: Speech, episodes: int) -> dict[str
 def check_speech(found: Mapping[str, Any], least: float) -> None:
     """The policy can say all that it was taught; kinds that it hardly tries are judged with all others only.
 
+    Tries are few, so a share counts as too small only where chance does not explain it (an exact binomial test).
+
     Args:
         found: As `speech_json` wrote it.
         least: The least share of accepted actions of a kind.
@@ -68,13 +73,15 @@ def check_speech(found: Mapping[str, Any], least: float) -> None:
     Raises:
         ConfigError: It cannot; the kinds are named.
     """
+    from scipy.stats import binom
+
     counts: Mapping[str, Mapping[str, int]] = found["kinds"]
     judged = {f"{kind!r}": counts[kind] for kind in found["taught"] if kind in counts}
     judged["any action"] = {part: sum(one[part] for one in counts.values()) for part in ("tries", "accepted")}
     below = [
         f"{kind} is accepted in {count['accepted']} of {count['tries']} tries"
         for kind, count in judged.items()
-        if count["tries"] >= TRIES and count["accepted"] < least * count["tries"]
+        if count["tries"] >= TRIES and binom.cdf(count["accepted"], count["tries"], least) < CHANCE
     ]
     if below:
         raise ConfigError(
