@@ -1,6 +1,5 @@
 """A policy that cannot say what it was taught is found out before RL begins."""
 
-import contextlib
 from dataclasses import replace
 
 import pytest
@@ -12,7 +11,7 @@ from flowsteer.runs.events import EditApplied, EditRejected, TurnTaken
 from flowsteer.runs.files import read_json
 from flowsteer.training import config as c
 from flowsteer.training.run import open_run, train
-from flowsteer.training.sft.speech import TRIES, check_speech, rare, speech, speech_json, speech_line, taught
+from flowsteer.training.sft.speech import TRIES, check_speech, open_kinds, speech, speech_json, speech_line, taught
 from flowsteer.usage import NO_USAGE
 from flowsteer.workflow.nodes import Workflow
 from training.test_training_run import config as small
@@ -32,7 +31,7 @@ def test_tries_and_accepted_edits_are_counted_by_kind():
     played = [tuple(episode((STEP, True), (LOOP, False))), tuple(episode((LOOP, True), ("hm", False)))]
     assert speech(played) == {"add step": (1, 1), "add loop": (2, 1), "unreadable": (1, 0)}
     assert taught([LOOP, STEP, LOOP, "hm"]) == ["add step", "add loop"]
-    assert rare(["add step"], {"add step": (TRIES, 0)}) == [] != rare(["add step"], {})
+    assert open_kinds(["add step"], {"add step": (TRIES, 0)}, 0.9) == [] != open_kinds(["add step"], {}, 0.9)
 
 
 def test_a_kind_that_fails_too_often_is_named_and_a_rare_one_is_not_judged():
@@ -46,11 +45,11 @@ def test_a_kind_that_fails_too_often_is_named_and_a_rare_one_is_not_judged():
     assert "add loop 40.0 % of 50" in speech_line(found)
 
 
-@pytest.mark.parametrize(("accepted", "least", "enough"), [(51, 0.9, True), (46, 0.9, False), (56, 1.0, False)])
-def test_a_share_that_chance_explains_is_enough(accepted, least, enough):
-    found = speech_json(["add loop"], {"add loop": (57, accepted)}, 7)
-    with contextlib.nullcontext() if enough else pytest.raises(ConfigError, match=f"in {accepted} of 57 tries"):
-        check_speech(found, least)
+def test_a_kind_is_heard_more_of_while_chance_may_explain_its_small_share():
+    spoken = {"add step": (57, 56), "add loop": (57, 51), "finish": (57, 40), "add parallel": (TRIES - 1, TRIES - 1)}
+    assert open_kinds([*spoken, "delete"], spoken, 0.9) == ["add loop", "add parallel", "delete"]
+    with pytest.raises(ConfigError, match="'add loop' is accepted in 51 of 57 tries, 'finish'"):
+        check_speech(speech_json(list(spoken), spoken, 400), 0.9)
 
 
 def with_least(share, grammar=False):

@@ -20,7 +20,16 @@ from flowsteer.training.policy.policy import POSITIONS, TINY, Policy, load_polic
 from flowsteer.training.policy.view import CompactView, View
 from flowsteer.training.rollout.rollout import Group, Rollout, check_not_all_lost, play
 from flowsteer.training.sft.coldstart import Dialogue, learn, play_scripts, read_recorded, to_trajectory
-from flowsteer.training.sft.speech import EPISODES, ROUNDS, check_speech, rare, speech, speech_json, speech_line, taught
+from flowsteer.training.sft.speech import (
+    EPISODES,
+    ROUNDS,
+    check_speech,
+    open_kinds,
+    speech,
+    speech_json,
+    speech_line,
+    taught,
+)
 
 JSON = dict[str, Any]
 SPOKEN = "coldstart.json"
@@ -105,10 +114,10 @@ class FirstPolicy:
         check_speech(found, least)
 
     def _listen(self, policy: Policy, kinds: Sequence[str]) -> None:
-        """Let it play, held to no grammar, until every kind of action was tried often enough, and count."""
+        """Let it play, held to no grammar, until enough of every kind of action was heard, and count."""
         played, limits = list[Rollout](), replace(self._config.sampler, temperature=1.0, grammar=False)
-        spoken: dict[str, tuple[int, int]] = {}
-        while len(played) < ROUNDS * EPISODES and rare(kinds, spoken):
+        spoken, least = dict[str, tuple[int, int]](), self._config.warmup.least_valid
+        while len(played) < ROUNDS * EPISODES and open_kinds(kinds, spoken, least):
             numbers = range(len(played), len(played) + EPISODES)
             groups = [Group(f"speech/{number}", self._schedule[number], 1) for number in numbers]
             played += self._runner.run(play(policy, groups, self._arena, limits, "start", self._config.seed))

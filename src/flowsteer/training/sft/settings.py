@@ -49,9 +49,9 @@ class WarmupSettings(ScriptSettings):
         recall: Weight of a second task for a tiny policy, to know at each own token type and features of the task
             (`flowsteer.training.sft.recall`); 0 for none.
         least_valid: Of each kind of action that was taught, so large a share must be accepted when the policy draws at
-            temperature 1, or the run ends before RL; 0 for any. It is played until each kind was tried 30 times, for
-            at most 400 episodes. What it tried more seldom than that, or never, is judged with all actions only. A
-            share that is smaller by chance passes (an exact binomial test, at 5 %).
+            temperature 1, or the run ends before RL; 0 for any. It is played until each kind was tried 30 times and is
+            above that share or surely below it, for at most 400 episodes. What it tried more seldom than that, or
+            never, is judged with all actions only.
     """
 
     run: Path | None = None

@@ -15,13 +15,13 @@ EPISODES = 100
 """Episodes that are played at once to find out."""
 
 ROUNDS = 4
-"""So often they are played at most, while a kind that was taught has fewer than `TRIES`."""
+"""So often they are played at most, while it is open how well a kind is said (`open_kinds`)."""
 
 TRIES = 30
 """Fewer tries of a kind say too little to judge by."""
 
 CHANCE = 0.05
-"""A share is below what is asked for if so few accepted tries, or fewer, are rarer than this where it is just that."""
+"""A small share is no chance where so few accepted tries, or fewer, would be rarer than this with the least share."""
 
 Speech = Mapping[str, tuple[int, int]]
 """By kind: how often it was tried, and how often of these it was accepted."""
@@ -50,9 +50,20 @@ def taught(said: Iterable[str]) -> list[str]:
     return [kind for kind in KINDS if kind in found and kind != "unreadable"]
 
 
-def rare(kinds: Iterable[str], spoken: Speech) -> list[str]:
-    """The kinds that were tried too seldom to judge by."""
-    return [kind for kind in kinds if spoken.get(kind, (0, 0))[0] < TRIES]
+def open_kinds(kinds: Iterable[str], spoken: Speech, least: float) -> list[str]:
+    """The kinds to hear more of: tried too seldom to judge by, or accepted too seldom as chance may have it.
+
+    Args:
+        kinds: Those that were taught.
+        spoken: What was heard so far.
+        least: The least share of accepted actions of a kind.
+    """
+    from scipy.stats import binom
+
+    def is_open(tries: int, accepted: int) -> bool:
+        return tries < TRIES or (accepted < least * tries and binom.cdf(accepted, tries, least) >= CHANCE)
+
+    return [kind for kind in kinds if is_open(*spoken.get(kind, (0, 0)))]
 
 
 def speech_json(kinds: Sequence[str], spoken: Speech, episodes: int) -> dict[str, Any]:
@@ -64,8 +75,6 @@ def speech_json(kinds: Sequence[str], spoken: Speech, episodes: int) -> dict[str
 def check_speech(found: Mapping[str, Any], least: float) -> None:
     """The policy can say all that it was taught; kinds that it hardly tries are judged with all others only.
 
-    Tries are few, so a share counts as too small only where chance does not explain it (an exact binomial test).
-
     Args:
         found: As `speech_json` wrote it.
         least: The least share of accepted actions of a kind.
@@ -73,15 +82,13 @@ def check_speech(found: Mapping[str, Any], least: float) -> None:
     Raises:
         ConfigError: It cannot; the kinds are named.
     """
-    from scipy.stats import binom
-
     counts: Mapping[str, Mapping[str, int]] = found["kinds"]
     judged = {f"{kind!r}": counts[kind] for kind in found["taught"] if kind in counts}
     judged["any action"] = {part: sum(one[part] for one in counts.values()) for part in ("tries", "accepted")}
     below = [
         f"{kind} is accepted in {count['accepted']} of {count['tries']} tries"
         for kind, count in judged.items()
-        if count["tries"] >= TRIES and binom.cdf(count["accepted"], count["tries"], least) < CHANCE
+        if count["tries"] >= TRIES and count["accepted"] < least * count["tries"]
     ]
     if below:
         raise ConfigError(
