@@ -122,13 +122,16 @@ def _listed(lines: list[str], budget: int) -> str:
     """The lines; as many whole ones from both ends as fit, the last ones first, and how many are missing between."""
     if len(lines) == 1 or sum(map(len, lines)) + len(lines) - 1 <= budget:
         return shorten("\n".join(lines), budget)
-    room, kept = budget - len(_missing(len(lines))), 0
-    while (room := room - 1 - len(lines[kept // 2 if kept % 2 else -1 - kept // 2])) >= 0:
-        kept += 1
-    missing = _missing(len(lines) - max(kept, 1))
-    if not kept:
-        return shorten(f"{missing}\n{shorten(lines[-1], max(1, budget - len(missing) - 1))}", budget)
-    return "\n".join([*lines[: kept // 2], missing, *lines[len(lines) - (kept + 1) // 2 :]])
+    room, first, last = budget - len(_missing(len(lines))), 0, len(lines)
+    while (room := room - 1 - len(lines[first if first < len(lines) - last else last - 1])) >= 0:
+        if first < len(lines) - last:
+            first += 1
+        else:
+            last -= 1
+    if last < len(lines):
+        return "\n".join([*lines[:first], _missing(last - first), *lines[last:]])
+    missing = _missing(last - 1)
+    return shorten(f"{missing}\n{shorten(lines[-1], max(1, budget - len(missing) - 1))}", budget)
 
 
 def _missing(count: int) -> str:
