@@ -43,7 +43,7 @@ class InspectSessions:
             async with open_session(setup, {SPEC: InspectBackend(model)}) as session:
                 opened.set_result(session)
                 await asyncio.Event().wait()
-        except Exception as error:
+        except Exception as error:  # whatever it is: the samples that wait for the session are told
             if opened.done():
                 raise
             del self._open[asyncio.get_running_loop(), model]

@@ -158,7 +158,7 @@ class Backends:
             endpoint = Endpoint(preset, key, self._limiters.setdefault(preset.base_url, Limiter(limits)))
             try:
                 catalogue = Catalogue() if preset.listing == "none" else await endpoint.catalogue()
-            except BaseException:
+            except BaseException:  # a cancellation, too, leaves no connection open
                 await endpoint.aclose()
                 raise
             self._endpoints[place] = endpoint, catalogue

@@ -75,7 +75,7 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
                 raise typer.Exit(code) from error
             except typer.Exit:
                 raise
-            except Exception as error:
+            except Exception as error:  # a bug: programs are told, and it goes on as it was
                 told(1, f"{type(error).__name__}: {error}", "this is a bug; the traceback is on standard error")
                 raise
         return result

@@ -70,7 +70,7 @@ class Commands(TyperGroup):
 def _told_errors(for_program: bool) -> Iterator[None]:
     try:
         yield
-    except Exception as error:
+    except Exception as error:  # the parser's own and ours alike: each goes on as it was
         if isinstance(message := getattr(error, "message", None), str):
             error.message = printable(message)  # type: ignore[attr-defined]
             if for_program and hasattr(error, "format_message"):

@@ -205,7 +205,7 @@ def _work(
 
             strict = stop_at_faults(emit) if fail_fast else emit
             summary = asyncio.run(_episode(record.path, setup, task, episode, strict, seat, connected))
-    except BaseException as error:
+    except BaseException as error:  # Ctrl-C, too: whatever ended it says how to go on
         if writer.abandon():
             error.add_note(f"what was done is kept; to go on, add --run {record.path} to the same command")
         else:

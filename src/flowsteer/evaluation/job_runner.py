@@ -75,7 +75,7 @@ class LocalEngine:
         emit = stop_at_faults(writer.emit) if self._fail_fast else writer.emit
         try:
             summary = await run_job(self._session, job, self._grade, emit, self._running, self._grading)
-        except BaseException:
+        except BaseException:  # a cancellation, too, leaves no file open
             writer.abandon()
             raise
         writer.commit(summary)

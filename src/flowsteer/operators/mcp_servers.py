@@ -181,7 +181,7 @@ class McpConnections:
                 try:
                     with stderr.end if stderr else nullcontext():
                         client = leave.enter_context(opening)
-                except Exception as error:
+                except Exception as error:  # whatever the transport or the server raises at its start
                     told = f"{_told(error)}{stderr.last_words() if stderr else ''}"
                     what = server.command or server.url
                     raise ConfigError(f"the MCP server {name} ({what}) cannot be reached: {told}") from error

@@ -77,7 +77,7 @@ def load_library(name: str = "paper") -> Library:
             loaded = found[part].load()
         except FlowSteerError:
             raise
-        except Exception as error:
+        except Exception as error:  # whatever code of others raises when it is imported
             raise ConfigError(
                 f"the operator library {part!r} cannot be loaded: {type(error).__name__}: {error}",
                 f"mend {found[part].value}, or leave the library out",
